@@ -1,0 +1,31 @@
+# Each target does its own set-up in .venv; Python >= 3.10 and a C++17 compiler are all that is needed.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test lint types unit clean
+
+demo: $(VENV)/ready
+	$(BIN)/retarget make-demo out/demo.hdf5 --frames 300 --seed 0
+	$(BIN)/retarget replay out/demo.hdf5 --out out/replayed.hdf5 --json out/report.json
+
+test: lint types unit
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/ready
+	$(BIN)/mypy
+
+unit: $(VENV)/ready
+	$(BIN)/python -m pytest -n 2 --durations=10
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build out

@@ -1,0 +1,61 @@
+"""Carry motion between a human hand (MANO) and a robot.
+
+The public names are loaded when first used: importing the package loads neither torch nor pinocchio.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from retarget.arm_ik import ArmIK
+    from retarget.demo import load_demo, save_demo
+    from retarget.errors import RetargetError
+    from retarget.fitter import MANOFitter
+    from retarget.hand_mlp import HandMLP
+    from retarget.retargeter import Retargeter
+    from retarget.robot import Robot
+    from retarget.types import Demo, HumanMotion, RobotMotion, Status
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "ArmIK": "arm_ik",
+    "Demo": "types",
+    "HandMLP": "hand_mlp",
+    "HumanMotion": "types",
+    "MANOFitter": "fitter",
+    "RetargetError": "errors",
+    "Retargeter": "retargeter",
+    "Robot": "robot",
+    "RobotMotion": "types",
+    "Status": "types",
+    "load_demo": "demo",
+    "save_demo": "demo",
+}
+
+__all__ = [
+    "ArmIK",
+    "Demo",
+    "HandMLP",
+    "HumanMotion",
+    "MANOFitter",
+    "RetargetError",
+    "Retargeter",
+    "Robot",
+    "RobotMotion",
+    "Status",
+    "load_demo",
+    "save_demo",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'retarget' has no attribute {name!r}")
+    return getattr(import_module(f"retarget.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])
