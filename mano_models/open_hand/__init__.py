@@ -1,0 +1,1 @@
+"""The open hand: a hand in MANO's file format built from published measurements, no MANO data."""
