@@ -9,6 +9,7 @@ points on the forearm, as MANO does: 778 vertices, 1538 faces.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,12 +37,11 @@ Ints = NDArray[np.int64]
 class Mesh:
     """The rest mesh of a right hand.
 
-    Attributes
-    ----------
-    vertices : (778, 3) [m].
-    faces : (1538, 3), counter-clockwise seen from outside.
-    finger : (778,) number of the finger (order of `FINGERS`) whose tube a vertex is on, or -1.
-    speaks_for : (16, 778) true where a vertex may be used to find a joint's centre.
+    Attributes:
+        vertices : (778, 3) [m].
+        faces : (1538, 3), counter-clockwise seen from outside.
+        finger : (778,) number of the finger (order of `FINGERS`) whose tube a vertex is on, or -1.
+        speaks_for : (16, 778) true where a vertex may be used to find a joint's centre.
     """
 
     vertices: Array
@@ -94,7 +94,7 @@ class _Builder:
 
 
 def _nearest_start(points: Array, ring: Array) -> int:
-    """Return the shift of `points` (m, 3) that puts it nearest to the ring (n, 3), centres aside."""
+    """Return the roll of `points` (m, 3) that is nearest to the ring (n, 3), centres aside."""
     m, n = len(points), len(ring)
     points, ring = points - points.mean(axis=0), ring - ring.mean(axis=0)
     match = ring[np.round(np.arange(m) * n / m).astype(int) % n]
@@ -168,7 +168,7 @@ def _palm_end(build: _Builder, skin: Skin) -> tuple[Ints, list[Ints]]:
     ring = build.add(np.vstack([web[:1], back, web[4:], front[::-1]]), free=True)
     # The middle of each web is held where the skin between two fingers ends: in the narrow gap the
     # nearest skin might be either finger's flank.
-    for k, (one, other) in enumerate(zip(PALM_FINGERS[:-1], PALM_FINGERS[1:], strict=True)):
+    for k, (one, other) in enumerate(pairwise(PALM_FINGERS)):
         one, other = skin.tubes[one], skin.tubes[other]
         middle = (one.origin + other.origin) / 2
         web[k + 1] = skin.leave(middle, unit(one.frame[0] + other.frame[0]))

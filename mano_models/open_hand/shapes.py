@@ -3,10 +3,13 @@
 Every direction moves the bones or swells the skin: a vertex follows the bones it lies along, so a
 longer phalanx stretches the skin about it and carries what is beyond. The directions are made
 orthogonal in turn (Gram-Schmidt over all vertices), so that each is what the earlier ones leave:
-the second is a broad hand of the same size. Their amounts are standard deviations: of hand length
-and breadth from Gordon et al. (1989), 5.1 % and 4.6 %; of single bones from Buryanov and Kotiuk
-(2010), 7 to 13 %, much of which is overall size and the measuring of short bones, so about half is
-taken; of thicknesses and contrasts estimates of this project.
+the second is a broad hand of the same size. A direction for the length of the palm would be left
+with almost nothing (size less finger length is one), so there is none.
+
+Their amounts are standard deviations: of hand length and breadth from Gordon et al. (1989), 5.1 %
+and 4.6 %; of single bones from Buryanov and Kotiuk (2010), 7 to 14 %, much of which is overall size
+and the measuring of short bones, so about half is taken; of thicknesses and contrasts estimates of
+this project.
 """
 
 from __future__ import annotations
@@ -21,16 +24,16 @@ from .skinning import finger_shares
 from .surface import build_tubes
 
 # Per direction: relative change for one standard deviation.
-SIZE, BREADTH, FINGER_LENGTH, FINGER_GIRTH, PALM_LENGTH = 0.05, 0.046, 0.05, 0.06, 0.05
-THUMB_LENGTH, DEPTH, RADIAL_ULNAR, PINKY_LENGTH, DISTAL_LENGTH = 0.06, 0.07, 0.03, 0.06, 0.06
+SIZE, BREADTH, FINGER_LENGTH, FINGER_GIRTH, WRIST_GIRTH = 0.05, 0.046, 0.05, 0.06, 0.07
+THUMB_LENGTH, FULLNESS, RADIAL_ULNAR, PINKY_LENGTH, DISTAL_LENGTH = 0.06, 0.10, 0.03, 0.06, 0.06
 NAMES = (
     "size",
     "breadth",
     "finger length",
     "finger girth",
-    "palm length",
+    "wrist girth",
     "thumb length",
-    "palm depth",
+    "fullness of the palm",
     "index long, ring short",
     "little finger length",
     "outer phalanges long, first ones short",
@@ -61,15 +64,27 @@ class _Field:
         outward = np.outer(across * grown, tube.frame[1]) + np.outer(back * grown, tube.frame[2])
         return self.share[:, [f]] * outward
 
-    def scale(self, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Array:
-        """Scale the palm; a finger is carried along at its base, unstretched."""
-        factors = np.array([x, y, z])
+    def palm(self, factors: Array) -> Array:
+        """Move the palm by point * factors, (3,) or (n, 3), and carry the fingers by their base."""
         moved = self.points * factors
         for f, finger in enumerate(FINGERS):
+            base = np.argmin(np.linalg.norm(self.points - self.tubes[finger].origin, axis=1))
+            root = self.tubes[finger].origin * np.broadcast_to(factors, moved.shape)[base]
             t = self.local[finger][:, 0]
             carried = self.share[:, f] * np.interp(t, (-10.0, 15.0), (0.0, 1.0))  # [mm]
-            moved += carried[:, None] * (self.tubes[finger].origin - self.points) * factors
+            moved += carried[:, None] * (root - moved)
         return moved
+
+    def near_wrist(self) -> Array:
+        """Return factors (n, 3): across and through, one at the wrist, none at the knuckles."""
+        near = np.interp(-self.points[:, 0], (0.0, 70.0), (1.0, 0.0))
+        return near[:, None] * np.array([0.0, 1.0, 1.0])
+
+    def palmar(self) -> Array:
+        """Return factors (n, 3): through the hand, on the palm's side, between wrist and webs."""
+        x, y, _ = self.points.T
+        on = np.interp(-x, (-5.0, 25.0, 75.0, 110.0), (0.0, 1.0, 1.0, 0.0)) * (y < 0)
+        return on[:, None] * np.array([0.0, 1.0, 0.0])
 
 
 def _directions(field: _Field) -> list[Array]:
@@ -84,12 +99,12 @@ def _directions(field: _Field) -> list[Array]:
 
     return [
         SIZE * field.points,
-        field.scale(z=BREADTH),
+        field.palm(np.array([0.0, 0.0, BREADTH])),
         over(four, lambda f: longer(f, FINGER_LENGTH)),
         over(FINGERS, lambda f: field.girth(f, FINGER_GIRTH)),
-        field.scale(x=PALM_LENGTH),
+        WRIST_GIRTH * field.palm(field.near_wrist()),
         longer("thumb", THUMB_LENGTH),
-        field.scale(y=DEPTH),
+        FULLNESS * field.palm(field.palmar()),
         longer("index", RADIAL_ULNAR) - longer("ring", RADIAL_ULNAR),
         longer("pinky", PINKY_LENGTH),
         over(four, lambda f: field.stretch(f, (-DISTAL_LENGTH / 2, DISTAL_LENGTH, DISTAL_LENGTH))),

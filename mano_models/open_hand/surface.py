@@ -135,7 +135,7 @@ def build_tubes(skeleton: Skeleton) -> dict[str, Tube]:
             skeleton.joints[3 * f + 1] * 1e3 - WRIST,
             np.stack([along, flexion, back]),
             stations,
-            *(PchipInterpolator(np.append(at, stations[3]), np.append(row, row[-1])) for row in profile),
+            *(PchipInterpolator([*at, stations[3]], [*row, row[-1]]) for row in profile),
         )
     return tubes
 
@@ -194,7 +194,7 @@ class Skin:
         return _union(parts, BLEND)
 
     def leave(self, start: Array, direction: Array) -> Array:
-        """Return where the ray from `start` (3,), inside, along unit `direction` leaves the skin."""
+        """Return where the ray from `start` (3,), inside, along `direction` leaves the skin."""
         near, far = 0.0, 60.0
         steps = np.linspace(near, far, 121)
         outside = self.distance(start + steps[:, None] * direction) > 0
