@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from retarget import skinning
+from retarget import skinning_derivatives as derivatives
 from retarget.errors import InputError
 from retarget.hand_model import HandModel
 from retarget.mano_format import JOINTS, POSE
@@ -164,6 +165,25 @@ class HandKeypoints:
         """The chosen points (..., P, 3) [m], as `points`, and their derivatives (..., P, 3, K)."""
         return self._jacobian(self._chosen, pca)
 
+    def second_order(self, pca: Array, pull: Callable[[Array], Array]) -> tuple[Array, Array, Array]:
+        """Fingertips, their derivatives, and their second derivatives contracted with a pull.
+
+        Args:
+            pca: (..., K) coefficients.
+            pull: fingertips (..., 5, 3) [m] -> vectors (..., 5, 3), e.g. weighted residuals.
+
+        Returns:
+            (..., 5, 3), (..., 5, 3, K) and ``sum pull . d2 tips / dc dc'`` (..., K, K); the last
+            leaves out the second derivative of the pose blend shapes.
+        """
+        self._check_tips()
+        pose, basis = self.pose(pca), self._components[: np.shape(pca)[-1]]
+        points, jacobian, motion = derivatives.points_and_jacobian(
+            self._xp, self._tips, pose, basis
+        )
+        bent = derivatives.curvature(self._xp, self._tips, motion, basis, pull(points))
+        return points, jacobian, bent
+
     def mesh(
         self,
         pose: Array,
@@ -180,7 +200,8 @@ class HandKeypoints:
     def _jacobian(self, constants: skinning.Constants, pca: Array) -> tuple[Array, Array]:
         pose = self.pose(pca)
         basis = self._components[: np.shape(pca)[-1]]
-        return skinning.posed_points_and_jacobian(self._xp, constants, pose, basis)
+        points, jacobian, _ = derivatives.points_and_jacobian(self._xp, constants, pose, basis)
+        return points, jacobian
 
     def _place(
         self,

@@ -50,7 +50,7 @@ def rotation_factors(xp: Any, angle2: Array) -> tuple[Array, Array, Array]:
     return a, b, c
 
 
-def _about(xp: Any, w: Array, p: Array, q: Array) -> Array:
+def about(xp: Any, w: Array, p: Array, q: Array) -> Array:
     """``p [w]x + q [w]x^2``, (..., 3, 3): a rotation or a left Jacobian, less the identity."""
     x, y, z = w[..., 0], w[..., 1], w[..., 2]
     px, py, pz, qx, qy, qz = p * x, p * y, p * z, q * x, q * y, q * z
@@ -65,7 +65,7 @@ def rotation_minus_identity(xp: Any, rotvec: Array) -> Array:
     """Rodrigues' formula less the identity, (..., 3) [rad] -> (..., 3, 3), without cancellation."""
     angle2 = (rotvec * rotvec).sum(-1)
     a, b, _ = rotation_factors(xp, angle2)
-    return _about(xp, rotvec, a, b)
+    return about(xp, rotvec, a, b)
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ class Constants:
         joints: (16, 3) rest joints [m]; joint_shapedirs: (16, 3, S).
         movers: (P, n) the joints, less one, that carry each point; filled up with idle ones.
         below: (P * n, 15) weight that a point gives to each joint at or below its mover.
+        above: (P, 3 n, 3 n) one where the row's mover is strictly above the column's, else zero.
         benders: (P, m) the joints, less one, whose rotation displaces each point at rest.
         swing: (P * m, 9, 9) from a bender's rotation to the torque of that displacement.
         eye: (3, 3) identity.
@@ -95,6 +96,7 @@ class Constants:
     joint_shapedirs: Array
     movers: Any
     below: Array
+    above: Array
     benders: Any
     swing: Array
     eye: Array
@@ -126,6 +128,7 @@ def constants(
     swing = np.einsum("pijab,ead->pjideb", dirs, levi_civita).reshape(points, JOINTS - 1, 9, 9)
     benders = _active((swing != 0.0).any(axis=(2, 3)))
     row = np.arange(points)[:, None]
+    strictly = (at_or_below & (k != k[:, None]))[movers[:, :, None], movers[:, None, :]]
     return Constants(
         template=to_array(np.concatenate([rest[j], model.template[v]])),
         shapedirs=to_array(np.concatenate([joint_dirs[j], model.shapedirs[v]])),
@@ -136,6 +139,7 @@ def constants(
         joint_shapedirs=to_array(joint_dirs),
         movers=to_index(movers),
         below=to_array(below[row, movers].reshape(-1, JOINTS - 1)),
+        above=to_array(np.repeat(np.repeat(strictly, 3, axis=1), 3, axis=2)),
         benders=to_index(benders),
         swing=to_array(swing[row, benders].reshape(-1, 9, 9)),
         eye=to_array(np.eye(3)),
@@ -160,7 +164,7 @@ def _shaped(directions: Array, betas: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class _Posed:
+class Posed:
     """A posed skeleton and the points on it; joints 1..15 only, the root being at rest."""
 
     rotvec: Array  # (..., 15, 3)
@@ -173,7 +177,7 @@ class _Posed:
     points: Array  # (..., P, 3)
 
 
-def _pose(xp: Any, c: Constants, pose: Array, betas: Array | None) -> _Posed:
+def posed(xp: Any, c: Constants, pose: Array, betas: Array | None) -> Posed:
     lead = pose.shape[:-1]
     rotvec = pose.reshape(*lead, JOINTS - 1, 3)
     feature = rotation_minus_identity(xp, rotvec)
@@ -188,86 +192,33 @@ def _pose(xp: Any, c: Constants, pose: Array, betas: Array | None) -> _Posed:
 
     rest_chain = joints[..., 1:, :].reshape(*joints.shape[:-2], FINGERS, SEGMENTS, 3)
     bone = rest_chain[..., 1:, :] - rest_chain[..., :-1, :]
-    second_at = rest_chain[..., 0, :] + _apply(first, bone[..., 0, :])
-    third_at = second_at + _apply(second, bone[..., 1, :])
+    second_at = rest_chain[..., 0, :] + apply(first, bone[..., 0, :])
+    third_at = second_at + apply(second, bone[..., 1, :])
     first_at = rest_chain[..., 0, :] + xp.zeros_like(second_at)
     placed = xp.stack([first_at, second_at, third_at], -2)
     placed = placed.reshape(*placed.shape[:-3], JOINTS - 1, 3)
-    offset = placed - _apply(turned, joints[..., 1:, :])
+    offset = placed - apply(turned, joints[..., 1:, :])
 
     rest = c.template if betas is None else c.template + _shaped(c.shapedirs, betas)
     if c.posedirs is not None:
         moved = feature.reshape(*lead, FEATURES) @ c.posedirs.T
         rest = rest + moved.reshape(*lead, c.template.shape[0], 3)
-    blend = _mix(c.weights, turned) + c.root_weight * c.eye
-    points = _apply(blend, rest) + c.weights @ offset
-    return _Posed(rotvec, rotation, turned, placed, offset, rest, blend, points)
+    blend = mix(c.weights, turned) + c.root_weight * c.eye
+    points = apply(blend, rest) + c.weights @ offset
+    return Posed(rotvec, rotation, turned, placed, offset, rest, blend, points)
 
 
 def posed_points(xp: Any, c: Constants, pose: Array, betas: Array | None = None) -> Array:
     """Points (..., P, 3) [m] at pose (..., 45) [rad] and shape coefficients (..., S')."""
-    return _pose(xp, c, pose, betas).points
+    return posed(xp, c, pose, betas).points
 
 
-def posed_points_and_jacobian(
-    xp: Any, c: Constants, pose: Array, basis: Array
-) -> tuple[Array, Array]:
-    """Points (..., P, 3) [m] at pose (..., 45) and their derivatives (..., P, 3, K) [m/unit].
-
-    The derivative is along the K rows of `basis` (K, 45). Turning joint j by ``dw`` turns all at or
-    below it about ``t_j`` by ``G_above J_left(w_j) dw``: a cross product with the weighted arm from
-    ``t_j`` to the point. The pose blend shapes add ``blend @ d(rest)``.
-    """
-    p = _pose(xp, c, pose, None)
-    lead, count = pose.shape[:-1], c.template.shape[0]
-
-    # J_left: how a change of the rotation vector turns the joint, in the frame of the joint above
-    _, first, second = rotation_factors(xp, (p.rotvec * p.rotvec).sum(-1))
-    left = _about(xp, p.rotvec, first, second) + c.eye
-    turned = p.turned.reshape(*lead, FINGERS, SEGMENTS, 3, 3)
-    chain = left.reshape(*lead, FINGERS, SEGMENTS, 3, 3)
-    axes = xp.concatenate([chain[..., :1, :, :], turned[..., :-1, :, :] @ chain[..., 1:, :, :]], -3)
-    axes = axes.reshape(*lead, JOINTS - 1, 3, 3)
-
-    width = c.movers.shape[1]
-    joint, point = c.movers.reshape(count * width), [i // width for i in range(count * width)]
-    arm = _apply(_mix(c.below, p.turned), p.rest[..., point, :]) + c.below @ p.offset
-    arm = arm - c.below.sum(-1)[:, None] * p.placed[..., joint, :]
-    columns = _cross_columns(xp, axes[..., joint, :, :], arm)
-    jacobian = _along(xp, columns, c.movers, basis)
-
-    if c.posedirs is not None:
-        width = c.benders.shape[1]
-        joint = c.benders.reshape(count * width)
-        rotation = p.rotation.reshape(*lead, JOINTS - 1, 9)[..., joint, :]
-        torque = xp.einsum("mqe,...me->...mq", c.swing, rotation)
-        columns = torque.reshape(*lead, count * width, 3, 3) @ left[..., joint, :, :]
-        jacobian = jacobian + p.blend @ _along(xp, columns, c.benders, basis)
-    return p.points, jacobian
-
-
-def _along(xp: Any, columns: Array, movers: Any, basis: Array) -> Array:
-    """Each mover's columns (..., P * n, 3, 3) summed along basis (K, 45), (..., P, 3, K)."""
-    (points, width), components = movers.shape, basis.shape[0]
-    joint = movers.reshape(points * width)
-    steps = basis.reshape(components, JOINTS - 1, 3)[:, joint].reshape(components, points, width, 3)
-    columns = columns.reshape(*columns.shape[:-3], points, width, 3, 3)
-    return xp.einsum("...pnic,kpnc->...pik", columns, steps)
-
-
-def _apply(matrices: Array, vectors: Array) -> Array:
+def apply(matrices: Array, vectors: Array) -> Array:
     return (matrices @ vectors[..., None])[..., 0]
 
 
-def _mix(weights: Array, matrices: Array) -> Array:
+def mix(weights: Array, matrices: Array) -> Array:
     """``sum_k weights[p, k] matrices[..., k, :, :]``, (..., P, 3, 3)."""
     lead, (points, joints) = matrices.shape[:-3], weights.shape
     mixed = weights @ matrices.reshape(*lead, joints, 9)
     return mixed.reshape(*lead, points, 3, 3)
-
-
-def _cross_columns(xp: Any, matrices: Array, vectors: Array) -> Array:
-    """Each column of (..., 3, 3) crossed with (..., 3)."""
-    a, b, c = matrices[..., 0, :], matrices[..., 1, :], matrices[..., 2, :]
-    x, y, z = vectors[..., :1], vectors[..., 1:2], vectors[..., 2:]
-    return xp.stack([b * z - c * y, c * x - a * z, a * y - b * x], -2)
