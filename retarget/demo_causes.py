@@ -37,7 +37,7 @@ class Cause:
     def __str__(self) -> str:
         if self.left_over is None:
             return self.text
-        return f"{self.text} (undone, {self.left_over * 1000.0:.2g} mm remain)"
+        return f"{self.text} (undone, {max(self.left_over * 1000.0, 0.01):.2g} mm or less remain)"
 
 
 def likely_cause(demo: Demo, robot: Robot) -> Cause:
