@@ -88,7 +88,7 @@ def checked_arrays(arrays: Mapping[str, Any], source: str | Path) -> dict[str, F
     worst = int(np.abs(total - 1.0).argmax())
     if abs(total[worst] - 1.0) > 1e-2:
         raise ModelError(source, f"weights of vertex {worst} add up to {total[worst]:.4g}, not 1")
-    if not (spread(found) > 0.0).all():
+    if not (spread(found) > 1e-9).all():
         raise ModelError(source, f"{spreads[0]}: a pose component has no spread", key=spreads[0])
     return found
 

@@ -26,16 +26,17 @@ LARGEST_ARRAY = 2**24  # [entries] of a sparse matrix written out
 
 MOST_STEPS = 200_000  # [opcodes]; official files have a few hundred
 
-# what a hand model is made of, under its old and its new names
+# what a hand model is made of, under its old and its new names (Python 2's, too)
 _KINDS = {
     r"numpy\._?core\.multiarray\._reconstruct": "array",
     r"numpy\._?core\.multiarray\.scalar": "scalar",
     r"numpy\._?core\.numeric\._frombuffer": "buffer",
     r"numpy\.dtype": "dtype",
-    r"numpy\.ndarray|numpy\.matrixlib\.defmatrix\.matrix|builtins\.(object|set)": "class",
+    r"numpy\.ndarray|numpy\.matrixlib\.defmatrix\.matrix": "class",
+    r"(__builtin__|builtins)\.(object|set)": "class",
     r"scipy\.sparse\._?(csc|csr|coo)\.\1_(matrix|array)": "sparse",
     r"chumpy\.\w+\.\w+": "chumpy",
-    r"copyreg\._reconstructor": "reconstructor",
+    r"copy_?reg\._reconstructor": "reconstructor",
     r"_codecs\.encode": "text",
 }
 _FORBIDDEN = {
