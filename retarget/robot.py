@@ -103,6 +103,9 @@ class Robot:
         robot._check_limits(spec.path)
         return robot
 
+    def __repr__(self) -> str:
+        return f"<Robot {self.name}: {len(self.joint_names)} joints, hash {self.hash}>"
+
     def side(self, side: str | int) -> HandSide:
         """The arm and hand of a side: ``"left"``, ``"right"``, 0 or 1.
 
