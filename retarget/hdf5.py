@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,19 @@ def open_hdf5(path: str | Path, error: type[FileError] = FileError) -> Any:
         else:
             message = f"is not an HDF5 file; it begins with {head!r}"
         raise error(path, message, reason=reason) from cause
+
+
+@contextmanager
+def damage_told(path: str | Path, error: type[FileError] = FileError) -> Iterator[None]:
+    """Whatever h5py raises over a damaged file becomes one error.
+
+    Raises:
+        FileError (or its child ``error``): the structure or an attribute cannot be read.
+    """
+    try:
+        yield
+    except (KeyError, OSError, RuntimeError, TypeError, ValueError) as cause:
+        raise error(path, f"is damaged; reading it failed: {cause}") from cause
 
 
 def dataset_names(file: Any) -> list[str]:
