@@ -2,7 +2,7 @@
 
 As facts of EgoVLA's public code: tips shrunk by 1.5 about the wrist, the first 6 of the components,
 start ``0.1 rand``, Adam with learning rate 0.1 for 500 steps on SmoothL1 (beta 1 m) averaged over
-wrist, tips and the whole batch. It depends on the batch, on its order and on the seed.
+wrist, tips and the whole batch.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from retarget.errors import InputError, ModelError
 from retarget.fit_newton import FitSettings, NewtonFit
-from retarget.geometry import transform_points
+from retarget.geometry import transform_inverse, transform_points
 from retarget.hand_frame import HandFrame, hand_frames, human_wrists
 from retarget.hand_model import HandModel, hands_hash, load_hands
 from retarget.keypoints import HandKeypoints
@@ -124,8 +124,10 @@ class MANOFitter:
         lead = known.shape[:-1]
         fits = []
         for side, frame in enumerate(self.frames):
-            local = _in_wrist(wrists[..., side, :, :], tips[..., side, :, :])
-            target = np.where(known[..., side, None, None], frame.human(local), np.nan)
+            target = np.full((*lead, 5, 3), np.nan)
+            there = known[..., side]
+            T_wrist_world = transform_inverse(wrists[there, side])
+            target[there] = frame.human(transform_points(T_wrist_world, tips[there, side]))
             fits.append(self.fit_human(side, target))
         scale = np.array([c.scale for c in self.calibrations])
         axis = len(lead)
@@ -232,11 +234,6 @@ class MANOFitter:
 
 
 _HAND_FIELDS = ("pca", "residual", "iterations", "status")
-
-
-def _in_wrist(T_world_wrist: FloatArray, points: FloatArray) -> FloatArray:
-    """World points (..., P, 3) in the wrist frame (rotations are orthonormal)."""
-    return np.asarray((points - T_world_wrist[..., None, :3, 3]) @ T_world_wrist[..., :3, :3])
 
 
 def _checked_hands(
