@@ -42,18 +42,21 @@ class TrainSettings:
         learning_rate: peak, after `warmup` of the steps, then a cosine to zero.
         warmup: share of the steps.
         overshoot: how far beyond the joint limits poses are sampled, as a share of the range.
+        at_limit: share of the joints that stand on a limit in half of the poses, as the fingers
+            of real hands, fully open or closed, so often do.
         noise: smallest and largest standard deviation of the noise on half of each batch [m].
         noise_scale: noise that halves a sample's weight [m].
     """
 
     seed: int = 0
     samples: int = 50_000
-    steps: int = 3_000
+    steps: int = 7_000
     batch: int = 4_096
     hidden: tuple[int, ...] = (64, 128, 64)
-    learning_rate: float = 3e-3
+    learning_rate: float = 5e-3
     warmup: float = 0.05
     overshoot: float = 0.02
+    at_limit: float = 0.4
     noise: tuple[float, float] = (3e-5, 3e-3)
     noise_scale: float = 5e-5
 
@@ -74,11 +77,15 @@ class HandSamples:
 
 
 def sample_hand(fitter: MANOFitter, side: int, settings: TrainSettings) -> HandSamples:
-    """Robot poses uniform over the joint limits, and the human fingertips the fit gives them."""
+    """Robot poses over the joint limits, and the human fingertips the fit gives them."""
     lower, upper = fitter.robot.hand_limits(SIDES[side])
     margin = settings.overshoot * (upper - lower)
     rng = np.random.default_rng((settings.seed, side))
     joints = rng.uniform(lower - margin, upper + margin, size=(settings.samples, len(lower)))
+    half = joints[: settings.samples // 2]
+    limit = np.where(rng.random(half.shape) < 0.5, lower, upper)
+    limit += rng.uniform(-margin, margin, size=half.shape)
+    half[...] = np.where(rng.random(half.shape) < settings.at_limit, limit, half)
     target = fitter.frames[side].human(fitter.robot.hand_tips(SIDES[side], joints))
     pca = fitter.fit_human(side, target).pca
     J = fitter.robot.hand_tips_jacobian(SIDES[side], joints).reshape(len(joints), 15, -1)
