@@ -63,7 +63,7 @@ def test_shipped_calibration_is_for_the_shipped_hand_and_is_good(robot: Robot) -
         assert side.calibration_hand == hands_hash(hands)
         assert side.calibration is not None
         cost = objective(robot, side.index, 200)
-        # nearly mirrored robot hands, nearly mirrored calibrations, a fit of a third of a millimetre
+        # nearly mirrored robot hands, nearly mirrored calibrations, a fit of a fraction of a mm
         assert 2.5e-5 > cost(side.calibration).cost > 0.0
     left, right = (side.calibration for side in robot.sides)
     assert left is not None

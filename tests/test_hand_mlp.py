@@ -1,4 +1,4 @@
-"""HandMLP: exact where a robot made the pose, within limits, calm, and refused where it is foreign."""
+"""HandMLP: exact where a robot made the pose, within limits, calm, refused where foreign."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_foreign_weights_are_refused(fitter: MANOFitter, mlp: HandMLP, tmp_path:
 
 def test_unreadable_weights_are_refused(fitter: MANOFitter, mlp: HandMLP, tmp_path: Path) -> None:
     path = tmp_path / "hand.safetensors"
-    with pytest.raises(ModelError, match="no hand network for hand model .*train-hand"):
+    with pytest.raises(ModelError, match=r"no hand network for hand model .*train-hand"):
         HandMLP.load(path, fitter=fitter)
     path.write_bytes(b"not tensors")
     with pytest.raises(ModelError, match="not a readable safetensors file"):
