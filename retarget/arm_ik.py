@@ -25,10 +25,10 @@ AT_LIMIT = 1e-9  # a joint this near to a limit stands on it [rad]
 class ArmIK:
     """Joint positions of an arm that bring its wrist to wanted poses, within the joint limits.
 
-    A pose that can be reached is reached, to about 1e-12 m. What freedom is left, one joint's worth
-    for a seven-joint arm, leans towards the posture and never costs the wrist anything: the joints
-    are those nearest to the posture (each measured in half its range) among those around them that
-    hold the wrist there.
+    A pose that can be reached is reached within the tolerances, as a rule to 1e-12 m. What freedom
+    is left, one joint's worth for a seven-joint arm, leans towards the posture and never costs the
+    wrist anything: the joints are those nearest to the posture (each measured in half its range)
+    among those around them that hold the wrist there.
 
     Coming from joint positions q0, the nearest way on is taken, and joints lean towards the posture
     by at most ``posture_gain`` half ranges a metre of the wrist's way (rotations counted by
@@ -36,8 +36,12 @@ class ArmIK:
     small steps of the joints, and how fast a path is sampled does not matter. Along a trajectory
     this is how each frame comes from the one before.
 
-    Where no start from a fixed set reaches a pose, the nearest one is taken: that which minimises
-    ``|dp|^2 + (rotation_weight * angle)^2`` within the limits, with status UNREACHABLE.
+    Where no start of a fixed set reaches a pose, the nearest one is taken: that which minimises
+    ``|dp|^2 + (rotation_weight * angle)^2`` within the limits, with status UNREACHABLE. Coming from
+    q0, the one nearby is kept as long as the nearest of all is not better by 5 %.
+
+    A path can run into the end of one way to bend the arm; then another is taken at once, with a
+    jump of the joints: reaching the wrist's pose comes first.
 
     Args:
         robot: a robot, or what `Robot.load` takes.

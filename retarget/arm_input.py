@@ -30,12 +30,12 @@ def read_poses(values: ArrayLike, name: str) -> tuple[FloatArray, BoolArray]:
         raise InputError(f"{name} must have shape (..., 4, 4), got {T.shape}")
     missing = ~np.all(np.isfinite(T), axis=(-2, -1))
     T[missing] = np.eye(4)
-    R = T[..., :3, :3]
+    R, last = T[..., :3, :3], np.array([0.0, 0.0, 0.0, 1.0])
     error = np.max(np.abs(np.swapaxes(R, -1, -2) @ R - np.eye(3)), axis=(-2, -1))
     for what, bad in (
         ("has no orthonormal rotation", error > ORTHONORMAL),
         ("is a reflection", np.linalg.det(R) < 0.0),
-        ("has a last row other than 0 0 0 1", np.any(T[..., 3, :] != np.eye(4)[3], axis=-1)),
+        ("has a last row other than 0 0 0 1", np.max(np.abs(T[..., 3, :] - last), axis=-1) > 1e-6),
     ):
         if np.any(bad):
             where = first_index(bad)
@@ -46,7 +46,7 @@ def read_poses(values: ArrayLike, name: str) -> tuple[FloatArray, BoolArray]:
             )
     for _ in range(2):  # Newton's iteration to the nearest rotation
         R = 1.5 * R - 0.5 * R @ np.swapaxes(R, -1, -2) @ R
-    T[..., :3, :3] = R
+    T[..., :3, :3], T[..., 3, :] = R, last
     return T, missing
 
 

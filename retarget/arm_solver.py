@@ -117,7 +117,9 @@ class ArmSolver:
         free = np.flatnonzero(reached)
         u[free], more = slide(lanes.take(free), u[free], self.posture / scale, budget[free])
         iterations[free] += more
-        q = np.clip(u * scale, self.chain.lower, self.chain.upper)
+        low, high = lanes.limits
+        q = np.where(u <= low, self.chain.lower, np.where(u >= high, self.chain.upper, u * scale))
+        q = np.clip(q, self.chain.lower, self.chain.upper)
         position, rotation = lanes.at(q / scale).sizes
         return Solved(q, position, rotation, reached, settled, iterations)
 

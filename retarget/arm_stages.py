@@ -102,8 +102,8 @@ def approach(
         step *= np.minimum(1.0, 1.0 / np.maximum(length, 1.0))[:, None]
         end = np.clip(start + step, low, high)
         there = lanes.at(end)
-        # rounding moves |r| by some 1e-16 m, and near the minimum a step gains less
-        better = there.cost <= here.cost + 1e-15 * np.sqrt(here.cost)
+        # near the minimum a step gains less than what rounding does to r
+        better = there.cost <= here.cost + 1e-15 * (np.sqrt(here.cost) + here.cost)
         u[live[better]] = end[better]
         iterations[live] += 1
         here = here.where(better, there)

@@ -198,7 +198,7 @@ class TestBadFiles:
         edit(
             folder / "robot.toml", '    "right_wrist_pitch_joint", "right_wrist_yaw_joint",\n]', "]"
         )
-        edit(folder / "robot.toml", "0.22, -0.06, 0.12, -0.50, 0.71, 0.19, 0.0]", "0, 0, 0, 0, 0]")
+        edit(folder / "robot.toml", "0.22, -0.06, 0.12, -0.50, 0.71, -0.06, 0.0]", "0, 0, 0, 0, 0]")
         with pytest.raises(ModelError, match="as many names as the left's: 7, not 5"):
             Robot.load(folder)
 
