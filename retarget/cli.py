@@ -103,7 +103,7 @@ for _command, _short_help, _examples in (
         "Generate a demonstration.",
         (
             "retarget make-demo demo.hdf5",
-            "retarget make-demo demo.hdf5 --frames 600 --seed 3 --noise 1",
+            "retarget make-demo demo.hdf5 --frames 600 --seed 3 --noise 0.01",
         ),
     ),
     (

@@ -82,14 +82,16 @@ def dataset_names(file: Any) -> list[str]:
 
 
 def close_name(key: str, names: Iterable[str]) -> str | None:
-    """The name most like ``key``: the same last part in another group, or a near spelling."""
+    """The name most like ``key``: its last part the same in another group, or spelt nearly so."""
     candidates = list(names)
     last = key.rsplit("/", 1)[-1]
     for name in candidates:
         if name.rsplit("/", 1)[-1].lower() == last.lower():
             return name
-    found = difflib.get_close_matches(key, candidates, n=1, cutoff=0.75)
-    return found[0] if found else None
+    # of last parts alone: the group they share would make strangers alike
+    by_last = {name.rsplit("/", 1)[-1]: name for name in candidates}
+    found = difflib.get_close_matches(last, by_last, n=1, cutoff=0.75)
+    return by_last[found[0]] if found else None
 
 
 def require_dataset(

@@ -146,7 +146,7 @@ def _motion_table(replay: Replay) -> Table:
     table = plain_table()
     table.add_column("motion", no_wrap=True)
     for side in SIDES:
-        table.add_column(side, min_width=28)
+        table.add_column(side)
     rows: tuple[tuple[str, Callable[[SideReplay], str | Text]], ...] = (
         ("frames", lambda s: statuses_text(s.status)),
         ("out of reach", _unreachable),

@@ -60,7 +60,7 @@ def print_conversion(console: Console, conversion: Conversion) -> None:
     table = plain_table()
     table.add_column("", no_wrap=True)
     for side in SIDES:
-        table.add_column(side, min_width=26)
+        table.add_column(side)
     for title, cells in conversion.rows:
         table.add_row(title, *cells)
     console.print(table)

@@ -43,5 +43,6 @@ def _digits(value: float) -> str:
     """Three significant digits, more in front of the point as needed, no exponent."""
     if value == 0.0:
         return "0"
+    value = float(f"{value:.2e}")  # 9.996 is 10.0, not 10.00
     whole = math.floor(math.log10(abs(value))) + 1
     return f"{value:.{min(max(3 - whole, 0), 6)}f}"

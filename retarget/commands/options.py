@@ -63,7 +63,7 @@ RateOption = Annotated[
         "--rate",
         metavar="HZ",
         callback=_positive,
-        help="Frames per second, where the file is wrong.",
+        help="Frames per second.",
     ),
 ]
 AllowMismatchOption = Annotated[
