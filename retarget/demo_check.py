@@ -81,7 +81,7 @@ class DemoCheck:
             else:
                 parts.append(
                     f"{side} wrist {_mm(check.wrist_position.typical)} and "
-                    f"{np.degrees(check.wrist_rotation.typical):.3g} degrees, "
+                    f"{round(float(np.degrees(check.wrist_rotation.typical)), 3):.3g} degrees, "
                     f"fingertips {_mm(check.fingertip.typical)}"
                 )
         text = f"{'; '.join(parts)} from the forward kinematics of its own joints"
@@ -187,4 +187,5 @@ def _disagreement(values: FloatArray, start: int) -> Disagreement:
 
 
 def _mm(length: float) -> str:
-    return f"{length * 1000.0:.4g} mm"
+    millimetres = length * 1000.0
+    return f"{round(millimetres, 1 if millimetres >= 100.0 else 3):.6g} mm"

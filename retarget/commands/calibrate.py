@@ -20,6 +20,7 @@ def calibrate(
         Path | None,
         typer.Option(
             "--out",
+            readable=False,
             metavar="FILE",
             help="Write it: for --calibration, or as calibration.toml beside robot.toml.",
         ),

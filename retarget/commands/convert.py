@@ -38,14 +38,20 @@ if TYPE_CHECKING:
 OutOption = Annotated[
     Path,
     typer.Option(
-        "--out", metavar="FILE|FOLDER", help="Where to write; a folder for several files."
+        "--out",
+        readable=False,
+        metavar="FILE|FOLDER",
+        help="Where to write; a folder for several files.",
     ),
 ]
 
 
 def to_human(
     demos: Annotated[
-        list[Path], typer.Argument(metavar="DEMO", help="Demonstration files, or folders of them.")
+        list[Path],
+        typer.Argument(
+            readable=False, metavar="DEMO", help="Demonstration files, or folders of them."
+        ),
     ],
     out: OutOption,
     camera: Annotated[
@@ -95,7 +101,10 @@ def to_human(
 
 def to_robot(
     humans: Annotated[
-        list[Path], typer.Argument(metavar="HUMAN", help="Human motion files, or folders of them.")
+        list[Path],
+        typer.Argument(
+            readable=False, metavar="HUMAN", help="Human motion files, or folders of them."
+        ),
     ],
     out: OutOption,
     refine: RefineOption = 0,

@@ -23,7 +23,8 @@ from retarget.errors import TrainingError
 
 def train_hand(
     out: Annotated[
-        Path, typer.Option("--out", metavar="FILE", help="Where to write the weights.")
+        Path,
+        typer.Option("--out", readable=False, metavar="FILE", help="Where to write the weights."),
     ] = Path("hand_mlp.safetensors"),
     seed: Annotated[int, typer.Option(help="Of poses, weights, batches and noise.")] = 0,
     steps: Annotated[

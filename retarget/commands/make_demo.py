@@ -13,7 +13,9 @@ from retarget.commands.places import make_folder, require_writable
 
 
 def make_demo(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The demonstration file to write.")],
+    out: Annotated[
+        Path, typer.Argument(readable=False, metavar="OUT", help="The demonstration file to write.")
+    ],
     frames: Annotated[
         int, typer.Option("--frames", metavar="N", min=2, help="Number of frames.")
     ] = 300,
@@ -52,4 +54,6 @@ def make_demo(
         robot=Robot.load(robot),
     )
     seconds = demo.frames / demo.rate
-    line(stdout(), f"wrote {out}: {task}, {demo.frames} frames, {seconds:.3g} s at {demo.rate:g} Hz")
+    line(
+        stdout(), f"wrote {out}: {task}, {demo.frames} frames, {seconds:.3g} s at {demo.rate:g} Hz"
+    )

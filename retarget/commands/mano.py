@@ -17,7 +17,10 @@ app = typer.Typer(
 )
 
 PathArgument = Annotated[
-    Path, typer.Argument(metavar="PATH", help="A .pkl or .npz file, or a folder that holds them.")
+    Path,
+    typer.Argument(
+        readable=False, metavar="PATH", help="A .pkl or .npz file, or a folder that holds them."
+    ),
 ]
 
 
@@ -51,7 +54,10 @@ def convert(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="FILE|FOLDER", help="Where to write; by default beside PATH."
+            "--out",
+            readable=False,
+            metavar="FILE|FOLDER",
+            help="Where to write; by default beside PATH.",
         ),
     ] = None,
     overwrite: Annotated[

@@ -29,7 +29,9 @@ RobotOption = Annotated[
 ]
 UrdfOption = Annotated[
     Path | None,
-    typer.Option("--urdf", metavar="FILE", help="URDF to take instead of the robot's own."),
+    typer.Option(
+        "--urdf", readable=False, metavar="FILE", help="URDF to take instead of the robot's own."
+    ),
 ]
 HandsOption = Annotated[
     str,
@@ -42,13 +44,19 @@ HandsOption = Annotated[
 CalibrationOption = Annotated[
     Path | None,
     typer.Option(
-        "--calibration", metavar="FILE", help="Calibration to take instead of the robot's own."
+        "--calibration",
+        readable=False,
+        metavar="FILE",
+        help="Calibration to take instead of the robot's own.",
     ),
 ]
 WeightsOption = Annotated[
     Path | None,
     typer.Option(
-        "--weights", metavar="FILE", help="Hand networks to take instead of those shipped."
+        "--weights",
+        readable=False,
+        metavar="FILE",
+        help="Hand networks to take instead of those shipped.",
     ),
 ]
 RefineOption = Annotated[

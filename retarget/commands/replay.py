@@ -35,18 +35,23 @@ _SHOWN_IN_FULL = 2  # demonstrations; of more, a summary says more
 
 def replay(
     demos: Annotated[
-        list[Path], typer.Argument(metavar="DEMO", help="Demonstration files, or folders of them.")
+        list[Path],
+        typer.Argument(
+            readable=False, metavar="DEMO", help="Demonstration files, or folders of them."
+        ),
     ],
     out: Annotated[
         Path | None,
         typer.Option(
             "--out",
+            readable=False,
             metavar="FILE|FOLDER",
             help="Write what comes back, in the same layout; a folder for several demonstrations.",
         ),
     ] = None,
     json: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON.")
+        Path | None,
+        typer.Option("--json", readable=False, metavar="FILE", help="Write the report as JSON."),
     ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Tables of every demonstration, however many.")
