@@ -16,7 +16,7 @@ from retarget.errors import DemoError
 from retarget.replay_record import ReplayRecord
 from retarget.replay_stats import Extreme, FrameStats
 from retarget.types import BoolArray, Demo, FloatArray, IntArray, RobotMotion, Status
-from retarget.verdict import Reason, Tolerances, reasons
+from retarget.verdict import Reason, Tolerances, arm_jumps, reasons
 
 if TYPE_CHECKING:
     from retarget.retargeter import Retargeter
@@ -44,6 +44,7 @@ class SideReplay:
         reached_wrist_rotation_error_rad: the same without the poses that are out of reach [rad].
         status: frames per status, by its label; all labels.
         label_jumps: frames in which the labels are discontinuous.
+        arm_jumps: frames into which the arm moves faster than its limits and than ever recorded.
         unreachable: the poses that are out of reach.
         arm_limit_margin_rad: smallest distance of a returned arm joint to its limit [rad].
         hand_limit_margin_rad: the same of the hand joints; 0 where a finger is fully open.
@@ -63,6 +64,7 @@ class SideReplay:
     reached_wrist_rotation_error_rad: FrameStats
     status: dict[str, int]
     label_jumps: int
+    arm_jumps: int
     unreachable: Unreachable
     arm_limit_margin_rad: Extreme
     hand_limit_margin_rad: Extreme
@@ -256,6 +258,7 @@ def _side(record: ReplayRecord, h: int) -> SideReplay:
         reached_wrist_rotation_error_rad=reached(record.wrist_rotation_error_rad),
         status=status_counts(record.status[:, h]),
         label_jumps=int(record.label_jump[:, h].sum()),
+        arm_jumps=int(arm_jumps(record, h).sum()),
         unreachable=_unreachable(record, h),
         arm_limit_margin_rad=arm.margin,
         hand_limit_margin_rad=hand.margin,

@@ -31,6 +31,9 @@ class ReplayRecord:
         wrist_rotation_error_rad: (T, 2).
         status: (T, 2) `Status` values.
         label_jump: (T, 2).
+        arm_speed: (T, 2) of the returned arm joints into each frame, as a share of the velocity
+            limits; see `MotionExtremes.add`.
+        recorded_arm_speed: (T, 2) the same of the recorded arm joints.
         arms: extremes of the returned arm joints, left and right.
         hands: the same of the hand joints.
         recorded_arms: the same of the recorded arm joints.
@@ -47,12 +50,14 @@ class ReplayRecord:
         self.wrist_rotation_error_rad = _unknown(frames, hands)
         self.status: IntArray = np.full((frames, hands), int(Status.MISSING_INPUT), dtype=np.int64)
         self.label_jump = np.zeros((frames, hands), dtype=np.bool_)
+        self.arm_speed, self.recorded_arm_speed = _unknown(frames, hands), _unknown(frames, hands)
         self._arm_rows = tuple(robot.indices(side.arm_joints) for side in robot.sides)
         self._hand_rows = tuple(robot.indices(side.hand_joints) for side in robot.sides)
 
         def watch(rows: IntArray) -> MotionExtremes:
             names = tuple(robot.joint_names[row] for row in rows)
-            return MotionExtremes(names, robot.lower[rows], robot.upper[rows], rate)
+            limits = robot.lower[rows], robot.upper[rows], robot.velocity_limits[rows]
+            return MotionExtremes(names, *limits, rate)
 
         self.arms = tuple(watch(rows) for rows in self._arm_rows)
         self.hands = tuple(watch(rows) for rows in self._hand_rows)
@@ -70,9 +75,12 @@ class ReplayRecord:
         self.label_jump[rows] = trip.label_jump
         first = self.start + self.done
         for h in range(len(SIDES)):
-            self.arms[h].add(trip.robot.qpos[:, self._arm_rows[h]], first)
-            self.hands[h].add(trip.robot.qpos[:, self._hand_rows[h]], first)
-            self.recorded_arms[h].add(trip.demo.qpos[:, self._arm_rows[h]], first)
+            arm, hand = self._arm_rows[h], self._hand_rows[h]
+            self.arm_speed[rows, h] = self.arms[h].add(trip.robot.qpos[:, arm], first)
+            self.recorded_arm_speed[rows, h] = self.recorded_arms[h].add(
+                trip.demo.qpos[:, arm], first
+            )
+            self.hands[h].add(trip.robot.qpos[:, hand], first)
         self.done = rows.stop
 
 

@@ -49,6 +49,7 @@ class MotionExtremes:
         names: the joints.
         lower: (n,) position limits [rad].
         upper: (n,) position limits [rad].
+        fastest: (n,) velocity limits [rad/s].
         rate: frames per second [Hz].
 
     Attributes:
@@ -62,15 +63,26 @@ class MotionExtremes:
     ROUNDING = 1e-9
 
     def __init__(
-        self, names: tuple[str, ...], lower: FloatArray, upper: FloatArray, rate: float
+        self,
+        names: tuple[str, ...],
+        lower: FloatArray,
+        upper: FloatArray,
+        fastest: FloatArray,
+        rate: float,
     ) -> None:
         self.margin, self.velocity, self.jerk = Extreme(), Extreme(), Extreme()
         self.violations = 0
-        self._names, self._lower, self._upper, self._rate = names, lower, upper, rate
+        self._names, self._lower, self._upper = names, lower, upper
+        self._fastest, self._rate = fastest, rate
         self._before = np.zeros((0, len(names)))
 
-    def add(self, q: FloatArray, start: int) -> None:
-        """Take in the next frames (T, n) [rad], the first of them the file's frame ``start``."""
+    def add(self, q: FloatArray, start: int) -> FloatArray:
+        """Take in the next frames (T, n) [rad], the first of them the file's frame ``start``.
+
+        Returns:
+            (T,) how fast the joints move into each frame, as a share of the velocity limit of that
+            joint for which it is most; NaN into the first frame of all.
+        """
         margin = np.minimum(q - self._lower, self._upper - q)
         self.violations += int((margin < -self.ROUNDING).sum())
         self.margin = self._farther(self.margin, -margin, start, sign=-1.0)
@@ -78,7 +90,9 @@ class MotionExtremes:
         first = start - len(self._before)
         self.velocity = self._peak(self.velocity, path, 1, first)
         self.jerk = self._peak(self.jerk, path, 3, first)
+        share = (np.abs(np.diff(path, axis=0)) * self._rate / self._fastest).max(axis=1)
         self._before = path[-3:]
+        return np.concatenate([[np.nan], share])[-len(q) :]
 
     def _peak(self, best: Extreme, path: FloatArray, order: int, first: int) -> Extreme:
         difference = np.abs(np.diff(path, order, axis=0)) * self._rate**order

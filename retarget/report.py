@@ -151,6 +151,7 @@ def _motion_table(replay: Replay) -> Table:
         ("frames", lambda s: statuses_text(s.status)),
         ("out of reach", _unreachable),
         ("label jumps", lambda s: _count(s.label_jumps)),
+        ("arm jumps", lambda s: _count(s.arm_jumps)),
         ("joints beyond limits", lambda s: _count(s.limit_violations)),
         ("limit margin, arm", lambda s: _margin(s.arm_limit_margin_rad)),
         ("limit margin, hand", lambda s: _margin(s.hand_limit_margin_rad)),

@@ -116,6 +116,7 @@ def _side(side: SideReplay) -> dict[str, Any]:
         **{name: _stats(getattr(side, name)) for name in _STATS},
         "status": dict(side.status),
         "label_jumps": side.label_jumps,
+        "arm_jumps": side.arm_jumps,
         "unreachable": {
             "frames": list(missed.frames),
             "position_m": missed.position_m,

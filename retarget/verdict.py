@@ -16,6 +16,7 @@ from retarget.units import angle_text, length_text
 if TYPE_CHECKING:
     from retarget.replay_record import ReplayRecord
 
+JUMP = 3.0  # how many times as fast as ever recorded an arm moves that jumps
 _FRAMES_TOLD = 6
 
 
@@ -133,6 +134,15 @@ def _flags(record: ReplayRecord, h: int) -> Iterator[Reason]:
             f"coefficients ({_frames(jumps, record.start)})",
             int(jumps.sum()),
         )
+    jumps = arm_jumps(record, h)
+    if jumps.any():
+        speed = record.arm_speed[jumps, h].max()
+        yield Reason(
+            f"the {side} arm jumps from one posture to another, at up to {speed:.3g} times a "
+            f"joint's velocity limit, where the recorded arm moved smoothly "
+            f"({_frames(jumps, record.start)})",
+            int(jumps.sum()),
+        )
     for what, extremes in (("arm", record.arms[h]), ("hand", record.hands[h])):
         if extremes.violations:
             margin = extremes.margin
@@ -141,6 +151,19 @@ def _flags(record: ReplayRecord, h: int) -> Iterator[Reason]:
                 f"{angle_text(-margin.value)} ({margin.joint}, frame {margin.frame})",
                 extremes.violations,
             )
+
+
+def arm_jumps(record: ReplayRecord, h: int) -> BoolArray:
+    """Frames (T,) into which an arm moves faster than its limit and thrice all that was recorded.
+
+    Where the wrist is missing or out of reach, in the frame or the one before, it does not count:
+    the wrist did not come from where the arm was.
+    """
+    known = ~np.isin(record.status[:, h], (Status.MISSING_INPUT, Status.UNREACHABLE))
+    known[1:] &= known[:-1].copy()
+    speed = np.where(known, np.nan_to_num(record.arm_speed[:, h]), 0.0)
+    recorded = float(np.nan_to_num(record.recorded_arm_speed[:, h]).max())
+    return np.asarray(speed > max(1.0, JUMP * recorded))
 
 
 def _ratio(value: float, tolerance: float) -> float:

@@ -121,11 +121,14 @@ def test_extremes_of_blocks_are_those_of_the_whole(
     rate = 30.0
     q = np.random.default_rng(seed).uniform(-1.2, 1.2, (sum(splits), 2))
     lower, upper = np.array([-1.0, -2.0]), np.array([1.0, 2.0])
-    extremes = MotionExtremes(("a", "b"), lower, upper, rate)
-    at = 0
+    fastest = np.array([5.0, 20.0])
+    extremes = MotionExtremes(("a", "b"), lower, upper, fastest, rate)
+    at, shares = 0, []
     for size in splits:
-        extremes.add(q[at : at + size], start + at)
+        shares.append(extremes.add(q[at : at + size], start + at))
         at += size
+    share = (np.abs(np.diff(q, axis=0)) * rate / fastest).max(axis=1)
+    np.testing.assert_array_equal(np.concatenate(shares), [np.nan, *share])
     margin = np.minimum(q - lower, upper - q)
     assert extremes.violations == (margin < -1e-9).sum()
     assert extremes.margin.value == margin.min()
@@ -181,6 +184,22 @@ def past_the_limit(record: ReplayRecord) -> None:
     record.arms[1].violations = 3
 
 
+def arm_jump(record: ReplayRecord) -> None:
+    record.recorded_arm_speed[1:] = 0.3
+    record.arm_speed[1:] = 0.4
+    record.arm_speed[6, 1] = 7.0
+
+
+def as_abrupt_as_recorded(record: ReplayRecord) -> None:
+    record.recorded_arm_speed[4, 1] = 3.0
+    record.arm_speed[6, 1] = 7.0
+
+
+def back_after_a_gap(record: ReplayRecord) -> None:
+    record.status[5, 1] = Status.MISSING_INPUT
+    record.arm_speed[6, 1] = 7.0
+
+
 RULES: dict[str, tuple[Callable[[ReplayRecord], None], str]] = {
     "out of reach": (
         out_of_reach,
@@ -206,6 +225,11 @@ RULES: dict[str, tuple[Callable[[ReplayRecord], None], str]] = {
     "not converged": (
         fill("status", ([1, 3], 0), Status.NOT_CONVERGED),
         "the left hand or arm did not converge (2 frames: 1, 3)",
+    ),
+    "an arm jumps": (
+        arm_jump,
+        "the right arm jumps from one posture to another, at up to 7 times a joint's velocity "
+        "limit, where the recorded arm moved smoothly (frame 6)",
     ),
     "labels jump": (
         fill("label_jump", (4, 1), True),
@@ -244,6 +268,8 @@ def test_every_rule_has_its_sentence(retargeter: Retargeter, rule: str) -> None:
         fill("status", (3, 1), Status.HELD),
         fill("hand_joint_error_rad", (slice(None), 0), 0.1),
         fill("fit_residual_m", (slice(None), 0), 0.01),
+        as_abrupt_as_recorded,
+        back_after_a_gap,
     ],
 )
 def test_what_no_rule_forbids_is_valid(
