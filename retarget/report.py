@@ -182,11 +182,11 @@ def _summary_table(
     ):
         table.add_column(head, justify="right", no_wrap=True)
     for path in refused:
-        table.add_row(name(path), Text("BAD INPUT", style="bold red"), *["-"] * 6)
+        table.add_row(Text(name(path)), Text("BAD INPUT", style="bold red"), *["-"] * 6)
     for replay in replays:
         sides = replay.sides
         table.add_row(
-            name(replay.path),
+            Text(name(replay.path)),
             stamp(replay.passed),
             str(replay.frames),
             length_text(_larger(*(side.fingertip_error_m.mean for side in sides))),

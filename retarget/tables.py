@@ -93,7 +93,7 @@ def print_calibration(console: Console, calibrations: Sequence[Calibration]) -> 
     console.print()
     table = plain_table()
     table.add_column("robot hand to human hand", no_wrap=True)
-    for name in ("scale", "rotation vector [mrad]", "translation [mm]"):
+    for name in ("scale", "rotation vector, mrad", "translation, mm"):
         table.add_column(name, justify="right", no_wrap=True)
     for side, found in zip(SIDES, calibrations, strict=True):
         vectors = (

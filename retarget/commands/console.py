@@ -37,6 +37,19 @@ def stdout() -> Console:
 
 
 @contextmanager
+def working(what: str) -> Iterator[None]:
+    """Tell on stderr, where that is a terminal, that something takes a while."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with console.status(what):
+            yield
+    else:
+        yield
+
+
+@contextmanager
 def progress_bar(files: int) -> Iterator[Callable[[str], Callable[[str, int, int], None]]]:
     """A bar on stderr, where that is a terminal, over the frames of one file after the other.
 
