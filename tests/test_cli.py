@@ -256,7 +256,7 @@ def test_several_demonstrations_the_worst_first(
     path: Path, unreachable: Path, tmp_path: Path, demo: Demo
 ) -> None:
     (tmp_path / "more").mkdir()
-    save_demo(tmp_path / "more/third.hdf5", demo)
+    save_demo(tmp_path / "more/[third].hdf5", demo)
     (tmp_path / "more/.hidden.hdf5").write_text("not looked at")
     (tmp_path / "more/notes.txt").write_text("not looked at")
     result = run("replay", path, unreachable, tmp_path / "more", "--out", tmp_path / "out")
@@ -270,10 +270,11 @@ def test_several_demonstrations_the_worst_first(
     assert lines[-1] == " 3 demonstrations: 2 valid, 1 not valid, 0 bad input"
     assert "peak arm jerk" not in result.stdout
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "[third].hdf5",
         "demo.hdf5",
         "far.hdf5",
-        "third.hdf5",
     ]
+    assert "more/[third].hdf5" in result.stdout
     assert "peak arm jerk" in run("replay", path, tmp_path / "more", path, "-v").stdout
 
 
@@ -416,6 +417,7 @@ def test_calibrate(tmp_path: Path, monkeypatch: Any) -> None:
     assert result.exit_code == 0, result.stderr
     assert "1.5000" in result.stdout
     assert "1.2500" in result.stdout
+    assert "translation, mm" in result.stdout
     assert "scale = 1.25" in out.read_text()
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from retarget.commands.console import stdout
+from retarget.commands.console import stdout, working
 from retarget.commands.options import HandsOption, RobotOption, UrdfOption, load_robot
 from retarget.commands.places import make_folder, require_writable
 
@@ -26,7 +26,10 @@ def calibrate(
         ),
     ] = None,
 ) -> None:
-    """Find scale, rotation and offset with which a robot's hands fit human hands best."""
+    """Find scale, rotation and offset with which a robot's hands fit human hands best.
+
+    Takes half a minute.
+    """
     if out is not None:
         require_writable(out)
 
@@ -36,7 +39,8 @@ def calibrate(
     from retarget.tables import line, print_calibration
 
     models = load_hands(hands)
-    found = calibrate(load_robot(robot, urdf), models)
+    with working("calibrating both hands"):
+        found = calibrate(load_robot(robot, urdf), models)
     console = stdout()
     print_calibration(console, found)
     if out is not None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from retarget.commands.console import NOT_VALID, VALID, complain, stdout
+from retarget.commands.console import NOT_VALID, VALID, complain, stdout, working
 from retarget.commands.options import (
     CalibrationOption,
     HandsOption,
@@ -28,10 +28,10 @@ def train_hand(
     ] = Path("hand_mlp.safetensors"),
     seed: Annotated[int, typer.Option(help="Of poses, weights, batches and noise.")] = 0,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Optimiser steps.", show_default="3000")
+        int | None, typer.Option(min=1, help="Optimiser steps.", show_default="the best known")
     ] = None,
     samples: Annotated[
-        int | None, typer.Option(min=1, help="Robot poses per hand.", show_default="50000")
+        int | None, typer.Option(min=1, help="Robot poses per hand.", show_default="the best known")
     ] = None,
     robot: RobotOption = "h1_inspire",
     urdf: UrdfOption = None,
@@ -84,7 +84,9 @@ def check_hand(
     from retarget.tables import print_hand_check
 
     fitter = load_fitter(robot, urdf, hands, calibration)
-    check = HandMLP.load(weights, fitter=fitter).check(samples=samples, seed=seed)
+    mlp = HandMLP.load(weights, fitter=fitter)
+    with working(f"measuring {samples} poses of each hand"):
+        check = mlp.check(samples=samples, seed=seed)
     print_hand_check(stdout(), check.flat(), f"{samples} random poses")
     try:
         require_accurate(check)
