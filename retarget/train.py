@@ -102,12 +102,18 @@ def train_network(fitter: MANOFitter, settings: TrainSettings, *, progress: bool
     Raises:
         TrainingError: the optimiser's package is not installed, or the loss is not finite.
     """
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[error]}"))
     with (
         _single_threaded_torch(),
-        Progress(*columns, TimeRemainingColumn(), disable=not progress) as bar,
+        Progress(
+            *columns,
+            TimeRemainingColumn(),
+            console=Console(stderr=True),  # stdout is for results
+            disable=not progress,
+        ) as bar,
     ):
         tasks = [bar.add_task(f"{s} hand", total=settings.steps, error="sampling") for s in SIDES]
 

@@ -26,12 +26,16 @@ def train_hand(
         Path,
         typer.Option("--out", readable=False, metavar="FILE", help="Where to write the weights."),
     ] = Path("hand_mlp.safetensors"),
-    seed: Annotated[int, typer.Option(help="Of poses, weights, batches and noise.")] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Of poses, weights, batches and noise.")
+    ] = 0,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Optimiser steps.", show_default="the best known")
+        int | None,
+        typer.Option(metavar="N", min=1, help="Optimiser steps; by default what trains best."),
     ] = None,
     samples: Annotated[
-        int | None, typer.Option(min=1, help="Robot poses per hand.", show_default="the best known")
+        int | None,
+        typer.Option(metavar="N", min=1, help="Robot poses per hand; by default what trains best."),
     ] = None,
     robot: RobotOption = "h1_inspire",
     urdf: UrdfOption = None,
@@ -68,8 +72,10 @@ def train_hand(
 
 def check_hand(
     weights: WeightsOption = None,
-    samples: Annotated[int, typer.Option(min=1, help="Robot poses per hand.")] = 20_000,
-    seed: Annotated[int, typer.Option(help="Of those poses.")] = 1,
+    samples: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Robot poses per hand.")
+    ] = 20_000,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of those poses.")] = 1,
     robot: RobotOption = "h1_inspire",
     urdf: UrdfOption = None,
     hands: HandsOption = "open",
