@@ -24,3 +24,9 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("no reference data beside the project")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _own_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables as a user's pipe gets them, whatever width a test runner sets."""
+    monkeypatch.delenv("COLUMNS", raising=False)
