@@ -102,13 +102,12 @@ THUMB_NAIL = (0.35, 0.55, 0.75)  # [E] where the thumbnail faces: its flexion sw
 class Skeleton:
     """A right hand's bones.
 
-    Attributes
-    ----------
-    joints : (16, 3) joint centres [m], MANO's order.
-    tips : (5, 3) fingertips [m], in the order of `FINGERS`.
-    axes : (15, 3, 3) per finger joint the unit axes (rows) of flexion, abduction and twist.
-        Flexion bends towards the palm, abduction towards the thumb side (for the thumb: away from
-        the palm's plane, palmar), twist is about the bone.
+    Attributes:
+        joints : (16, 3) joint centres [m], MANO's order.
+        tips : (5, 3) fingertips [m], in the order of `FINGERS`.
+        axes : (15, 3, 3) per finger joint the unit axes (rows) of flexion, abduction and twist.
+            Flexion bends towards the palm, abduction towards the thumb side (for the thumb: away
+            from the palm's plane, palmar), twist is about the bone.
     """
 
     joints: Array

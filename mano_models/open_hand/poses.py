@@ -50,12 +50,11 @@ GIVE_DEG = (0.2, 0.6)
 class PoseSpace:
     """Mean and principal components of the hand's poses (rotation vectors, 15 joints x 3).
 
-    Attributes
-    ----------
-    mean : (45,) mean pose [rad].
-    components : (45, 45) orthonormal rows, variance falling.
-    variance : (45,) variance along each row [rad^2].
-    coefficients : (200, 45) sampled poses in these coordinates [rad].
+    Attributes:
+        mean : (45,) mean pose [rad].
+        components : (45, 45) orthonormal rows, variance falling.
+        variance : (45,) variance along each row [rad^2].
+        coefficients : (200, 45) sampled poses in these coordinates [rad].
     """
 
     mean: Array

@@ -34,16 +34,14 @@ def _convex_weights(points: Array, centre: Array, wish: Array) -> Array:
 def build_regressor(vertices: Array, joints: Array, candidates: Array) -> Array:
     """Return J (16, n) with `J @ vertices == joints` [m], rows nonnegative and summing to one.
 
-    Parameters
-    ----------
-    vertices : (n, 3) rest mesh [m].
-    joints : (16, 3) joint centres [m].
-    candidates : (16, n) true where a vertex may speak for a joint.
+    Parameters:
+        vertices : (n, 3) rest mesh [m].
+        joints : (16, 3) joint centres [m].
+        candidates : (16, n) true where a vertex may speak for a joint.
 
-    Raises
-    ------
-    ValueError
-        If a joint is outside the hull of its nearest candidates.
+    Raises:
+        ValueError
+            If a joint is outside the hull of its nearest candidates.
     """
     regressor = np.zeros((len(joints), len(vertices)))
     for row, centre, allowed in zip(regressor, joints, candidates, strict=True):

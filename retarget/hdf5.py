@@ -1,0 +1,154 @@
+"""HDF5 files opened and their datasets checked, every fault told in one sentence."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from retarget.errors import FileError
+from retarget.types import FloatArray
+
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+def open_hdf5(path: str | Path, error: type[FileError] = FileError) -> Any:
+    """An ``h5py.File`` open for reading.
+
+    Raises:
+        FileError (or its child ``error``): no such file, a folder, no permission, empty, not HDF5,
+            truncated or damaged, or still being written.
+    """
+    import h5py
+
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except FileNotFoundError as cause:
+        raise error(path, "no such file") from cause
+    except IsADirectoryError as cause:
+        raise error(path, "is a folder, expected an HDF5 file") from cause
+    except PermissionError as cause:
+        raise error(path, "no permission to read it") from cause
+    except OSError as cause:
+        raise error(path, f"cannot be read: {cause.strerror or cause}") from cause
+    if not head:
+        raise error(path, "is empty (0 bytes), expected an HDF5 file")
+    try:
+        return h5py.File(path, "r")
+    except PermissionError as cause:
+        raise error(path, "no permission to read it") from cause
+    except OSError as cause:
+        reason = str(cause)
+        if isinstance(cause, BlockingIOError):
+            message = "is open for writing elsewhere; close it there first"
+        elif head.startswith(_SIGNATURE):
+            message = f"is truncated or damaged; its HDF5 structure cannot be read ({reason})"
+        else:
+            message = f"is not an HDF5 file; it begins with {head!r}"
+        raise error(path, message, reason=reason) from cause
+
+
+def dataset_names(file: Any) -> list[str]:
+    """Full names of all datasets of an open file, without reading any."""
+    import h5py
+
+    names: list[str] = []
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            names.append(name)
+
+    file.visititems(visit)
+    return names
+
+
+def close_name(key: str, names: Iterable[str]) -> str | None:
+    """The name most like ``key``: the same last part in another group, or a near spelling."""
+    candidates = list(names)
+    last = key.rsplit("/", 1)[-1]
+    for name in candidates:
+        if name.rsplit("/", 1)[-1].lower() == last.lower():
+            return name
+    found = difflib.get_close_matches(key, candidates, n=1, cutoff=0.75)
+    return found[0] if found else None
+
+
+def require_dataset(
+    file: Any,
+    key: str,
+    shape: Sequence[int | None],
+    error: type[FileError] = FileError,
+    *,
+    names: Iterable[str] | None = None,
+    integer: bool = False,
+) -> Any:
+    """The dataset ``key`` of an open file, its shape and type checked and nothing of it read.
+
+    Args:
+        file: an open ``h5py.File``.
+        key: the dataset's full name.
+        shape: expected length of each axis, None where any length will do.
+        error: the class to raise.
+        names: datasets that may be meant where ``key`` is missing; all of the file by default.
+        integer: integers or booleans are expected, instead of float32 or float64.
+
+    Raises:
+        FileError (or its child ``error``): missing or misnamed, not a dataset, wrong shape or type.
+    """
+    import h5py
+
+    path = file.filename
+    wanted = "(" + ", ".join(str(n or "Tn"[axis > 0]) for axis, n in enumerate(shape)) + ")"
+    item = file.get(key)
+    if item is None:
+        near = close_name(key, dataset_names(file) if names is None else names)
+        hint = f"; did you mean {near!r}?" if near else ""
+        raise error(
+            path, f"dataset {key!r} is missing, expected shape {wanted}{hint}", key=key, close=near
+        )
+    if not isinstance(item, h5py.Dataset):
+        raise error(path, f"{key!r} is a group, expected a dataset of shape {wanted}", key=key)
+    got = item.shape
+    if (
+        got is None
+        or len(got) != len(shape)
+        or any(n is not None and n != m for n, m in zip(shape, got, strict=True))
+    ):
+        raise error(path, f"{key!r} must have shape {wanted}, got {got}", key=key, shape=got)
+    kinds, sizes = ("iub", (1, 2, 4, 8)) if integer else ("f", (4, 8))
+    if item.dtype.kind not in kinds or item.dtype.itemsize not in sizes:
+        said = "integers" if integer else "float32 or float64"
+        raise error(path, f"{key!r} must hold {said}, got {item.dtype}", key=key, dtype=item.dtype)
+    return item
+
+
+def read_rows(
+    dataset: Any, start: int, stop: int, error: type[FileError] = FileError
+) -> FloatArray:
+    """Rows ``start:stop`` of a dataset as a fresh float64 array.
+
+    Raises:
+        FileError (or its child ``error``): the stored bytes cannot be read.
+    """
+    try:
+        return np.asarray(dataset[start:stop], dtype=np.float64)
+    except (OSError, RuntimeError) as cause:
+        key = dataset.name.lstrip("/")
+        raise error(
+            dataset.file.filename,
+            f"{key!r} cannot be read, frames {start} to {stop - 1}: the file is damaged ({cause})",
+            key=key,
+            frame=start,
+        ) from cause
+
+
+def first_frame(bad: np.ndarray[Any, Any]) -> int | None:
+    """Index along the first axis of the first True of a mask, or None."""
+    if not bad.any():
+        return None
+    return int(np.argmax(bad.reshape(len(bad), -1).any(axis=1)))

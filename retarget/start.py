@@ -1,0 +1,60 @@
+"""The fit's deterministic start: pose coefficients as a quadratic function of the fingertips.
+
+The regression is made from poses of the hand model itself, so it needs no robot and no earlier fit;
+it is a continuous function of its input, and so is the fit that begins there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from retarget.types import FloatArray
+
+SAMPLES = 20_000
+
+
+@dataclass(frozen=True)
+class QuadraticStart:
+    """``z = W f(x)``, f the 136 monomials up to degree two of the 15 standardised tip coordinates.
+
+    Attributes:
+        center: (15,) mean of the tip coordinates [m].
+        spread: (15,) their standard deviation [m].
+        weights: (136, K) regression weights, standardised coefficients out.
+    """
+
+    center: FloatArray
+    spread: FloatArray
+    weights: FloatArray
+
+    def __call__(self, fingertips: FloatArray) -> FloatArray:
+        """Fingertips (N, 5, 3) [m] -> standardised coefficients z (N, K), ``c = sigma z``."""
+        x = (fingertips.reshape(len(fingertips), 15) - self.center) / self.spread
+        return np.asarray(_monomials(x) @ self.weights)
+
+
+def quadratic_start(
+    fingertips: Callable[[FloatArray], FloatArray], sigma: FloatArray, seed: int = 0
+) -> QuadraticStart:
+    """Regress standardised coefficients on the fingertips they make.
+
+    Args:
+        fingertips: coefficients (N, K) [rad] -> (N, 5, 3) [m].
+        sigma: (K,) standard deviations of the coefficients [rad].
+        seed: of the standard normal sample of poses.
+    """
+    z = np.random.default_rng(seed).normal(size=(SAMPLES, len(sigma)))
+    x = fingertips(z * sigma).reshape(SAMPLES, 15)
+    center, spread = x.mean(axis=0), x.std(axis=0)
+    features = _monomials((x - center) / spread)
+    # normal equations: 136 well-scaled unknowns
+    gram = features.T @ features + 1e-6 * SAMPLES * np.eye(features.shape[1])
+    return QuadraticStart(center, spread, np.linalg.solve(gram, features.T @ z))
+
+
+def _monomials(x: FloatArray) -> FloatArray:
+    i, j = np.triu_indices(x.shape[1])
+    return np.concatenate([np.ones((len(x), 1)), x, x[:, i] * x[:, j]], axis=1)
