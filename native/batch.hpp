@@ -8,10 +8,11 @@ namespace retarget {
 
 /// How Levenberg-Marquardt walks; lengths of steps are in the problem's scaled unknowns.
 struct LmOptions {
-  double damping = 1e-3;      // first lambda, added to the diagonal
+  double damping = 1e-3;      // largest first lambda, added to the diagonal
   double tolerance = 1e-10;   // a step shorter than this ends a frame
   double longest_step = 2.0;  // steps are shortened to this
   double softest = 1e-6;      // curvature of the weakest direction; a larger lambda shortens steps below it
+  double enough = 0;          // a cost that needs no more improvement
   int max_iterations = 100;
 };
 
@@ -68,6 +69,33 @@ struct HandBatch {
 /// An evaluation at given unknowns, for tests and for callers that differentiate through the fit.
 struct HandEvaluation {
   double *points, *cost, *gradient, *hessian;  // (points, 3), (), (unknowns), (unknowns, unknowns)
+};
+
+/// A serial chain of revolute joints, in scaled joints u = q / half_range.
+template <class E> struct ArmModel {
+  int joints;
+  E step[3 * kMaxChain], axis[3 * kMaxChain];  // from joint to joint, and unit axes, all joints at 0
+  E scale[kMaxChain], lower[kMaxChain], upper[kMaxChain];  // half ranges [rad]; limits of u
+  E tool_rotation[9], tool_position[3];                    // wrist in the last joint's frame
+};
+
+/// Wrist poses to reach. joints hold the start and then the result; iterations are added up.
+struct ArmBatch {
+  long count;
+  const double* targets;  // (poses, 4, 4)
+  const long* jobs;       // (count) which pose each job wants, or null: pose i for job i
+  double rotation_weight;
+  const double *half_range, *lower, *upper;
+  double *joints, *position_error, *rotation_error;  // (count, n), (count), (count)
+  int* iterations;
+  unsigned char* converged;
+  const double* posture;  // (n) where slides lead to
+  double* budget;         // (count) how far they may go, in scaled joints
+  long next;
+};
+
+struct ArmEvaluation {
+  double *pose, *jacobian, *cost, *gradient, *hessian;  // (4, 4), (6, n) unscaled, (), (n), (n, n)
 };
 
 }  // namespace retarget

@@ -38,6 +38,8 @@ template <class V> class HandFit : public HandProblem<V> {
     }
   }
 
+  void arrive(const Point<V>&, Mask<E>) {}
+
   /// Keep the result if it is the frame's best; true to try again from another start.
   bool finish(int lane, Point<V>& at, int iterations, bool converged) {
     const long frame = frame_[lane];

@@ -9,6 +9,10 @@ template <class E> struct KernelsOf {
   long (*hand_workspace)(const HandModel<E>&);  // bytes one worker needs, 64-byte aligned
   void (*hand_fit)(const HandModel<E>&, HandBatch&, const LmOptions&, void* workspace);
   void (*hand_evaluate)(const HandModel<E>&, const HandBatch&, const HandEvaluation&, void* workspace);
+  long (*arm_workspace)(const ArmModel<E>&);
+  void (*arm_reach)(const ArmModel<E>&, ArmBatch&, const LmOptions&, void* workspace);
+  void (*arm_slide)(const ArmModel<E>&, ArmBatch&, const LmOptions&, void* workspace);
+  void (*arm_evaluate)(const ArmModel<E>&, const ArmBatch&, const ArmEvaluation&, void* workspace);
 };
 
 struct Kernels {

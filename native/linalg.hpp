@@ -89,24 +89,25 @@ template <class V> void exponential(const Vec3<V>& w, Mat3<V>& rotation, Mat3<V>
                c * xz - by, c * yz + bx, one - c * (xx + yy)}};
 }
 
-/// Solve A x = b in place for a symmetric positive definite A (lower triangle, destroyed): LDL^T.
-template <class V> void solve_ldl(V* A, int stride, V* b, int n) {
-  using E = typename V::Scalar;
+/// L D L^T of a symmetric A (lower triangle), in place: A then holds L D below, 1 / D on the diagonal.
+template <class V> void factorize(V* A, int stride, int n) {
   for (int j = 0; j < n; ++j) {
-    const V inverse = V(E(1)) / A[j * stride + j];
-    A[j * stride + j] = inverse;
+    const V inverse = A[j * stride + j] = V(typename V::Scalar(1)) / A[j * stride + j];
     for (int i = j + 1; i < n; ++i) {
       const V l = A[i * stride + j] * inverse;
       for (int k = j + 1; k <= i; ++k) A[i * stride + k] -= l * A[k * stride + j];
-      b[i] -= l * b[j];
     }
   }
-  // the column below each pivot still holds L D
-  for (int i = n - 1; i >= 0; --i) {
-    V u = b[i];
-    for (int k = i + 1; k < n; ++k) u -= A[k * stride + i] * b[k];
-    b[i] = u * A[i * stride + i];
+}
+
+/// Solve A x = b in place, A being factorized.
+template <class V> void substitute(const V* A, int stride, V* b, int n) {
+  for (int j = 0; j < n; ++j) {
+    b[j] *= A[j * stride + j];
+    for (int i = j + 1; i < n; ++i) b[i] -= A[i * stride + j] * b[j];
   }
+  for (int i = n - 1; i > 0; --i)
+    for (int j = 0; j < i; ++j) b[j] -= A[j * stride + j] * A[i * stride + j] * b[i];
 }
 
 }  // namespace RETARGET_ISA

@@ -38,6 +38,7 @@ template <class V> struct LmWorkspace {
 ///   unknowns, stride, residuals              sizes
 ///   bool next(lane, x)                       put a new problem and its start into a lane, false: none left
 ///   void evaluate(x, point)                  cost, gradient, hessian, residual of all lanes
+///   void arrive(point, finished)             some lanes are finished: work to be done for all of them at once
 ///   bool finish(lane, point, iterations, ok) take the result; true: x was set to another start, go again
 ///   lower, upper                             bounds, or null
 template <class V, class Problem>
@@ -47,6 +48,7 @@ void levenberg_marquardt(Problem& problem, const retarget::LmOptions& options, L
   const int n = problem.unknowns, stride = problem.stride;
   const V infinity = V(E(1) / E(0)), zero = V(E(0)), one = V(E(1));
   const V tolerance2 = V(E(options.tolerance * options.tolerance));
+  const V enough = V(E(options.enough));
   const V rounding = V(E(1) + (sizeof(E) == 8 ? E(1e-14) : E(1e-6)));
   Point<V>&at = work.at, &trial = work.trial;
   V *A = work.A, *step = work.step;
@@ -86,7 +88,8 @@ void levenberg_marquardt(Problem& problem, const retarget::LmOptions& options, L
         step[i] = select(pinned[i], zero, step[i]);
       }
     }
-    solve_ldl(A, stride, step, n);
+    factorize(A, stride, n);
+    substitute(A, stride, step, n);
     V length2 = zero;
     for (int i = 0; i < n; ++i) length2 += step[i] * step[i];
     const V longest = V(E(options.longest_step));
@@ -103,7 +106,8 @@ void levenberg_marquardt(Problem& problem, const retarget::LmOptions& options, L
     const M fresh = at.cost >= infinity;
     const M good = trial.cost <= at.cost * rounding;
     const V reach = one + lambda * V(E(1 / options.softest));  // a damped step hides a longer one
-    const M arrived = good & (length2 * reach * reach <= tolerance2) & ~fresh;
+    const M settled = (length2 * reach * reach <= tolerance2) & ~fresh;
+    const M arrived = good & (settled | (trial.cost <= enough));
     const M stuck = ~good & (lambda > V(E(1e3)));
     work.secant.learn(at, trial, good & ~fresh, n);
     at.cost = select(good, trial.cost, at.cost);
@@ -114,12 +118,13 @@ void levenberg_marquardt(Problem& problem, const retarget::LmOptions& options, L
         at.hessian[i * stride + j] = select(good, trial.hessian[i * stride + j], at.hessian[i * stride + j]);
     }
     for (int i = 0; i < problem.residuals; ++i) at.residual[i] = select(good, trial.residual[i], at.residual[i]);
-    lambda = select(fresh, lambda, select(good, max(lambda * V(E(0.1)), V(E(1e-12))), lambda * growth));
+    lambda = select(fresh, min(lambda, trial.cost), select(good, max(min(lambda * V(E(0.1)), trial.cost), V(E(1e-12))), lambda * growth));
     growth = select(good, V(E(4)), growth * V(E(2)));
     iterations = select(fresh, iterations, iterations + one);
 
     const M finished = busy & (arrived | stuck | (iterations >= V(E(options.max_iterations))));
     if (!finished.any()) continue;
+    problem.arrive(at, finished);
     for (int lane = 0; lane < V::lanes; ++lane) {
       if (!finished[lane]) continue;
       const bool converged = arrived[lane] || stuck[lane];
