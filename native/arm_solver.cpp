@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <exception>
+#include <mutex>
 #include <numeric>
 
 #include "dispatch.hpp"
+#include "rigid.hpp"
 #include "workspace.hpp"
 
 namespace retarget {
@@ -51,9 +54,24 @@ struct ArmSolver::Jobs {
         iterations(count), converged(count) {}
 };
 
+/// One pose each of several arms, and what became of them.
+struct ArmSolver::Solved {
+  std::vector<double> targets, start;  // in the arm's base frame
+  std::vector<char> moving;
+  std::vector<double> joints, position_error, rotation_error;
+  std::vector<char> reached, settled;
+  std::vector<int> iterations;
+
+  void resize(std::size_t count, std::size_t n) {
+    targets.resize(16 * count), start.resize(n * count), moving.resize(count), joints.resize(n * count);
+    position_error.resize(count), rotation_error.resize(count);
+    reached.resize(count), settled.resize(count), iterations.resize(count);
+  }
+};
+
 ArmSolver::ArmSolver(const ArmArrays& a, const Kernels& kernels)
     : kernels_(kernels), f64_(model_of<double>(a)), f32_(model_of<float>(a)),
-      half_range_(a.half_range, a.half_range + a.joints), lower_(a.lower, a.lower + a.joints),
+      base_(a.base, a.base + 16), half_range_(a.half_range, a.half_range + a.joints), lower_(a.lower, a.lower + a.joints),
       upper_(a.upper, a.upper + a.joints), posture_(a.posture, a.posture + a.joints),
       known_joints_(a.known_joints, a.known_joints + a.known * a.joints),
       known_places_(std::size_t(a.known * kPlace)), rotation_weight_(a.rotation_weight),
@@ -96,92 +114,61 @@ void ArmSolver::reach(Jobs& jobs, const ArmSettings& settings, void* workspace) 
   kernels_.f64.arm_reach(f64_, b, options, workspace);
 }
 
-void ArmSolver::solve_block(const ArmPoses& poses, const ArmSettings& settings, void* workspace) const {
-  const std::size_t n = std::size_t(f64_.joints), count = std::size_t(poses.count);
-  Jobs jobs(poses.targets, count, n);
+void ArmSolver::solve_frame(Solved& f, const ArmSettings& settings, void* workspace) const {
+  const std::size_t count = f.moving.size();
+  Jobs jobs(f.targets.data(), count, half_range_.size());
   std::iota(jobs.pose.begin(), jobs.pose.end(), 0L);
-  std::copy(poses.start, poses.start + count * n, jobs.joints.begin());
+  jobs.joints = f.start;
   reach(jobs, settings, workspace);
-  std::vector<long> failed, sliding;
+  f.joints = jobs.joints;
+  f.position_error = jobs.position_error;
+  f.rotation_error = jobs.rotation_error;
+  f.iterations = jobs.iterations;
+  std::vector<long> failed;
   for (std::size_t i = 0; i < count; ++i) {
-    std::copy_n(&jobs.joints[i * n], n, poses.joints + i * n);
-    poses.position_error[i] = jobs.position_error[i];
-    poses.rotation_error[i] = jobs.rotation_error[i];
-    poses.iterations[i] = jobs.iterations[i];
-    poses.reached[i] = reaches(jobs.position_error[i], jobs.rotation_error[i], settings);
-    poses.settled[i] = poses.reached[i] || jobs.converged[i];
-    if (!poses.reached[i]) failed.push_back(long(i));
+    f.reached[i] = reaches(f.position_error[i], f.rotation_error[i], settings);
+    f.settled[i] = f.reached[i] || jobs.converged[i];
+    if (!f.reached[i]) failed.push_back(long(i));
   }
-  if (!failed.empty() && settings.starts > 0 && known() > 0) search(poses, failed, settings, workspace);
-  if (!settings.lean) return;
-
-  for (std::size_t i = 0; i < count; ++i)
-    if (poses.reached[i]) sliding.push_back(long(i));
-  Jobs slides(poses.targets, sliding.size(), n);
-  slides.pose = sliding;
-  std::vector<double> start_cost(count);
-  if (std::any_of(sliding.begin(), sliding.end(), [&](long i) { return poses.moving[i]; })) {
-    ArmEvaluation out{};
-    out.cost = start_cost.data();
-    ArmBatch b = batch(jobs);  // one job a pose, in order
-    std::copy(poses.start, poses.start + count * n, jobs.joints.begin());
-    kernels_.f64.arm_evaluate(f64_, b, out, workspace);
-  }
-  for (std::size_t k = 0; k < sliding.size(); ++k) {
-    const std::size_t i = std::size_t(sliding[k]);
-    std::copy_n(poses.joints + i * n, n, &slides.joints[k * n]);
-    slides.budget[k] = poses.moving[i] ? settings.posture_gain * std::sqrt(start_cost[i]) : INFINITY;
-  }
-  LmOptions options;
-  options.longest_step = 1.0;
-  options.max_iterations = 20;
-  options.enough = 1e-24;
-  ArmBatch b = batch(slides);
-  kernels_.f64.arm_slide(f64_, b, options, workspace);
-  for (std::size_t k = 0; k < sliding.size(); ++k) {
-    const std::size_t i = std::size_t(sliding[k]);
-    std::copy_n(&slides.joints[k * n], n, poses.joints + i * n);
-    poses.position_error[i] = slides.position_error[k];
-    poses.rotation_error[i] = slides.rotation_error[k];
-    poses.iterations[i] += slides.iterations[k];
-  }
+  if (!failed.empty() && settings.starts > 0 && known() > 0) search(f, failed, settings, workspace);
+  if (settings.lean) slide(f, settings, workspace);
 }
 
-void ArmSolver::search(const ArmPoses& poses, const std::vector<long>& failed, const ArmSettings& settings,
+void ArmSolver::search(Solved& f, const std::vector<long>& failed, const ArmSettings& settings,
                        void* workspace) const {
-  const std::size_t n = std::size_t(f64_.joints), known_count = std::size_t(known());
+  const std::size_t n = half_range_.size(), known_count = std::size_t(known());
   const std::size_t starts = std::min(std::size_t(settings.starts), known_count);
-  Jobs jobs(poses.targets, failed.size() * starts, n);
+  Jobs jobs(f.targets.data(), failed.size() * starts, n);
   std::vector<std::pair<double, std::size_t>> order(known_count);
-  for (std::size_t f = 0; f < failed.size(); ++f) {
+  for (std::size_t k = 0; k < failed.size(); ++k) {
     double here[kPlace];
-    place(poses.targets + 16 * failed[f], rotation_weight_, here);
-    for (std::size_t k = 0; k < known_count; ++k) {
+    place(&f.targets[std::size_t(16 * failed[k])], rotation_weight_, here);
+    for (std::size_t o = 0; o < known_count; ++o) {
       double distance = 0;
       for (std::size_t d = 0; d < kPlace; ++d) {
-        const double away = known_places_[kPlace * k + d] - here[d];
+        const double away = known_places_[kPlace * o + d] - here[d];
         distance += away * away;
       }
-      order[k] = {distance, k};
+      order[o] = {distance, o};
     }
     std::partial_sort(order.begin(), order.begin() + long(starts), order.end());
     for (std::size_t s = 0; s < starts; ++s) {
-      jobs.pose[f * starts + s] = failed[f];
-      std::copy_n(&known_joints_[order[s].second * n], n, &jobs.joints[(f * starts + s) * n]);
+      jobs.pose[k * starts + s] = failed[k];
+      std::copy_n(&known_joints_[order[s].second * n], n, &jobs.joints[(k * starts + s) * n]);
     }
   }
   reach(jobs, settings, workspace);
-  for (std::size_t f = 0; f < failed.size(); ++f) {
-    const std::size_t i = std::size_t(failed[f]);
-    double nearest = INFINITY, least = cost(poses.position_error[i], poses.rotation_error[i]);
-    std::size_t best = jobs.pose.size();
-    for (std::size_t j = f * starts; j < (f + 1) * starts; ++j) {
-      poses.iterations[i] += jobs.iterations[j];
+  for (std::size_t k = 0; k < failed.size(); ++k) {
+    const std::size_t i = std::size_t(failed[k]), none = jobs.pose.size();
+    double nearest = INFINITY, least = cost(f.position_error[i], f.rotation_error[i]);
+    std::size_t best = none;
+    for (std::size_t j = k * starts; j < (k + 1) * starts; ++j) {
+      f.iterations[i] += jobs.iterations[j];
       const double error = cost(jobs.position_error[j], jobs.rotation_error[j]);
       if (reaches(jobs.position_error[j], jobs.rotation_error[j], settings)) {
         double way = 0;
         for (std::size_t d = 0; d < n; ++d) {
-          const double turn = (jobs.joints[j * n + d] - poses.start[i * n + d]) / half_range_[d];
+          const double turn = (jobs.joints[j * n + d] - f.start[i * n + d]) / half_range_[d];
           way += turn * turn;
         }
         if (way < nearest) best = j, nearest = way;
@@ -189,66 +176,106 @@ void ArmSolver::search(const ArmPoses& poses, const std::vector<long>& failed, c
         best = j, least = error;  // equal minima differ by rounding: the first of them stays
       }
     }
-    if (best == jobs.pose.size()) continue;
-    std::copy_n(&jobs.joints[best * n], n, poses.joints + i * n);
-    poses.position_error[i] = jobs.position_error[best];
-    poses.rotation_error[i] = jobs.rotation_error[best];
-    poses.reached[i] = nearest < INFINITY;
-    poses.settled[i] = poses.reached[i] || jobs.converged[best];
+    if (best == none) continue;
+    std::copy_n(&jobs.joints[best * n], n, &f.joints[i * n]);
+    f.position_error[i] = jobs.position_error[best];
+    f.rotation_error[i] = jobs.rotation_error[best];
+    f.reached[i] = nearest < INFINITY;
+    f.settled[i] = f.reached[i] || jobs.converged[best];
+  }
+}
+
+void ArmSolver::slide(Solved& f, const ArmSettings& settings, void* workspace) const {
+  const std::size_t n = half_range_.size();
+  std::vector<long> reached;
+  for (std::size_t i = 0; i < f.reached.size(); ++i)
+    if (f.reached[i]) reached.push_back(long(i));
+  Jobs jobs(f.targets.data(), reached.size(), n);
+  jobs.pose = reached;
+  std::vector<double> way(reached.size());  // squared error where the arm comes from
+  for (std::size_t k = 0; k < reached.size(); ++k) std::copy_n(&f.start[std::size_t(reached[k]) * n], n, &jobs.joints[k * n]);
+  ArmEvaluation out{};
+  out.cost = way.data();
+  ArmBatch b = batch(jobs);
+  kernels_.f64.arm_evaluate(f64_, b, out, workspace);
+  for (std::size_t k = 0; k < reached.size(); ++k) {
+    const std::size_t i = std::size_t(reached[k]);
+    std::copy_n(&f.joints[i * n], n, &jobs.joints[k * n]);
+    jobs.budget[k] = f.moving[i] ? settings.posture_gain * std::sqrt(way[k]) : INFINITY;
+  }
+  LmOptions options;
+  options.longest_step = 1.0;
+  options.max_iterations = 20;
+  options.enough = settings.goal * settings.goal;
+  kernels_.f64.arm_slide(f64_, b, options, workspace);
+  for (std::size_t k = 0; k < reached.size(); ++k) {
+    const std::size_t i = std::size_t(reached[k]);
+    std::copy_n(&jobs.joints[k * n], n, &f.joints[i * n]);
+    f.position_error[i] = jobs.position_error[k];
+    f.rotation_error[i] = jobs.rotation_error[k];
+    f.iterations[i] += jobs.iterations[k];
+  }
+}
+
+void ArmSolver::solve_sequences(const ArmPoses& poses, long from, long count, const ArmSettings& settings,
+                                void* workspace) const {
+  const std::size_t n = half_range_.size();
+  std::vector<double> last(poses.start + std::size_t(from) * n, poses.start + std::size_t(from + count) * n);
+  std::vector<char> moving(poses.moving + from, poses.moving + from + count);
+  std::vector<long> there;
+  Solved frame;
+  for (long t = 0; t < poses.frames; ++t) {
+    there.clear();
+    frame.resize(std::size_t(count), n);
+    for (long s = 0; s < count; ++s) {
+      const long pose = (from + s) * poses.frames + t;
+      double* target = &frame.targets[16 * there.size()];
+      poses.missing[pose] = !prepare_pose(poses.targets + 16 * pose, base_.data(), pose, target);
+      if (!poses.missing[pose]) there.push_back(s);
+    }
+    frame.resize(there.size(), n);
+    for (std::size_t k = 0; k < there.size(); ++k) {
+      std::copy_n(&last[std::size_t(there[k]) * n], n, &frame.start[k * n]);
+      frame.moving[k] = moving[std::size_t(there[k])];
+    }
+    if (!there.empty()) solve_frame(frame, settings, workspace);
+    for (std::size_t k = 0; k < there.size(); ++k) {
+      std::copy_n(&frame.joints[k * n], n, &last[std::size_t(there[k]) * n]);
+      moving[std::size_t(there[k])] = true;
+    }
+    std::size_t k = 0;
+    for (long s = 0; s < count; ++s) {
+      const long pose = (from + s) * poses.frames + t;
+      const bool missing = poses.missing[pose];
+      std::copy_n(&last[std::size_t(s) * n], n, poses.joints + std::size_t(pose) * n);
+      poses.position_error[pose] = missing ? NAN : frame.position_error[k];
+      poses.rotation_error[pose] = missing ? NAN : frame.rotation_error[k];
+      poses.reached[pose] = !missing && frame.reached[k];
+      poses.settled[pose] = !missing && frame.settled[k];
+      poses.iterations[pose] = missing ? 0 : frame.iterations[k];
+      k += !missing;
+    }
   }
 }
 
 void ArmSolver::solve(const ArmPoses& poses, const ArmSettings& settings, int threads) const {
-  const long block = 16 * kernels_.f32.lanes;
+  const long block = poses.frames > 1 ? 2 * kernels_.f64.lanes : 16 * kernels_.f32.lanes;
   const long blocks = (poses.count + block - 1) / block;
-  threads = useful_threads(threads, blocks, 2);
+  threads = useful_threads(threads, blocks, poses.frames > 1 ? 1 : 2);
   const Workspaces workspaces(threads, workspace_bytes_);
   std::atomic<long> next{0};
+  std::mutex mutex;
+  std::exception_ptr failure;
+  long failed_block = blocks;
   run_workers(threads, [&](int worker) {
-    for (long b; (b = next.fetch_add(1)) < blocks;) {
-      const long from = b * block, n = f64_.joints;
-      ArmPoses part = poses;
-      part.count = std::min(block, poses.count - from);
-      part.targets += 16 * from, part.start += n * from, part.moving += from, part.joints += n * from;
-      part.position_error += from, part.rotation_error += from;
-      part.reached += from, part.settled += from, part.iterations += from;
-      solve_block(part, settings, workspaces[worker]);
-    }
-  });
-}
-
-void ArmSolver::solve_sequences(const ArmPoses& all, long frames, const ArmSettings& settings, int threads) const {
-  const std::size_t n = std::size_t(f64_.joints);
-  const long block = 2 * kernels_.f64.lanes, blocks = (all.count + block - 1) / block;
-  threads = useful_threads(threads, blocks, 1);
-  const Workspaces workspaces(threads, workspace_bytes_);
-  std::atomic<long> next{0};
-  run_workers(threads, [&](int worker) {
-    for (long b; (b = next.fetch_add(1)) < blocks;) {
-      const long from = b * block, count = std::min(block, all.count - from);
-      const std::size_t size = std::size_t(count);
-      std::vector<double> targets(16 * size), start(all.start + std::size_t(from) * n, all.start + std::size_t(from + count) * n);
-      std::vector<double> joints(n * size), position_error(size), rotation_error(size);
-      std::vector<int> iterations(size);
-      const std::unique_ptr<bool[]> moving(new bool[size]), reached(new bool[size]), settled(new bool[size]);
-      std::copy_n(all.moving + from, count, moving.get());
-      for (long t = 0; t < frames; ++t) {
-        for (long s = 0; s < count; ++s)
-          std::copy_n(all.targets + 16 * ((from + s) * frames + t), 16, &targets[std::size_t(16 * s)]);
-        const ArmPoses step{count,          targets.data(), start.data(),  moving.get(),     joints.data(),
-                            position_error.data(), rotation_error.data(), reached.get(), settled.get(), iterations.data()};
-        solve_block(step, settings, workspaces[worker]);
-        for (std::size_t s = 0; s < size; ++s) {
-          const std::size_t to = (std::size_t(from) + s) * std::size_t(frames) + std::size_t(t);
-          std::copy_n(&joints[s * n], n, all.joints + to * n);
-          all.position_error[to] = position_error[s], all.rotation_error[to] = rotation_error[s];
-          all.reached[to] = reached[s], all.settled[to] = settled[s], all.iterations[to] = iterations[s];
-          moving[s] = true;
-        }
-        start = joints;
+    for (long b; (b = next.fetch_add(1)) < blocks;) try {
+        solve_sequences(poses, b * block, std::min(block, poses.count - b * block), settings, workspaces[worker]);
+      } catch (...) {
+        const std::lock_guard<std::mutex> lock(mutex);
+        if (b < failed_block) failed_block = b, failure = std::current_exception();
       }
-    }
   });
+  if (failure) std::rethrow_exception(failure);
 }
 
 void ArmSolver::evaluate(long count, const double* targets, const double* joints, const ArmEvaluation& out) const {

@@ -14,6 +14,7 @@ namespace retarget {
 struct ArmArrays {
   int joints = 0;
   const double *step, *axis, *tool;              // (n, 3), (n, 3), (4, 4): see ArmModel
+  const double* base;                            // (4, 4) T_base_world of the wanted poses
   const double *lower, *upper, *half_range;      // (n) [rad]
   const double *posture;                         // (n) [rad]
   long known = 0;
@@ -29,13 +30,14 @@ struct ArmSettings {
   bool lean, single;                              // slide to the posture; reach in float32 first
 };
 
-/// Poses with where the arm comes from; results are written beside them.
+/// count sequences of poses with where the arm comes from; every frame comes from the one before it.
+/// Independent poses are sequences of one frame. Results are written beside them.
 struct ArmPoses {
-  long count;
-  const double *targets, *start;  // (count, 4, 4), (count, n)
+  long count, frames;
+  const double *targets, *start;  // T_world_wrist (count, frames, 4, 4), (count, n)
   const bool* moving;             // (count): lean no further than the wrist's way allows
   double *joints, *position_error, *rotation_error;
-  bool *reached, *settled;
+  bool *reached, *settled, *missing;
   int* iterations;
 };
 
@@ -47,18 +49,20 @@ class ArmSolver {
   const std::vector<double>& lower() const { return lower_; }
   const std::vector<double>& upper() const { return upper_; }
 
+  /// Solve all sequences; a pose that is not finite is missing: joints are held, errors NaN.
+  /// Throws std::invalid_argument for a pose that is no rigid transform.
   void solve(const ArmPoses& poses, const ArmSettings& settings, int threads) const;
-
-  /// count sequences of `frames` poses each, (count, frames, ...); start is (count, n), moving (count)
-  /// is that of the first frames. Every frame comes from the one before.
-  void solve_sequences(const ArmPoses& sequences, long frames, const ArmSettings& settings, int threads) const;
 
   void evaluate(long count, const double* targets, const double* joints, const ArmEvaluation& out) const;
 
  private:
   struct Jobs;
-  void solve_block(const ArmPoses& poses, const ArmSettings& settings, void* workspace) const;
-  void search(const ArmPoses& poses, const std::vector<long>& failed, const ArmSettings& settings,
+  struct Solved;
+  void solve_sequences(const ArmPoses& poses, long from, long count, const ArmSettings& settings,
+                       void* workspace) const;
+  void solve_frame(Solved& frame, const ArmSettings& settings, void* workspace) const;
+  void slide(Solved& frame, const ArmSettings& settings, void* workspace) const;
+  void search(Solved& frame, const std::vector<long>& failed, const ArmSettings& settings,
               void* workspace) const;
   void reach(Jobs& jobs, const ArmSettings& settings, void* workspace) const;
   ArmBatch batch(Jobs& jobs) const;
@@ -73,7 +77,7 @@ class ArmSolver {
   const Kernels& kernels_;
   ArmModel<double> f64_;
   ArmModel<float> f32_;
-  std::vector<double> half_range_, lower_, upper_, posture_, known_joints_, known_places_;
+  std::vector<double> base_, half_range_, lower_, upper_, posture_, known_joints_, known_places_;
   double rotation_weight_;
   long workspace_bytes_;
 };
