@@ -8,26 +8,23 @@ from typing import Any
 from retarget.errors import DemoError
 
 _BYTES_AT_ONCE = 16 * 2**20
-_ROWS_A_CHUNK = 256
 
 
 def storage_of(source: Any, key: str, tail: tuple[int, ...]) -> dict[str, Any]:
     """How to store a growing dataset: as ``source`` stores ``key`` where it has it so shaped.
 
     Args:
-        source: an open ``h5py.File``, or None.
+        source: an open ``h5py.File``.
         key: the dataset's full name.
         tail: shape of one row.
 
     Returns:
-        Keyword arguments of ``h5py.Group.create_dataset``.
+        Keyword arguments of ``h5py.Group.create_dataset``; none where the source has no such
+        dataset, or one that is not stored in chunks.
     """
-    plain = {"chunks": (_ROWS_A_CHUNK, *tail)}
-    if source is None or key not in source:
-        return plain
-    old = source[key]
-    if old.chunks is None or old.shape[1:] != tail:
-        return plain
+    old = source.get(key)
+    if old is None or old.chunks is None or old.shape[1:] != tail:
+        return {}
     return {
         "chunks": old.chunks,
         "compression": old.compression,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from retarget.errors import DemoError
+from retarget.errors import DemoError, FileError
 from retarget.geometry import transform_from_pose_wxyz
 from retarget.hdf5 import close_name, dataset_names, first_frame, require_dataset
 from retarget.types import FINGERS, SIDES, BoolArray, FloatArray
@@ -160,11 +160,14 @@ def check_joints(path: str, key: str, values: FloatArray, start: int) -> None:
             )
 
 
-def check_lengths(path: str, key: str, points: FloatArray, start: int) -> None:
+def check_lengths(
+    path: str, key: str, points: FloatArray, start: int, error: type[FileError] = DemoError
+) -> None:
     """Refuse positions (T, ..., 3) that are not metres near the robot; NaN passes.
 
     Raises:
-        DemoError: infinite, or so far away that they must be millimetres or centimetres.
+        FileError (its child ``error``): infinite, or so far away that they must be millimetres
+            or centimetres.
     """
     far = np.abs(points) > _FARTHEST
     frame = first_frame(far)
@@ -178,7 +181,7 @@ def check_lengths(path: str, key: str, points: FloatArray, start: int) -> None:
     if _FARTHEST < typical < math.inf and math.isfinite(value):
         unit = "millimetres" if typical > 300.0 else "centimetres"
         hint = f" (are these {unit}? the median distance from the origin is {typical:.0f})"
-    raise DemoError(
+    raise error(
         path,
         f"{key!r} frame {start + frame} has the coordinate {value:g}, "
         f"expected metres within {_FARTHEST:g} m of the origin{hint}",

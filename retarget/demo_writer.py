@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from retarget.atomic import replacing
 from retarget.carry import carry_over, storage_of
 from retarget.demo_layout import (
     ACTION,
@@ -26,13 +22,14 @@ from retarget.demo_layout import (
 )
 from retarget.errors import DemoError, InputError
 from retarget.geometry import pose_wxyz_from_transform
+from retarget.growing_file import GrowingFile
 from retarget.hdf5 import open_hdf5
-from retarget.types import FINGERS, SIDES, Demo
+from retarget.types import FINGERS, SIDES, Demo, FloatArray
 
 _BLOCK = 4096  # frames held at once while velocities are computed
 
 
-class DemoWriter:
+class DemoWriter(GrowingFile):
     """A demonstration file being written, block by block, in memory that does not grow.
 
     Use it as a context manager: the file appears at ``path`` when the block ends well, and nothing
@@ -59,52 +56,19 @@ class DemoWriter:
         carry_from: str | Path | None = None,
         attrs: Mapping[str, Any] | None = None,
     ) -> None:
-        self._path = Path(path)
+        super().__init__(path)
         self._carry_from = carry_from
         self._attrs = dict(attrs or {})
-        self._stack = ExitStack()
-        self._file: Any = None
         self._source: Any = None
         self._layout: DemoLayout | None = None
         self._start = 0
         self._rate = 0.0
-        self._frames = 0
         self._joints = 0
 
-    @property
-    def frames(self) -> int:
-        """Number of frames written so far."""
-        return self._frames
-
-    def __enter__(self) -> DemoWriter:
-        import h5py
-
-        with ExitStack() as stack:
-            if self._carry_from is not None:
-                self._source = stack.enter_context(open_hdf5(self._carry_from, DemoError))
-                self._layout = find_layout(self._source)
-            closing = stack.pop_all()
-        with ExitStack() as stack:
-            # the renaming comes last, after both files are closed: the source may be the target
-            part = stack.enter_context(replacing(self._path))
-            stack.push(closing)
-            self._file = stack.enter_context(h5py.File(part, "w"))
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            try:
-                self._finish()
-            except BaseException:
-                self._stack.__exit__(*sys.exc_info())
-                raise
-        self._stack.__exit__(kind, error, trace)
+    def _open_sources(self, stack: ExitStack) -> None:
+        if self._carry_from is not None:
+            self._source = stack.enter_context(open_hdf5(self._carry_from, DemoError))
+            self._layout = find_layout(self._source)
 
     def append(self, demo: Demo) -> None:
         """Write the next frames; where a hand is not valid its rows are NaN.
@@ -126,11 +90,11 @@ class DemoWriter:
         rows = pose_wxyz_from_transform(demo.T_world_wrist)
         rows[~demo.valid] = np.nan
         tips = np.where(demo.valid[:, :, None, None], demo.fingertips, np.nan)
-        self._extend(QPOS, demo.qpos)
-        self._extend(ACTION, demo.qpos if demo.action is None else demo.action)
+        self._store(QPOS, demo.qpos)
+        self._store(ACTION, demo.qpos if demo.action is None else demo.action)
         for h, side in enumerate(SIDES):
-            self._extend(self._pose_key(h), rows[:, h])
-            self._extend(tips_key(side), tips[:, h])
+            self._store(self._pose_key(h), rows[:, h])
+            self._store(tips_key(side), tips[:, h])
         self._frames += demo.frames
 
     def _pose_key(self, h: int) -> str:
@@ -146,19 +110,12 @@ class DemoWriter:
                 f"{expected} next, of the {frames} in {self._carry_from}"
             )
 
-    def _extend(self, key: str, rows: NDArray[Any]) -> None:
-        if key not in self._file:
-            storage = storage_of(self._source, key, rows.shape[1:])
-            self._file.create_dataset(
-                key, (0, *rows.shape[1:]), np.float64, maxshape=(None, *rows.shape[1:]), **storage
-            )
-        dataset = self._file[key]
-        dataset.resize(self._frames + len(rows), axis=0)
-        dataset[self._frames :] = rows
+    def _store(self, key: str, rows: FloatArray, start: int | None = None) -> None:
+        tail = rows.shape[1:]
+        storage = {} if self._source is None else storage_of(self._source, key, tail)
+        self._extend(key, np.asarray(rows, dtype=np.float64), start, **storage)
 
     def _finish(self) -> None:
-        if self._frames == 0:
-            raise InputError(f"{self._path}: no frames were written")
         self._write_velocities()
         if self._source is not None and self._layout is not None:
             keep = slice(self._start, self._start + self._frames)
@@ -167,24 +124,22 @@ class DemoWriter:
         for name in RATE_ATTRIBUTES:
             if name == RATE_ATTRIBUTES[0] or name in attrs:
                 attrs[name] = self._rate
-        for name, value in {"sim": True, **self._attrs}.items():
-            if name != "sim" or name in self._attrs or name not in attrs:
-                attrs[name] = value
+        for name, value in self._attrs.items():
+            attrs[name] = value
+        if "sim" not in attrs:
+            attrs["sim"] = True
 
     def _write_velocities(self) -> None:
-        qpos, total = self._file[QPOS], self._frames
-        frames, self._frames = self._frames, 0
-        for start in range(0, total, _BLOCK):
-            stop = min(start + _BLOCK, total)
-            before, after = max(start - 1, 0), min(stop + 1, total)
+        qpos = self._file[QPOS]
+        for start in range(0, self._frames, _BLOCK):
+            stop = min(start + _BLOCK, self._frames)
+            before, after = max(start - 1, 0), min(stop + 1, self._frames)
             around = qpos[before:after]
-            if total == 1:
+            if self._frames == 1:
                 velocity = np.zeros_like(around)
             else:
                 velocity = np.gradient(around, 1.0 / self._rate, axis=0)
-            self._extend(QVEL, velocity[start - before : stop - before])
-            self._frames += stop - start
-        self._frames = frames
+            self._store(QVEL, velocity[start - before : stop - before], start)
 
 
 def save_demo(

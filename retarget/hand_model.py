@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retarget.errors import InputError, ModelError
-from retarget.mano_format import JOINTS, PARENTS, checked_arrays, mend_left_shape, side_of, spread
+from retarget.mano_format import JOINTS, PARENTS, hand_arrays, spread
+from retarget.resources import resource
 from retarget.types import SIDES, FloatArray, IntArray
 
 MIRROR = np.array([-1.0, 1.0, 1.0])  # a reflection in x: points and, negated, rotation vectors
-NOTES = "retarget_notes"  # a converted file says what was mended in it
+FOLDER = "mano_models"
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,20 +105,16 @@ class HandModel:
         )
 
 
-def hand_from_arrays(
-    side: str, arrays: Mapping[str, Any], source: str | Path, notes: tuple[str, ...] = ()
-) -> HandModel:
+def hand_from_arrays(side: str, arrays: Mapping[str, Any], source: str | Path) -> HandModel:
     """The model of `side` from the arrays of a file in MANO's format, by their MANO names.
 
     Raises:
         ModelError: an array is missing, misshapen or not finite, or belongs to the other hand.
     """
-    a = checked_arrays(arrays, source)
-    if (seen := side_of(a)) != side:
-        raise ModelError(source, f"holds a {seen} hand, but the {side} hand was asked for")
-    if side == "left":
-        a, mended = mend_left_shape(a)
-        notes = (*notes, *mended)
+    found = hand_arrays(arrays, source)
+    if found.side != side:
+        raise ModelError(source, f"holds a {found.side} hand, but the {side} hand was asked for")
+    a = found.arrays
     return HandModel(
         side=side,
         template=a["v_template"],
@@ -130,7 +127,7 @@ def hand_from_arrays(
         mean=a["hands_mean"],
         sigma=spread(a),
         source=str(source),
-        notes=notes,
+        notes=found.notes,
     )
 
 
@@ -150,9 +147,7 @@ def load_hand(side: str, source: str | Path | None = None) -> HandModel:
     if side not in SIDES:
         raise InputError(f"side must be one of {', '.join(SIDES)}, got {side!r}")
     path = find_hand(side, source)
-    arrays = read_arrays(path)
-    notes = tuple(str(note) for note in np.atleast_1d(arrays.pop(NOTES, ())))
-    return hand_from_arrays(side, arrays, path, notes)
+    return hand_from_arrays(side, read_arrays(path), path)
 
 
 def load_hands(source: str | Path | None = None) -> tuple[HandModel, HandModel]:
@@ -181,10 +176,10 @@ def find_hand(side: str, source: str | Path | None = None) -> Path:
     open_name = f"OPEN_HAND_{side.upper()}.npz"
     mano_names = [f"MANO_{side.upper()}{suffix}" for suffix in (".npz", ".pkl")]
     if source in (None, "open"):
-        folders, names = _own_folders(), [open_name]
+        folders, names = [resource(FOLDER)], [open_name]
     elif source == "mano":
         named = os.environ.get("MANO_MODELS")
-        folders, names = [*([Path(named)] if named else []), *_own_folders()], mano_names
+        folders, names = [*([Path(named)] if named else []), resource(FOLDER)], mano_names
     else:
         folders, names = [Path(source)], [*mano_names, open_name]
         if folders[0].is_file():
@@ -206,7 +201,7 @@ def read_arrays(path: Path) -> dict[str, Any]:
     Raises:
         ModelError: the file cannot be read, or holds something other than arrays.
     """
-    if path.suffix == ".pkl":
+    if path.suffix != ".npz":
         from retarget.mano_pickle import read_mano_pickle
 
         return read_mano_pickle(path)
@@ -215,11 +210,6 @@ def read_arrays(path: Path) -> dict[str, Any]:
             return {key: file[key] for key in file.files}
     except Exception as error:  # a damaged archive raises many types, zlib's and struct's too
         raise ModelError(path, f"cannot be read as npz: {error}") from error
-
-
-def _own_folders() -> list[Path]:
-    here = Path(__file__).resolve().parent
-    return [folder / "mano_models" for folder in (here, here.parent)]
 
 
 def _content_hash(hand: HandModel) -> str:

@@ -7,7 +7,7 @@ batch costs a few matrix products, whatever its size.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,9 @@ from retarget.types import FloatArray
 
 if TYPE_CHECKING:
     import pinocchio
+
+
+_BLOCK = 4096  # configurations at a time: what is in work then stays in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -118,23 +121,23 @@ class Kinematics:
         Raises:
             InputError: q has another number of joints.
         """
-        flat, lead = self._flat(q)
-        _, ends = self._walk(flat)
-        out = np.zeros((flat.shape[1], len(ends), 4, 4))
-        for k, (rotation, origin) in enumerate(ends):
-            out[:, k, :3, :3] = np.moveaxis(rotation, -1, 0)
-            out[:, k, :3, 3] = origin.T
-        out[:, :, 3, 3] = 1.0
-        return out.reshape(*lead, len(ends), 4, 4)
+
+        def fill(block: FloatArray, out: FloatArray) -> None:
+            for k, (rotation, origin) in enumerate(self._walk(block)[1]):
+                out[:, k, :3, :3] = np.moveaxis(rotation, -1, 0)
+                out[:, k, :3, 3] = origin.T
+            out[:, :, 3, 3] = 1.0
+
+        return self._in_blocks(q, (len(self.frames), 4, 4), fill)
 
     def positions(self, q: ArrayLike) -> FloatArray:
         """Origins of the frames in the base frame: (..., n) -> (..., F, 3) [m]."""
-        flat, lead = self._flat(q)
-        _, ends = self._walk(flat)
-        out = np.empty((flat.shape[1], len(ends), 3))
-        for k, (_, origin) in enumerate(ends):
-            out[:, k] = origin.T
-        return out.reshape(*lead, len(ends), 3)
+
+        def fill(block: FloatArray, out: FloatArray) -> None:
+            for k, (_, origin) in enumerate(self._walk(block)[1]):
+                out[:, k] = origin.T
+
+        return self._in_blocks(q, (len(self.frames), 3), fill)
 
     def jacobian(self, q: ArrayLike) -> FloatArray:
         """Geometric Jacobians of the frames relative to the base frame.
@@ -149,35 +152,46 @@ class Kinematics:
         Raises:
             InputError: q has another number of joints.
         """
-        flat, lead = self._flat(q)
-        states, ends = self._walk(flat)
-        out = np.zeros((flat.shape[1], len(ends), 6, self.dof))
         base_path = self._path(self._base[0])
-        for f, (end, (_, point)) in enumerate(zip(self._ends, ends, strict=True)):
-            path = self._path(end[0])
-            # a joint that carries both the frame and the base moves neither against the other
-            for k in path ^ base_path:
-                node = self._nodes[k]
-                rotation, origin = states[k]
-                sign = 1.0 if k in path else -1.0
-                direction = sign * (node.axis @ rotation)  # (3, B)
-                column = out[:, f, :, node.column]
-                if node.prismatic:
-                    column[:, :3] = direction.T
-                else:
-                    column[:, :3] = _cross(direction, point - origin).T
-                    column[:, 3:] = direction.T
-        return out.reshape(*lead, len(ends), 6, self.dof)
+        paths = [self._path(node) for node, _ in self._ends]
 
-    def _flat(self, q: ArrayLike) -> tuple[FloatArray, tuple[int, ...]]:
-        """Joints as (n, B), batch last, so that every operation below runs along memory."""
+        def fill(block: FloatArray, out: FloatArray) -> None:
+            states, ends = self._walk(block)
+            for f, (path, (_, point)) in enumerate(zip(paths, ends, strict=True)):
+                # a joint that carries both the frame and the base moves neither against the other
+                for k in path ^ base_path:
+                    node = self._nodes[k]
+                    rotation, origin = states[k]
+                    sign = 1.0 if k in path else -1.0
+                    direction = sign * (node.axis @ rotation)  # (3, B)
+                    column = out[:, f, :, node.column]
+                    if node.prismatic:
+                        column[:, :3] = direction.T
+                    else:
+                        column[:, :3] = _cross(direction, point - origin).T
+                        column[:, 3:] = direction.T
+
+        return self._in_blocks(q, (len(self.frames), 6, self.dof), fill)
+
+    def _in_blocks(
+        self, q: ArrayLike, shape: tuple[int, ...], fill: Callable[[FloatArray, FloatArray], None]
+    ) -> FloatArray:
+        """Fills an array (..., *shape) block by block from q (..., n).
+
+        A block reaches ``fill`` as (n, B): with the batch last every operation runs along memory.
+        """
         array = np.asarray(q, dtype=np.float64)
         if array.ndim == 0 or array.shape[-1] != self.dof:
             raise InputError(
                 f"q must have shape (..., {self.dof}), got {array.shape}", shape=array.shape
             )
         lead = array.shape[:-1]
-        return np.ascontiguousarray(array.reshape(int(np.prod(lead)), self.dof).T), lead
+        flat = array.reshape(int(np.prod(lead)), self.dof)
+        out = np.zeros((len(flat), *shape))
+        for start in range(0, len(flat), _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            fill(np.ascontiguousarray(flat[rows].T), out[rows])
+        return out.reshape(*lead, *shape)
 
     def _path(self, node: int) -> frozenset[int]:
         found = set()

@@ -7,6 +7,7 @@ linear blend skinning. Right hands point along -x, left hands along +x; lengths 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,35 @@ SPREADS: Mapping[str, tuple[int | None, ...]] = {
     "hands_coeffs": (None, POSE),
 }
 LEFT_MENDED = "left shapedirs: x sign mended"
+NOTES = "retarget_notes"  # a converted file says what was mended in it
+
+
+@dataclass(frozen=True)
+class HandArrays:
+    """The arrays of one hand by their MANO names, its side, and what was mended in them."""
+
+    arrays: Mapping[str, FloatArray]
+    side: str
+    notes: tuple[str, ...]
+
+
+def hand_arrays(raw: Mapping[str, Any], source: str | Path) -> HandArrays:
+    """What a file in MANO's format holds, checked and mended.
+
+    Raises:
+        ModelError: see `checked_arrays`.
+    """
+    arrays = checked_arrays(raw, source)
+    side = side_of(arrays)
+    notes = tuple(str(note) for note in np.atleast_1d(raw.get(NOTES, ())))
+    if side == "left":
+        arrays, mended = mend_left_shape(arrays)
+        notes = (*notes, *mended)
+    return HandArrays(arrays, side, notes)
 
 
 def checked_arrays(arrays: Mapping[str, Any], source: str | Path) -> dict[str, FloatArray]:
-    """The hand's arrays by name, as float64 copies of the right shapes, with its spread.
+    """The hand's arrays by name, as float64 copies; those that a hand does not need are left out.
 
     Raises:
         ModelError: an array is missing, misshapen, not finite or not a hand's.
@@ -62,7 +88,7 @@ def checked_arrays(arrays: Mapping[str, Any], source: str | Path) -> dict[str, F
     worst = int(np.abs(total - 1.0).argmax())
     if abs(total[worst] - 1.0) > 1e-2:
         raise ModelError(source, f"weights of vertex {worst} add up to {total[worst]:.4g}, not 1")
-    if not (spread(found) > 0.0).all():
+    if not (spread(found) > 1e-9).all():
         raise ModelError(source, f"{spreads[0]}: a pose component has no spread", key=spreads[0])
     return found
 

@@ -124,8 +124,14 @@ def _mimic_tags(urdf: Path) -> dict[str, tuple[str, float, float]]:
     for joint in root.iter("joint"):
         tag = joint.find("mimic")
         if tag is not None:
-            values = float(tag.get("multiplier", "1")), float(tag.get("offset", "0"))
-            tags[joint.get("name", "")] = (tag.get("joint", ""), *values)
+            name = joint.get("name", "")
+            try:
+                values = float(tag.get("multiplier", "1")), float(tag.get("offset", "0"))
+            except ValueError:
+                raise ModelError(
+                    urdf, f"joint {name!r} has a mimic tag that is not numeric", key=name
+                ) from None
+            tags[name] = (tag.get("joint", ""), *values)
     return tags
 
 

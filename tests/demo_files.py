@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 
 from retarget.geometry import rotation_from_rotvec, transform
+from retarget.robot import Robot
 from retarget.types import Demo
 
 JOINTS = 50
@@ -49,3 +50,28 @@ def write_raw(path: Path, frames: int = 7, seed: int = 0, dtype: str = "f8") -> 
             tips = xyz[:, None] + rng.uniform(-0.2, 0.2, (frames, 5, 3))
             obs[f"{side}_finger_tip_pos"] = tips.astype(dtype)
     return path
+
+
+def robot_demo(robot: Robot, frames: int = 40, seed: int = 0, *, rate: float = 30.0) -> Demo:
+    """A smooth motion of all joints within their limits, poses by forward kinematics."""
+    rng = np.random.default_rng(seed)
+    middle, half = (robot.lower + robot.upper) / 2, (robot.upper - robot.lower) / 2
+    phase = rng.uniform(0, 2 * np.pi, middle.shape)
+    speed = rng.uniform(1.0, 4.0, middle.shape)  # [rad/s]
+    time = np.arange(frames)[:, None] / rate
+    qpos = middle + 0.6 * half * np.sin(phase + speed * time)
+    for side in robot.sides:
+        active = qpos[:, robot.indices(side.active_joints)]
+        lower, upper = robot.hand_limits(side.index)
+        qpos[:, robot.indices(side.hand_joints)] = robot.expand_hand(
+            side.index, np.clip(active, lower, upper)
+        )
+    T_world_wrist, fingertips = robot.forward(qpos)
+    return Demo(
+        qpos=qpos,
+        T_world_wrist=T_world_wrist,
+        fingertips=fingertips,
+        valid=np.ones((frames, 2), dtype=bool),
+        rate=rate,
+        action=qpos.copy(),
+    )
