@@ -10,7 +10,8 @@ class Arena {
   explicit Arena(void* memory) : memory_(static_cast<char*>(memory)) {}
 
   /// count zeroed values, aligned for Packs.
-  template <class T> T* take(long count) {
+  template <class T>
+  T* take(long count) {
     char* piece = memory_ + used_;
     used_ += (count * long(sizeof(T)) + 63) / 64 * 64;
     for (long i = 0; memory_ && i < count; ++i) reinterpret_cast<T*>(piece)[i] = T{};

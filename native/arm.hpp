@@ -10,7 +10,8 @@
 
 namespace RETARGET_ISA {
 
-template <class V> class ArmProblem {
+template <class V>
+class ArmProblem {
   using E = typename V::Scalar;
   using Model = retarget::ArmModel<E>;
   static constexpr int kMax = retarget::kMaxChain;

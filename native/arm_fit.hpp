@@ -4,7 +4,8 @@
 
 namespace RETARGET_ISA {
 
-template <class V> class ArmReach : public ArmProblem<V> {
+template <class V>
+class ArmReach : public ArmProblem<V> {
   using E = typename V::Scalar;
   using Base = ArmProblem<V>;
 
@@ -53,7 +54,9 @@ template <class V> class ArmReach : public ArmProblem<V> {
     const int n = Base::unknowns;
     for (int i = 0; i < n; ++i) {
       const double q = double(u[i][lane]) * batch_.half_range[i];
-      batch_.joints[job * n + i] = q < batch_.lower[i] ? batch_.lower[i] : q > batch_.upper[i] ? batch_.upper[i] : q;
+      batch_.joints[job * n + i] = q < batch_.lower[i]   ? batch_.lower[i]
+                                   : q > batch_.upper[i] ? batch_.upper[i]
+                                                         : q;
     }
     batch_.position_error[job] = found.position;
     batch_.rotation_error[job] = found.rotation;

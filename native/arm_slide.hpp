@@ -8,7 +8,8 @@
 
 namespace RETARGET_ISA {
 
-template <class V> class ArmSlide : public ArmReach<V> {
+template <class V>
+class ArmSlide : public ArmReach<V> {
   using E = typename V::Scalar;
   using M = Mask<E>;
   using Base = ArmReach<V>;
@@ -97,7 +98,8 @@ template <class V> class ArmSlide : public ArmReach<V> {
       if (share_of[i] < share) share = share_of[i];
     }
     for (int i = 0; i < Base::unknowns; ++i)
-      u[i].set(lane, share_of[i] <= share ? limit(i, lane, step[i]) : E(double(here_[i][lane]) + share * step[i]));
+      u[i].set(lane,
+               share_of[i] <= share ? limit(i, lane, step[i]) : E(double(here_[i][lane]) + share * step[i]));
     s.went = share * shorten * s.length;
   }
 

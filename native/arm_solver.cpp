@@ -19,11 +19,13 @@ constexpr int kPlace = 12;  // numbers that say where a wrist is: position and w
 void place(const double* T, double rotation_weight, double* out) {
   for (int row = 0; row < 3; ++row) {
     out[row] = T[4 * row + 3];
-    for (int col = 0; col < 3; ++col) out[3 + 3 * row + col] = rotation_weight / std::sqrt(2.0) * T[4 * row + col];
+    for (int col = 0; col < 3; ++col)
+      out[3 + 3 * row + col] = rotation_weight / std::sqrt(2.0) * T[4 * row + col];
   }
 }
 
-template <class E> ArmModel<E> model_of(const ArmArrays& a) {
+template <class E>
+ArmModel<E> model_of(const ArmArrays& a) {
   ArmModel<E> m{};
   m.joints = a.joints;
   for (int i = 0; i < 3 * a.joints; ++i) m.step[i] = E(a.step[i]), m.axis[i] = E(a.axis[i]);
@@ -50,8 +52,14 @@ struct ArmSolver::Jobs {
   std::vector<unsigned char> converged;
 
   Jobs(const double* t, std::size_t count, std::size_t n)
-      : targets(t), pose(count), joints(count * n), position_error(count), rotation_error(count), budget(count),
-        iterations(count), converged(count) {}
+      : targets(t),
+        pose(count),
+        joints(count * n),
+        position_error(count),
+        rotation_error(count),
+        budget(count),
+        iterations(count),
+        converged(count) {}
 };
 
 /// One pose each of several arms, and what became of them.
@@ -70,17 +78,24 @@ struct ArmSolver::Solved {
 };
 
 ArmSolver::ArmSolver(const ArmArrays& a, const Kernels& kernels)
-    : kernels_(kernels), f64_(model_of<double>(a)), f32_(model_of<float>(a)),
-      base_(a.base, a.base + 16), half_range_(a.half_range, a.half_range + a.joints), lower_(a.lower, a.lower + a.joints),
-      upper_(a.upper, a.upper + a.joints), posture_(a.posture, a.posture + a.joints),
+    : kernels_(kernels),
+      f64_(model_of<double>(a)),
+      f32_(model_of<float>(a)),
+      base_(a.base, a.base + 16),
+      half_range_(a.half_range, a.half_range + a.joints),
+      lower_(a.lower, a.lower + a.joints),
+      upper_(a.upper, a.upper + a.joints),
+      posture_(a.posture, a.posture + a.joints),
       known_joints_(a.known_joints, a.known_joints + a.known * a.joints),
-      known_places_(std::size_t(a.known * kPlace)), rotation_weight_(a.rotation_weight),
+      known_places_(std::size_t(a.known * kPlace)),
+      rotation_weight_(a.rotation_weight),
       workspace_bytes_(std::max(kernels.f64.arm_workspace(f64_), kernels.f32.arm_workspace(f32_))) {
   std::vector<double> poses(std::size_t(a.known * 16));
   ArmEvaluation out{};
   out.pose = poses.data();
   evaluate(a.known, nullptr, known_joints_.data(), out);
-  for (long i = 0; i < a.known; ++i) place(&poses[std::size_t(16 * i)], rotation_weight_, &known_places_[std::size_t(kPlace * i)]);
+  for (long i = 0; i < a.known; ++i)
+    place(&poses[std::size_t(16 * i)], rotation_weight_, &known_places_[std::size_t(kPlace * i)]);
 }
 
 ArmBatch ArmSolver::batch(Jobs& jobs) const {
@@ -193,7 +208,8 @@ void ArmSolver::slide(Solved& f, const ArmSettings& settings, void* workspace) c
   Jobs jobs(f.targets.data(), reached.size(), n);
   jobs.pose = reached;
   std::vector<double> way(reached.size());  // squared error where the arm comes from
-  for (std::size_t k = 0; k < reached.size(); ++k) std::copy_n(&f.start[std::size_t(reached[k]) * n], n, &jobs.joints[k * n]);
+  for (std::size_t k = 0; k < reached.size(); ++k)
+    std::copy_n(&f.start[std::size_t(reached[k]) * n], n, &jobs.joints[k * n]);
   ArmEvaluation out{};
   out.cost = way.data();
   ArmBatch b = batch(jobs);
@@ -269,7 +285,8 @@ void ArmSolver::solve(const ArmPoses& poses, const ArmSettings& settings, int th
   long failed_block = blocks;
   run_workers(threads, [&](int worker) {
     for (long b; (b = next.fetch_add(1)) < blocks;) try {
-        solve_sequences(poses, b * block, std::min(block, poses.count - b * block), settings, workspaces[worker]);
+        solve_sequences(poses, b * block, std::min(block, poses.count - b * block), settings,
+                        workspaces[worker]);
       } catch (...) {
         const std::lock_guard<std::mutex> lock(mutex);
         if (b < failed_block) failed_block = b, failure = std::current_exception();
@@ -278,7 +295,8 @@ void ArmSolver::solve(const ArmPoses& poses, const ArmSettings& settings, int th
   if (failure) std::rethrow_exception(failure);
 }
 
-void ArmSolver::evaluate(long count, const double* targets, const double* joints, const ArmEvaluation& out) const {
+void ArmSolver::evaluate(long count, const double* targets, const double* joints,
+                         const ArmEvaluation& out) const {
   static const double identity[16] = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
   Jobs jobs(targets ? targets : identity, std::size_t(count), half_range_.size());
   for (long i = 0; i < count; ++i) jobs.pose[std::size_t(i)] = targets ? i : 0;

@@ -13,21 +13,21 @@ namespace retarget {
 
 struct ArmArrays {
   int joints = 0;
-  const double *step, *axis, *tool;              // (n, 3), (n, 3), (4, 4): see ArmModel
-  const double* base;                            // (4, 4) T_base_world of the wanted poses
-  const double *lower, *upper, *half_range;      // (n) [rad]
-  const double *posture;                         // (n) [rad]
+  const double *step, *axis, *tool;          // (n, 3), (n, 3), (4, 4): see ArmModel
+  const double* base;                        // (4, 4) T_base_world of the wanted poses
+  const double *lower, *upper, *half_range;  // (n) [rad]
+  const double* posture;                     // (n) [rad]
   long known = 0;
-  const double* known_joints = nullptr;          // (known, n) [rad]
-  double rotation_weight = 0.2;                  // [m/rad]
+  const double* known_joints = nullptr;  // (known, n) [rad]
+  double rotation_weight = 0.2;          // [m/rad]
 };
 
 struct ArmSettings {
   double position_tolerance, rotation_tolerance;  // of a reached pose [m], [rad]
-  double posture_gain;                            // how far joints may lean per metre of the wrist's way [1/m]
-  double goal;                                    // |r| that ends a reach [m]
+  double posture_gain;  // how far joints may lean per metre of the wrist's way [1/m]
+  double goal;          // |r| that ends a reach [m]
   int starts, max_iterations;
-  bool lean, single;                              // slide to the posture; reach in float32 first
+  bool lean, single;  // slide to the posture; reach in float32 first
 };
 
 /// count sequences of poses with where the arm comes from; every frame comes from the one before it.

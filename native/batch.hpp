@@ -16,9 +16,10 @@ struct LmOptions {
   int max_iterations = 100;
 };
 
-constexpr int kJoints = 16;        // MANO's joints, root first
+constexpr int kJoints = 16;  // MANO's joints, root first
 constexpr int kMaxComponents = 45;
-constexpr int kMaxChain = 12;      // joints of an arm
+constexpr int kMaxStart = 63;  // coordinates that a start can be regressed on: 21 points
+constexpr int kMaxChain = 12;  // joints of an arm
 
 /// One joint that moves a point: by turning it about the joint (chain), by its pose blend shape, or both.
 struct Influence {
@@ -35,7 +36,8 @@ struct Span {
 };
 
 /// The hand model restricted to the points asked for; E is the precision of the arithmetic.
-template <class E> struct HandModel {
+template <class E>
+struct HandModel {
   int points, components, stride;  // stride: unknowns rounded up to the block size
   bool wrist;                      // six more unknowns: rotation vector, translation of the root
   int parent[kJoints];
@@ -43,27 +45,31 @@ template <class E> struct HandModel {
   E mean[45];
   const E* components_t;  // (45, stride): component k times its scale, in column k
   double scale[kMaxComponents + 6];
-  const E* point;         // (points, 3) at rest [m]
+  const E* point;  // (points, 3) at rest [m]
   const Span *skin_of, *influences_of;
   const Skin* skin;
   const Influence* influences;
-  const E* blend;         // (blocks, 3, 9): d position / d (R - I)
+  const E* blend;  // (blocks, 3, 9): d position / d (R - I)
+  // quadratic regression of z on the targets: standardised coordinates (3 points) -> monomials up to
+  // degree two (1, x_i, x_i x_j for i <= j) -> z (monomials, components); null: start from the mean
+  const double *start_center, *start_spread, *start_weights;
 };
 
 /// Frames to fit. Arrays are row-major, one row a frame; outputs are written, nothing is kept.
 struct HandBatch {
   long frames;
-  const double *targets, *weights, *start;  // (points, 3), (points), (unknowns)
-  const double* restarts;                   // (restart_count, components): tried where residuals stay large
+  const double *targets, *weights;  // (points, 3), (points)
+  const double* start;              // (unknowns); null: the model's own start
+  const double* restarts;           // (restart_count, components): tried where residuals stay large
   int restart_count;
-  double retry_above;                       // [m]
-  double beta, prior;                       // [m], [m^2]
-  const double *soft_lower, *soft_upper;    // (components) or null
+  double retry_above;                     // [m]
+  double beta, prior;                     // [m], [m^2]
+  const double *soft_lower, *soft_upper;  // (components) or null
   double soft_weight;
-  double *solution, *residual, *cost;       // (unknowns), (points), ()
+  double *solution, *residual, *cost;  // (unknowns), (points), ()
   int* iterations;
   unsigned char* converged;
-  long next;                                // the next frame nobody has taken
+  long next;  // the next frame nobody has taken
 };
 
 /// An evaluation at given unknowns, for tests and for callers that differentiate through the fit.
@@ -72,7 +78,8 @@ struct HandEvaluation {
 };
 
 /// A serial chain of revolute joints, in scaled joints u = q / half_range.
-template <class E> struct ArmModel {
+template <class E>
+struct ArmModel {
   int joints;
   E step[3 * kMaxChain], axis[3 * kMaxChain];  // from joint to joint, and unit axes, all joints at 0
   E scale[kMaxChain], lower[kMaxChain], upper[kMaxChain];  // half ranges [rad]; limits of u

@@ -11,8 +11,9 @@ namespace {
 
 using Flags = nb::ndarray<const bool, nb::c_contig, nb::device::cpu>;
 
-void make(ArmSolver* self, Doubles step, Doubles axis, Doubles tool, Doubles base, Doubles lower, Doubles upper,
-          Doubles half_range, Doubles posture, Doubles known, double rotation_weight, const std::string& isa) {
+void make(ArmSolver* self, Doubles step, Doubles axis, Doubles tool, Doubles base, Doubles lower,
+          Doubles upper, Doubles half_range, Doubles posture, Doubles known, double rotation_weight,
+          const std::string& isa) {
   const long n = rows(axis, "axis", 2);
   require(n <= kMaxChain, "a chain has at most 12 joints");
   ArmArrays a;
@@ -41,8 +42,8 @@ void make(ArmSolver* self, Doubles step, Doubles axis, Doubles tool, Doubles bas
   new (self) ArmSolver(a, find_kernels(isa));
 }
 
-ArmSettings settings_of(double position_tolerance, double rotation_tolerance, double posture_gain, double goal,
-                        int starts, int max_iterations, bool lean, bool single) {
+ArmSettings settings_of(double position_tolerance, double rotation_tolerance, double posture_gain,
+                        double goal, int starts, int max_iterations, bool lean, bool single) {
   require_positive(position_tolerance, "position_tolerance");
   require_positive(rotation_tolerance, "rotation_tolerance");
   require_not_negative(posture_gain, "posture_gain");
@@ -52,10 +53,11 @@ ArmSettings settings_of(double position_tolerance, double rotation_tolerance, do
   return {position_tolerance, rotation_tolerance, posture_gain, goal, starts, max_iterations, lean, single};
 }
 
-/// Poses T_world_wrist (or sequences of them) -> joints, errors, whether reached, settled, missing; iterations.
-nb::tuple solve(const ArmSolver& self, Doubles targets, Doubles start, Flags moving, double position_tolerance,
-                double rotation_tolerance, double posture_gain, double goal, int starts, int max_iterations, bool lean,
-                bool single, int threads) {
+/// Poses T_world_wrist (or sequences of them) -> joints, errors, whether reached, settled, missing;
+/// iterations.
+nb::tuple solve(const ArmSolver& self, Doubles targets, Doubles start, Flags moving,
+                double position_tolerance, double rotation_tolerance, double posture_gain, double goal,
+                int starts, int max_iterations, bool lean, bool single, int threads) {
   const std::size_t axes = targets.ndim() == 4 ? 4 : 3;
   const long count = rows(targets, "targets", axes), frames = axes == 4 ? long(targets.shape(1)) : 1;
   require(frames >= 1, "a sequence has at least one frame");
@@ -67,8 +69,9 @@ nb::tuple solve(const ArmSolver& self, Doubles targets, Doubles start, Flags mov
   require(threads >= 0, "threads must not be negative");
   const ArmSettings settings = settings_of(position_tolerance, rotation_tolerance, posture_gain, goal, starts,
                                            max_iterations, lean, single);
-  std::vector<std::size_t> shape = axes == 4 ? std::vector<std::size_t>{std::size_t(count), std::size_t(frames)}
-                                             : std::vector<std::size_t>{std::size_t(count)};
+  std::vector<std::size_t> shape = axes == 4
+                                       ? std::vector<std::size_t>{std::size_t(count), std::size_t(frames)}
+                                       : std::vector<std::size_t>{std::size_t(count)};
   std::vector<std::size_t> joints_shape = shape;
   joints_shape.push_back(n);
   Output<double> joints(joints_shape), position(shape), rotation(shape);
@@ -100,9 +103,11 @@ nb::tuple evaluate(const ArmSolver& self, Doubles targets, Doubles joints) {
   const double* T = checked(targets, "targets", {count, 4, 4});
   const double* q = checked(joints, "joints", {count, long(n)});
   Output<double> pose({c, 4, 4}), jacobian({c, 6, n}), cost({c}), gradient({c, n}), hessian({c, n, n});
-  self.evaluate(count, T, q,
-                {pose.data.get(), jacobian.data.get(), cost.data.get(), gradient.data.get(), hessian.data.get()});
-  return nb::make_tuple(pose.release(), jacobian.release(), cost.release(), gradient.release(), hessian.release());
+  self.evaluate(
+      count, T, q,
+      {pose.data.get(), jacobian.data.get(), cost.data.get(), gradient.data.get(), hessian.data.get()});
+  return nb::make_tuple(pose.release(), jacobian.release(), cost.release(), gradient.release(),
+                        hessian.release());
 }
 
 }  // namespace
@@ -111,9 +116,10 @@ void bind_arm(nb::module_& m) {
   nb::class_<ArmSolver>(m, "ArmSolver")
       .def("__init__", make)
       .def_prop_ro("joints", &ArmSolver::joints)
-      .def("solve", solve, nb::arg("targets"), nb::arg("start"), nb::arg("moving"), nb::arg("position_tolerance"),
-           nb::arg("rotation_tolerance"), nb::arg("posture_gain"), nb::arg("goal"), nb::arg("starts"),
-           nb::arg("max_iterations"), nb::arg("lean"), nb::arg("single"), nb::arg("threads"))
+      .def("solve", solve, nb::arg("targets"), nb::arg("start"), nb::arg("moving"),
+           nb::arg("position_tolerance"), nb::arg("rotation_tolerance"), nb::arg("posture_gain"),
+           nb::arg("goal"), nb::arg("starts"), nb::arg("max_iterations"), nb::arg("lean"), nb::arg("single"),
+           nb::arg("threads"))
       .def("evaluate", evaluate, nb::arg("targets"), nb::arg("joints"));
 }
 

@@ -7,7 +7,9 @@ namespace retarget {
 namespace {
 
 void make(HandSolver* self, Doubles rest, Integers parents, Doubles point, Doubles blend, Doubles weights,
-          Doubles mean, Doubles basis, Doubles sigma, double wrist_rotation, double wrist_translation) {
+          Doubles mean, Doubles basis, Doubles sigma, double wrist_rotation, double wrist_translation,
+          std::optional<Doubles> start_center, std::optional<Doubles> start_spread,
+          std::optional<Doubles> start_weights) {
   const long P = rows(point, "point", 2), K = rows(basis, "basis", 2);
   require(P <= 4096, "at most 4096 points can be fitted");
   require(K <= kMaxComponents, "at most 45 components can be fitted");
@@ -31,6 +33,17 @@ void make(HandSolver* self, Doubles rest, Integers parents, Doubles point, Doubl
   require((wrist_rotation > 0) == (wrist_translation > 0), "give both wrist scales, or none");
   a.wrist_rotation = wrist_rotation;
   a.wrist_translation = wrist_translation;
+  require(start_center.has_value() == start_weights.has_value() &&
+              start_spread.has_value() == start_weights.has_value(),
+          "give the whole start, or none of it");
+  if (start_weights) {
+    const long x = 3 * P;
+    require(x <= kMaxStart, "a start is regressed on at most 21 points");
+    a.start_center = checked(*start_center, "start_center", {x});
+    a.start_spread = checked(*start_spread, "start_spread", {x});
+    for (long i = 0; i < x; ++i) require_positive(a.start_spread[i], "start_spread");
+    a.start_weights = checked(*start_weights, "start_weights", {1 + x + x * (x + 1) / 2, K});
+  }
   new (self) HandSolver(a);
 }
 
@@ -45,7 +58,8 @@ void take_targets(HandBatch& b, const HandSolver& solver, const Doubles& targets
   for (long i = 0; i < b.frames * P; ++i) {
     require(b.weights[i] >= 0, "weights must not be negative");
     for (int d = 0; d < 3; ++d)
-      require(b.weights[i] == 0 || std::isfinite(b.targets[3 * i + d]), "targets of points with weight must be finite");
+      require(b.weights[i] == 0 || std::isfinite(b.targets[3 * i + d]),
+              "targets of points with weight must be finite");
   }
 }
 
@@ -63,18 +77,20 @@ void take_cost(HandBatch& b, const HandSolver& solver, double beta, double prior
   if (!soft_lower) return;
   b.soft_lower = checked(*soft_lower, "soft_lower", {K});
   b.soft_upper = checked(*soft_upper, "soft_upper", {K});
-  for (long k = 0; k < K; ++k) require(b.soft_lower[k] <= b.soft_upper[k], "soft_lower must not exceed soft_upper");
+  for (long k = 0; k < K; ++k)
+    require(b.soft_lower[k] <= b.soft_upper[k], "soft_lower must not exceed soft_upper");
 }
 
-nb::tuple fit(const HandSolver& self, Doubles targets, std::optional<Doubles> weights, std::optional<Doubles> start,
-              std::optional<Doubles> restarts, double retry_above, double beta, double prior,
-              std::optional<Doubles> soft_lower, std::optional<Doubles> soft_upper, double soft_weight,
-              double damping, double tolerance, int max_iterations, bool single, int threads,
-              const std::string& isa) {
+nb::tuple fit(const HandSolver& self, Doubles targets, std::optional<Doubles> weights,
+              std::optional<Doubles> start, std::optional<Doubles> restarts, double retry_above, double beta,
+              double prior, std::optional<Doubles> soft_lower, std::optional<Doubles> soft_upper,
+              double soft_weight, double damping, double tolerance, int max_iterations, bool single,
+              int threads, const std::string& isa) {
   HandBatch b{};
   take_targets(b, self, targets, weights);
   take_cost(b, self, beta, prior, soft_lower, soft_upper, soft_weight);
-  const std::size_t frames = std::size_t(b.frames), n = std::size_t(self.unknowns()), P = std::size_t(self.points());
+  const std::size_t frames = std::size_t(b.frames), n = std::size_t(self.unknowns()),
+                    P = std::size_t(self.points());
   if (start) b.start = checked(*start, "start", {b.frames, long(n)});
   if (restarts) {
     b.restart_count = int(rows(*restarts, "restarts", 2));
@@ -108,15 +124,17 @@ nb::tuple fit(const HandSolver& self, Doubles targets, std::optional<Doubles> we
 }
 
 nb::tuple evaluate(const HandSolver& self, Doubles unknowns, Doubles targets, std::optional<Doubles> weights,
-                   double beta, double prior, std::optional<Doubles> soft_lower, std::optional<Doubles> soft_upper,
-                   double soft_weight, const std::string& isa) {
+                   double beta, double prior, std::optional<Doubles> soft_lower,
+                   std::optional<Doubles> soft_upper, double soft_weight, const std::string& isa) {
   HandBatch b{};
   take_targets(b, self, targets, weights);
   take_cost(b, self, beta, prior, soft_lower, soft_upper, soft_weight);
-  const std::size_t frames = std::size_t(b.frames), n = std::size_t(self.unknowns()), P = std::size_t(self.points());
+  const std::size_t frames = std::size_t(b.frames), n = std::size_t(self.unknowns()),
+                    P = std::size_t(self.points());
   b.start = checked(unknowns, "unknowns", {b.frames, long(n)});
   Output<double> points({frames, P, 3}), cost({frames}), gradient({frames, n}), hessian({frames, n, n});
-  self.evaluate(b, {points.data.get(), cost.data.get(), gradient.data.get(), hessian.data.get()}, find_kernels(isa));
+  self.evaluate(b, {points.data.get(), cost.data.get(), gradient.data.get(), hessian.data.get()},
+                find_kernels(isa));
   return nb::make_tuple(points.release(), cost.release(), gradient.release(), hessian.release());
 }
 
@@ -124,14 +142,18 @@ nb::tuple evaluate(const HandSolver& self, Doubles unknowns, Doubles targets, st
 
 void bind_hand(nb::module_& m) {
   nb::class_<HandSolver>(m, "HandSolver")
-      .def("__init__", make)
+      .def("__init__", make, nb::arg("rest"), nb::arg("parents"), nb::arg("point"), nb::arg("blend"),
+           nb::arg("weights"), nb::arg("mean"), nb::arg("basis"), nb::arg("sigma"), nb::arg("wrist_rotation"),
+           nb::arg("wrist_translation"), nb::arg("start_center").none(), nb::arg("start_spread").none(),
+           nb::arg("start_weights").none())
       .def_prop_ro("points", &HandSolver::points)
       .def_prop_ro("components", &HandSolver::components)
       .def_prop_ro("unknowns", &HandSolver::unknowns)
       .def("fit", fit, nb::arg("targets"), nb::arg("weights").none(), nb::arg("start").none(),
            nb::arg("restarts").none(), nb::arg("retry_above"), nb::arg("beta"), nb::arg("prior"),
-           nb::arg("soft_lower").none(), nb::arg("soft_upper").none(), nb::arg("soft_weight"), nb::arg("damping"),
-           nb::arg("tolerance"), nb::arg("max_iterations"), nb::arg("single"), nb::arg("threads"), nb::arg("isa"))
+           nb::arg("soft_lower").none(), nb::arg("soft_upper").none(), nb::arg("soft_weight"),
+           nb::arg("damping"), nb::arg("tolerance"), nb::arg("max_iterations"), nb::arg("single"),
+           nb::arg("threads"), nb::arg("isa"))
       .def("evaluate", evaluate, nb::arg("unknowns"), nb::arg("targets"), nb::arg("weights").none(),
            nb::arg("beta"), nb::arg("prior"), nb::arg("soft_lower").none(), nb::arg("soft_upper").none(),
            nb::arg("soft_weight"), nb::arg("isa"));

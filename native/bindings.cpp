@@ -1,5 +1,6 @@
 // The Python module retarget._native; its users are in retarget/native.py.
 #include "bindings.hpp"
+
 #include "dispatch.hpp"
 
 using namespace retarget;

@@ -33,17 +33,19 @@ auto checked(const Array& array, const char* name, const std::vector<long>& shap
   std::vector<long> actual;
   for (std::size_t i = 0; i < array.ndim(); ++i) actual.push_back(long(array.shape(i)));
   if (actual != shape)
-    throw std::invalid_argument(std::string(name) + " must have shape " + text(shape) + ", got " + text(actual));
+    throw std::invalid_argument(std::string(name) + " must have shape " + text(shape) + ", got " +
+                                text(actual));
   const auto* data = array.data();
   for (std::size_t i = 0; finite && i < array.size(); ++i)
     if (!std::isfinite(double(data[i])))
-      throw std::invalid_argument(std::string(name) + " must be finite, got " + std::to_string(double(data[i])) +
-                                  " at flat index " + std::to_string(i));
+      throw std::invalid_argument(std::string(name) + " must be finite, got " +
+                                  std::to_string(double(data[i])) + " at flat index " + std::to_string(i));
   return data;
 }
 
 /// A new array, owned by Python.
-template <class T> struct Output {
+template <class T>
+struct Output {
   std::unique_ptr<T[]> data;
   std::vector<std::size_t> shape;
   explicit Output(std::vector<std::size_t> s) : shape(std::move(s)) {
@@ -63,15 +65,18 @@ inline void require(bool holds, const char* message) {
 }
 inline void require_positive(double value, const char* name) {
   if (std::isfinite(value) && value > 0) return;
-  throw std::invalid_argument(std::string(name) + " must be positive and finite, got " + std::to_string(value));
+  throw std::invalid_argument(std::string(name) + " must be positive and finite, got " +
+                              std::to_string(value));
 }
 inline void require_not_negative(double value, const char* name) {
   if (std::isfinite(value) && value >= 0) return;
-  throw std::invalid_argument(std::string(name) + " must be finite and not negative, got " + std::to_string(value));
+  throw std::invalid_argument(std::string(name) + " must be finite and not negative, got " +
+                              std::to_string(value));
 }
 
 /// Rows of an array of `axes` axes, at least one.
-template <class Array> long rows(const Array& array, const char* name, std::size_t axes) {
+template <class Array>
+long rows(const Array& array, const char* name, std::size_t axes) {
   if (array.ndim() == axes && array.shape(0) > 0) return long(array.shape(0));
   std::vector<long> actual;
   for (std::size_t i = 0; i < array.ndim(); ++i) actual.push_back(long(array.shape(i)));

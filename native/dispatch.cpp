@@ -4,10 +4,16 @@
 #include <stdexcept>
 
 // each is defined by kernels.cpp, compiled with that set's flags
-namespace retarget_baseline { extern const retarget::Kernels kernels; }
+namespace retarget_baseline {
+extern const retarget::Kernels kernels;
+}
 #ifdef RETARGET_X86
-namespace retarget_avx2 { extern const retarget::Kernels kernels; }
-namespace retarget_avx512 { extern const retarget::Kernels kernels; }
+namespace retarget_avx2 {
+extern const retarget::Kernels kernels;
+}
+namespace retarget_avx512 {
+extern const retarget::Kernels kernels;
+}
 #endif
 
 namespace retarget {
@@ -36,7 +42,7 @@ const Kernels& find_kernels(const std::string& isa) {
 
 int useful_threads(int asked, long frames, long enough) {
   const long cores = std::max(1u, std::thread::hardware_concurrency());
-  const long wanted = asked > 0 ? asked : cores;
+  const long wanted = asked > 0 ? std::min(asked, 256) : cores;
   return int(std::max(1L, std::min(wanted, frames / enough)));
 }
 

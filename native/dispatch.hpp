@@ -19,7 +19,8 @@ const Kernels& find_kernels(const std::string& isa);
 int useful_threads(int asked, long frames, long enough);
 
 /// Run work(0) ... work(count - 1), each on its own thread, the first on the caller's.
-template <class Work> void run_workers(int count, const Work& work) {
+template <class Work>
+void run_workers(int count, const Work& work) {
   std::vector<std::thread> others;
   others.reserve(std::size_t(count));
   try {

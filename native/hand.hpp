@@ -13,7 +13,8 @@ namespace RETARGET_ISA {
 constexpr int kBlock = 3;  // unknowns are worked on in threes, to keep sums in registers
 
 /// lower triangle of H += J^T J for `rows` rows of J, each `stride` long.
-template <class V> void add_normal_matrix(const V* J, int rows, int stride, V* H) {
+template <class V>
+void add_normal_matrix(const V* J, int rows, int stride, V* H) {
   for (int a = 0; a < stride; a += kBlock)
     for (int b = 0; b <= a; b += kBlock) {
       V sum[kBlock][kBlock];
@@ -27,7 +28,8 @@ template <class V> void add_normal_matrix(const V* J, int rows, int stride, V* H
     }
 }
 
-template <class V> class HandProblem {
+template <class V>
+class HandProblem {
   using E = typename V::Scalar;
   using Model = retarget::HandModel<E>;
   static constexpr int kRowBlock = 12;  // rows of J kept before they enter the normal matrix
@@ -37,9 +39,14 @@ template <class V> class HandProblem {
   const int unknowns, stride, residuals;
 
   HandProblem(const Model& model, Arena& arena)
-      : unknowns(model.components + (model.wrist ? 6 : 0)), stride(model.stride), residuals(3 * model.points),
-        model_(model), target_(arena.take<V>(residuals)), weight_(arena.take<V>(model.points)),
-        rows_(arena.take<V>(kRowBlock * stride)), pose_(arena.take<Pose>(1)) {}
+      : unknowns(model.components + (model.wrist ? 6 : 0)),
+        stride(model.stride),
+        residuals(3 * model.points),
+        model_(model),
+        target_(arena.take<V>(residuals)),
+        weight_(arena.take<V>(model.points)),
+        rows_(arena.take<V>(kRowBlock * stride)),
+        pose_(arena.take<Pose>(1)) {}
 
   V* target() { return target_; }
   V* weight() { return weight_; }
@@ -71,13 +78,13 @@ template <class V> class HandProblem {
     Mat3<V> rotation[retarget::kJoints], left_jacobian[retarget::kJoints];  // of each joint, in its parent
     Mat3<V> world[retarget::kJoints];                                       // rotation in the hand's frame
     Vec3<V> origin[retarget::kJoints];
-    Mat3<V> turning[retarget::kJoints];   // columns: axis about which each angle turns, in the hand's frame
-    V feature[retarget::kJoints][9];      // R - I, what the blend shapes multiply
-    V d_feature[retarget::kJoints][3][9]; // its derivative by the three angles
+    Mat3<V> turning[retarget::kJoints];    // columns: axis about which each angle turns, in the hand's frame
+    V feature[retarget::kJoints][9];       // R - I, what the blend shapes multiply
+    V d_feature[retarget::kJoints][3][9];  // its derivative by the three angles
     Mat3<V> wrist, wrist_jacobian;
     Vec3<V> wrist_shift;
-    Vec3<V> lever[retarget::kJoints];     // of the point at hand: sum of weight (x - joint)
-    Mat3<V> skinning;                     // of the point at hand: sum of weight world
+    Vec3<V> lever[retarget::kJoints];  // of the point at hand: sum of weight (x - joint)
+    Mat3<V> skinning;                  // of the point at hand: sum of weight world
     Vec3<V> about_root;
     Mat3<V> by_angle[retarget::kJoints];  // d point / d angles of a joint
   };
@@ -144,7 +151,8 @@ template <class V> class HandProblem {
       const Vec3<V> carried = s.origin[joint] + s.world[joint] * (rest - splat3<V>(model_.rest + 3 * joint));
       x = x + weight * carried;
       for (int i = 0; i < 9; ++i) s.skinning.m[i] += weight * s.world[joint].m[i];
-      for (int j = joint; j > 0; j = model_.parent[j]) s.lever[j] = s.lever[j] + weight * (carried - s.origin[j]);
+      for (int j = joint; j > 0; j = model_.parent[j])
+        s.lever[j] = s.lever[j] + weight * (carried - s.origin[j]);
     }
     if (!model_.wrist) return x;
     const Vec3<V> root = splat3<V>(model_.rest);
@@ -163,7 +171,8 @@ template <class V> class HandProblem {
         const E* block = model_.blend + 27 * by.blend;
         for (int i = 0; i < 9; ++i)
           for (int k = 0; k < 3; ++k)
-            for (int row = 0; row < 3; ++row) d(row, k) += s.d_feature[by.joint][k][i] * V(block[9 * row + i]);
+            for (int row = 0; row < 3; ++row)
+              d(row, k) += s.d_feature[by.joint][k][i] * V(block[9 * row + i]);
         d = s.skinning * d;
       }
       if (by.turns)

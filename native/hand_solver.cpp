@@ -8,7 +8,8 @@
 
 namespace retarget {
 
-template <class E> HandModelOwner<E>::HandModelOwner(const HandArrays& a) {
+template <class E>
+HandModelOwner<E>::HandModelOwner(const HandArrays& a) {
   HandModel<E>& m = model_;
   m.points = a.points;
   m.components = a.components;
@@ -24,10 +25,12 @@ template <class E> HandModelOwner<E>::HandModelOwner(const HandArrays& a) {
   }
   std::transform(a.mean, a.mean + 45, m.mean, [](double x) { return E(x); });
   for (int k = 0; k < a.components; ++k) m.scale[k] = a.sigma[k];
-  for (int i = 0; i < 6 && m.wrist; ++i) m.scale[a.components + i] = i < 3 ? a.wrist_rotation : a.wrist_translation;
+  for (int i = 0; i < 6 && m.wrist; ++i)
+    m.scale[a.components + i] = i < 3 ? a.wrist_rotation : a.wrist_translation;
   components_t_.assign(std::size_t(45 * m.stride), E(0));
   for (int k = 0; k < a.components; ++k)
-    for (int i = 0; i < 45; ++i) components_t_[std::size_t(i * m.stride + k)] = E(a.basis[45 * k + i] * a.sigma[k]);
+    for (int i = 0; i < 45; ++i)
+      components_t_[std::size_t(i * m.stride + k)] = E(a.basis[45 * k + i] * a.sigma[k]);
   point_.assign(a.point, a.point + 3 * a.points);
   for (int p = 0; p < a.points; ++p) {
     const Span skin{int(skin_.size()), 0}, influences{int(influences_.size()), 0};
@@ -48,6 +51,13 @@ template <class E> HandModelOwner<E>::HandModelOwner(const HandArrays& a) {
     }
     skin_of_.push_back({skin.begin, int(skin_.size())});
     influences_of_.push_back({influences.begin, int(influences_.size())});
+  }
+  if (a.start_weights) {
+    const int x = 3 * a.points, monomials = 1 + x + x * (x + 1) / 2;
+    start_.assign(a.start_center, a.start_center + x);
+    start_.insert(start_.end(), a.start_spread, a.start_spread + x);
+    start_.insert(start_.end(), a.start_weights, a.start_weights + monomials * a.components);
+    m.start_center = start_.data(), m.start_spread = m.start_center + x, m.start_weights = m.start_spread + x;
   }
   m.components_t = components_t_.data();
   m.point = point_.data();
@@ -76,15 +86,20 @@ void HandSolver::fit(HandBatch& batch, const LmOptions& options, bool single, in
   LmOptions coarse = options;
   coarse.tolerance = std::max(options.tolerance, 1e-3);
   run(f32_.model(), batch, coarse, threads, kernels.f32);
-  std::vector<int> iterations(batch.iterations, batch.iterations + batch.frames);
+  const std::vector<int> iterations(batch.iterations, batch.iterations + batch.frames);
+  const std::vector<unsigned char> converged(batch.converged, batch.converged + batch.frames);
   HandBatch polish = batch;
   polish.start = batch.solution;
   polish.restart_count = 0;
   LmOptions fine = options;
   fine.damping = 1e-9;
+  fine.tolerance = std::max(options.tolerance, 1e-5);
   fine.max_iterations = 2;
   run(f64_.model(), polish, fine, threads, kernels.f64);
-  for (long i = 0; i < batch.frames; ++i) batch.iterations[i] += iterations[std::size_t(i)];
+  for (long i = 0; i < batch.frames; ++i) {
+    batch.iterations[i] += iterations[std::size_t(i)];
+    batch.converged[i] = converged[std::size_t(i)];
+  }
 }
 
 void HandSolver::evaluate(const HandBatch& batch, const HandEvaluation& out, const Kernels& kernels) const {

@@ -12,10 +12,12 @@ struct HandArrays {
   int points = 0, components = 0;
   const double *rest, *point, *blend, *weights, *mean, *basis, *sigma;
   const long long* parents;
+  const double *start_center = nullptr, *start_spread = nullptr, *start_weights = nullptr;
   double wrist_rotation = 0, wrist_translation = 0;  // scales [rad], [m]; 0: the wrist is fixed
 };
 
-template <class E> class HandModelOwner {
+template <class E>
+class HandModelOwner {
  public:
   explicit HandModelOwner(const HandArrays& arrays);
   HandModelOwner(const HandModelOwner&) = delete;
@@ -24,6 +26,7 @@ template <class E> class HandModelOwner {
  private:
   HandModel<E> model_{};
   std::vector<E> components_t_, point_, blend_;
+  std::vector<double> start_;
   std::vector<Span> skin_of_, influences_of_;
   std::vector<Skin> skin_;
   std::vector<Influence> influences_;
@@ -36,7 +39,8 @@ class HandSolver {
   int components() const { return f64_.model().components; }
   int unknowns() const { return components() + (f64_.model().wrist ? 6 : 0); }
 
-  void fit(HandBatch& batch, const LmOptions& options, bool single, int threads, const Kernels& kernels) const;
+  void fit(HandBatch& batch, const LmOptions& options, bool single, int threads,
+           const Kernels& kernels) const;
   void evaluate(const HandBatch& batch, const HandEvaluation& out, const Kernels& kernels) const;
 
  private:

@@ -1,19 +1,22 @@
 // Compiled once per instruction set, each time with its own flags and its own RETARGET_ISA namespace.
+#include "kernels.hpp"
+
 #include "arm_slide.hpp"
 #include "hand_fit.hpp"
-#include "kernels.hpp"
 
 namespace RETARGET_ISA {
 namespace {
 
-template <class E> struct HandWork {
+template <class E>
+struct HandWork {
   HandFit<Pack<E>> fit;
   LmWorkspace<Pack<E>> lm;
   HandWork(const retarget::HandModel<E>& model, retarget::HandBatch& batch, Arena& arena)
       : fit(model, batch, arena), lm(arena, fit.stride, fit.residuals) {}
 };
 
-template <class E> long hand_workspace(const retarget::HandModel<E>& model) {
+template <class E>
+long hand_workspace(const retarget::HandModel<E>& model) {
   Arena counting(nullptr);
   retarget::HandBatch none{};
   HandWork<E> work(model, none, counting);
@@ -21,8 +24,8 @@ template <class E> long hand_workspace(const retarget::HandModel<E>& model) {
 }
 
 template <class E>
-void hand_fit(const retarget::HandModel<E>& model, retarget::HandBatch& batch, const retarget::LmOptions& options,
-              void* memory) {
+void hand_fit(const retarget::HandModel<E>& model, retarget::HandBatch& batch,
+              const retarget::LmOptions& options, void* memory) {
   Arena arena(memory);
   HandWork<E> work(model, batch, arena);
   levenberg_marquardt<Pack<E>>(work.fit, options, work.lm);
@@ -57,15 +60,16 @@ void hand_evaluate(const retarget::HandModel<E>& model, const retarget::HandBatc
   }
 }
 
-template <class E> long arm_workspace(const retarget::ArmModel<E>& model) {
+template <class E>
+long arm_workspace(const retarget::ArmModel<E>& model) {
   Arena counting(nullptr);
   LmWorkspace<Pack<E>> lm(counting, model.joints, 6);
   return counting.used();
 }
 
 template <class E, class Problem>
-void arm_run(const retarget::ArmModel<E>& model, retarget::ArmBatch& batch, const retarget::LmOptions& options,
-             void* memory) {
+void arm_run(const retarget::ArmModel<E>& model, retarget::ArmBatch& batch,
+             const retarget::LmOptions& options, void* memory) {
   Arena arena(memory);
   LmWorkspace<Pack<E>> lm(arena, model.joints, 6);
   Problem problem(model, batch);
@@ -96,24 +100,33 @@ void arm_evaluate(const retarget::ArmModel<E>& model, const retarget::ArmBatch& 
       }
       for (int i = 0; i < n; ++i) {
         for (int k = 0; out.jacobian && k < 6; ++k)
-          out.jacobian[(pose * 6 + k) * n + i] = double(arm.jacobian[i][k][lane]) / batch.half_range[i] /
-                                                 (k < 3 ? 1.0 : batch.rotation_weight);
+          out.jacobian[(pose * 6 + k) * n + i] =
+              double(arm.jacobian[i][k][lane]) / batch.half_range[i] / (k < 3 ? 1.0 : batch.rotation_weight);
         if (out.gradient) out.gradient[pose * n + i] = double(lm.at.gradient[i][lane]);
         for (int j = 0; out.hessian && j < n; ++j)
-          out.hessian[(pose * n + i) * n + j] = double(lm.at.hessian[(i > j ? i : j) * n + (i > j ? j : i)][lane]);
+          out.hessian[(pose * n + i) * n + j] =
+              double(lm.at.hessian[(i > j ? i : j) * n + (i > j ? j : i)][lane]);
       }
     }
   }
 }
 
-template <class E> retarget::KernelsOf<E> kernels_of() {
-  return {Pack<E>::lanes,   hand_workspace<E>, hand_fit<E>, hand_evaluate<E>, arm_workspace<E>,
-          arm_run<E, ArmReach<Pack<E>>>, arm_run<E, ArmSlide<Pack<E>>>, arm_evaluate<E>};
+template <class E>
+constexpr retarget::KernelsOf<E> kernels_of() {
+  return {Pack<E>::lanes,
+          hand_workspace<E>,
+          hand_fit<E>,
+          hand_evaluate<E>,
+          arm_workspace<E>,
+          arm_run<E, ArmReach<Pack<E>>>,
+          arm_run<E, ArmSlide<Pack<E>>>,
+          arm_evaluate<E>};
 }
 
 }  // namespace
 
+// constant, so that nothing of this file runs before it is chosen
 extern const retarget::Kernels kernels;
-const retarget::Kernels kernels = {RETARGET_ISA_NAME, kernels_of<double>(), kernels_of<float>()};
+constexpr retarget::Kernels kernels = {RETARGET_ISA_NAME, kernels_of<double>(), kernels_of<float>()};
 
 }  // namespace RETARGET_ISA

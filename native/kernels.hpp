@@ -4,7 +4,8 @@
 
 namespace retarget {
 
-template <class E> struct KernelsOf {
+template <class E>
+struct KernelsOf {
   int lanes;
   long (*hand_workspace)(const HandModel<E>&);  // bytes one worker needs, 64-byte aligned
   void (*hand_fit)(const HandModel<E>&, HandBatch&, const LmOptions&, void* workspace);

@@ -13,7 +13,8 @@
 namespace RETARGET_ISA {
 
 /// Where a problem stands: unknowns x, and what evaluate() found there.
-template <class V> struct Point {
+template <class V>
+struct Point {
   V* x;
   V cost;       // sum of rho(residual) + priors
   V* gradient;  // half the cost's gradient
@@ -21,26 +22,33 @@ template <class V> struct Point {
   V* residual;
 
   Point(Arena& arena, int stride, int residuals)
-      : x(arena.take<V>(stride)), cost(typename V::Scalar(0)), gradient(arena.take<V>(stride)),
-        hessian(arena.take<V>(stride * stride)), residual(arena.take<V>(residuals)) {}
+      : x(arena.take<V>(stride)),
+        cost(typename V::Scalar(0)),
+        gradient(arena.take<V>(stride)),
+        hessian(arena.take<V>(stride * stride)),
+        residual(arena.take<V>(residuals)) {}
 };
 
-template <class V> struct LmWorkspace {
+template <class V>
+struct LmWorkspace {
   Point<V> at, trial;
   Secant<V> secant;
   V *A, *step;
   LmWorkspace(Arena& arena, int stride, int residuals)
-      : at(arena, stride, residuals), trial(arena, stride, residuals), secant(arena, stride),
-        A(arena.take<V>(stride * stride)), step(arena.take<V>(stride)) {}
+      : at(arena, stride, residuals),
+        trial(arena, stride, residuals),
+        secant(arena, stride),
+        A(arena.take<V>(stride * stride)),
+        step(arena.take<V>(stride)) {}
 };
 
 /// Solve every problem that `problem.next` hands out. A Problem has
 ///   unknowns, stride, residuals              sizes
 ///   bool next(lane, x)                       put a new problem and its start into a lane, false: none left
 ///   void evaluate(x, point)                  cost, gradient, hessian, residual of all lanes
-///   void arrive(point, finished)             some lanes are finished: work to be done for all of them at once
-///   bool finish(lane, point, iterations, ok) take the result; true: x was set to another start, go again
-///   lower, upper                             bounds, or null
+///   void arrive(point, finished)             some lanes are finished: work to be done for all of them at
+///   once bool finish(lane, point, iterations, ok) take the result; true: x was set to another start, go
+///   again lower, upper                             bounds, or null
 template <class V, class Problem>
 void levenberg_marquardt(Problem& problem, const retarget::LmOptions& options, LmWorkspace<V>& work) {
   using E = typename V::Scalar;
@@ -117,8 +125,10 @@ void levenberg_marquardt(Problem& problem, const retarget::LmOptions& options, L
       for (int j = 0; j <= i; ++j)
         at.hessian[i * stride + j] = select(good, trial.hessian[i * stride + j], at.hessian[i * stride + j]);
     }
-    for (int i = 0; i < problem.residuals; ++i) at.residual[i] = select(good, trial.residual[i], at.residual[i]);
-    lambda = select(fresh, min(lambda, trial.cost), select(good, max(min(lambda * V(E(0.1)), trial.cost), V(E(1e-12))), lambda * growth));
+    for (int i = 0; i < problem.residuals; ++i)
+      at.residual[i] = select(good, trial.residual[i], at.residual[i]);
+    lambda = select(fresh, min(lambda, trial.cost),
+                    select(good, max(min(lambda * V(E(0.1)), trial.cost), V(E(1e-12))), lambda * growth));
     growth = select(good, V(E(4)), growth * V(E(2)));
     iterations = select(fresh, iterations, iterations + one);
 

@@ -37,7 +37,8 @@ bool prepare_pose(const double* T, const double* base, long index, double* out) 
   if (det < 0) refuse("is a reflection", index);
   for (int j = 0; j < 4; ++j)
     if (T[12 + j] != double(j == 3)) refuse("has a last row other than 0 0 0 1", index);
-  for (int round = 0; round < 2; ++round) {  // Newton's iteration to the nearest rotation: R (3 I - R^T R) / 2
+  for (int round = 0; round < 2;
+       ++round) {  // Newton's iteration to the nearest rotation: R (3 I - R^T R) / 2
     gram(R, S);
     double next[3][3];
     for (int i = 0; i < 3; ++i)

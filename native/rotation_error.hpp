@@ -5,14 +5,16 @@
 namespace RETARGET_ISA {
 
 /// Nearest whole number, by the rounding of an addition to 1.5 * 2^(mantissa bits - 1).
-template <class V> V nearest_whole(V x) {
+template <class V>
+V nearest_whole(V x) {
   using E = typename V::Scalar;
   const V big = V(sizeof(E) == 8 ? E(6755399441055744.) : E(12582912.f));
   return (x + big) - big;
 }
 
 /// sin(q) and 1 - cos(q), the latter without cancellation; q is first brought to one turn.
-template <class V> void sine_versine(V q, V& sine, V& versine) {
+template <class V>
+void sine_versine(V q, V& sine, V& versine) {
   using E = typename V::Scalar;
   const V turns = nearest_whole(q * V(E(0.15915494309189535)));
   // 2 pi in two parts, so that what is lost in the first is regained by the second
@@ -27,7 +29,8 @@ template <class V> void sine_versine(V q, V& sine, V& versine) {
 
 /// log(R): rotation vector of angle in [0, pi]. R is read as a quaternion by the formula with the
 /// largest pivot (Shepperd 1978); the angle is 16 atan(tan(angle / 16)), by halving and a series.
-template <class V> Vec3<V> logarithm(const Mat3<V>& R) {
+template <class V>
+Vec3<V> logarithm(const Mat3<V>& R) {
   using E = typename V::Scalar;
   const V one = V(E(1)), zero = V(E(0));
   const V d[3] = {R(0, 0), R(1, 1), R(2, 2)};
@@ -51,9 +54,9 @@ template <class V> Vec3<V> logarithm(const Mat3<V>& R) {
   w = w * scale;
   const V sine2 = dot(v, v) * scale * scale;  // of angle / 2
   const V first = one + w;
-  const V t2 = sine2 / (first * first), second = one + sqrt(one + t2);              // tan^2(angle / 4)
-  const V u2 = t2 / (second * second), third = one + sqrt(one + u2);                // tan^2(angle / 8)
-  const V y = u2 / (third * third);                                                 // tan^2(angle / 16)
+  const V t2 = sine2 / (first * first), second = one + sqrt(one + t2);  // tan^2(angle / 4)
+  const V u2 = t2 / (second * second), third = one + sqrt(one + u2);    // tan^2(angle / 8)
+  const V y = u2 / (third * third);                                     // tan^2(angle / 16)
   V series = V(E(1. / 25));
   for (int k = 11; k >= 0; --k) series = V(E(1. / (2 * k + 1))) - y * series;
   return (V(E(16)) * series * scale / (first * second * third)) * v;

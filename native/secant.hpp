@@ -9,7 +9,8 @@
 
 namespace RETARGET_ISA {
 
-template <class V> class Secant {
+template <class V>
+class Secant {
   using E = typename V::Scalar;
   using M = Mask<E>;
 
@@ -28,7 +29,8 @@ template <class V> class Secant {
   /// Learn from the step at -> trial where it was taken, forget everything where it was not. S is used
   /// from where the cost falls slowly, which Gauss-Newton's own fast convergence never does (Fletcher
   /// and Xu 1987, "Hybrid methods for nonlinear least squares").
-  template <class Point> void learn(const Point& at, const Point& trial, M taken, int n) {
+  template <class Point>
+  void learn(const Point& at, const Point& trial, M taken, int n) {
     V along = V(E(0)), error2 = V(E(0)), step2 = V(E(0));
     for (int i = 0; i < n; ++i) {
       V error = trial.gradient[i] - at.gradient[i];

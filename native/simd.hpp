@@ -20,18 +20,22 @@ constexpr int kPackBytes = 32;
 constexpr int kPackBytes = 16;
 #endif
 
-template <class E> struct Register;
-template <> struct Register<float> {
+template <class E>
+struct Register;
+template <>
+struct Register<float> {
   typedef float Values __attribute__((vector_size(kPackBytes)));
   typedef int Bits __attribute__((vector_size(kPackBytes)));
 };
-template <> struct Register<double> {
+template <>
+struct Register<double> {
   typedef double Values __attribute__((vector_size(kPackBytes)));
   typedef long long Bits __attribute__((vector_size(kPackBytes)));
 };
 
 /// Yes or no, per lane (all bits set or none).
-template <class E> struct Mask {
+template <class E>
+struct Mask {
   static constexpr int lanes = kPackBytes / int(sizeof(E));
   using Bits = typename Register<E>::Bits;
   Bits bits;
@@ -48,7 +52,8 @@ template <class E> struct Mask {
   }
 };
 
-template <class E> struct Pack {
+template <class E>
+struct Pack {
   using Scalar = E;
   static constexpr int lanes = Mask<E>::lanes;
   using Values = typename Register<E>::Values;
@@ -66,9 +71,18 @@ template <class E> struct Pack {
   friend Pack operator*(Pack a, Pack b) { return a.values * b.values; }
   friend Pack operator/(Pack a, Pack b) { return a.values / b.values; }
   Pack operator-() const { return -values; }
-  Pack& operator+=(Pack b) { values += b.values; return *this; }
-  Pack& operator-=(Pack b) { values -= b.values; return *this; }
-  Pack& operator*=(Pack b) { values *= b.values; return *this; }
+  Pack& operator+=(Pack b) {
+    values += b.values;
+    return *this;
+  }
+  Pack& operator-=(Pack b) {
+    values -= b.values;
+    return *this;
+  }
+  Pack& operator*=(Pack b) {
+    values *= b.values;
+    return *this;
+  }
 
   friend Mask<E> operator<(Pack a, Pack b) { return {a.values < b.values}; }
   friend Mask<E> operator>(Pack a, Pack b) { return {a.values > b.values}; }
@@ -77,16 +91,30 @@ template <class E> struct Pack {
 };
 
 /// yes where the mask is set, no elsewhere.
-template <class E> Pack<E> select(Mask<E> mask, Pack<E> yes, Pack<E> no) {
+template <class E>
+Pack<E> select(Mask<E> mask, Pack<E> yes, Pack<E> no) {
   return mask.bits ? yes.values : no.values;
 }
-template <class E> Pack<E> min(Pack<E> a, Pack<E> b) { return a.values < b.values ? a.values : b.values; }
-template <class E> Pack<E> max(Pack<E> a, Pack<E> b) { return a.values > b.values ? a.values : b.values; }
-template <class E> Pack<E> abs(Pack<E> a) { return a.values < 0 ? -a.values : a.values; }
-template <class E> Pack<E> clamp(Pack<E> x, Pack<E> low, Pack<E> high) { return min(max(x, low), high); }
+template <class E>
+Pack<E> min(Pack<E> a, Pack<E> b) {
+  return a.values < b.values ? a.values : b.values;
+}
+template <class E>
+Pack<E> max(Pack<E> a, Pack<E> b) {
+  return a.values > b.values ? a.values : b.values;
+}
+template <class E>
+Pack<E> abs(Pack<E> a) {
+  return a.values < 0 ? -a.values : a.values;
+}
+template <class E>
+Pack<E> clamp(Pack<E> x, Pack<E> low, Pack<E> high) {
+  return min(max(x, low), high);
+}
 inline float root(float x) { return __builtin_sqrtf(x); }
 inline double root(double x) { return __builtin_sqrt(x); }
-template <class E> Pack<E> sqrt(Pack<E> a) {
+template <class E>
+Pack<E> sqrt(Pack<E> a) {
   Pack<E> r;
   for (int lane = 0; lane < Pack<E>::lanes; ++lane) r.values[lane] = root(E(a.values[lane]));
   return r;

@@ -8,7 +8,7 @@ namespace retarget {
 class Workspaces {
  public:
   Workspaces(int count, long bytes) : bytes_(std::size_t(bytes)) {
-    memory_ = static_cast<char*>(::operator new(bytes_ * std::size_t(count), kAlignment));
+    memory_ = static_cast<char*>(::operator new(bytes_* std::size_t(count), kAlignment));
   }
   ~Workspaces() { ::operator delete(memory_, kAlignment); }
   Workspaces(const Workspaces&) = delete;

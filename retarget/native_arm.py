@@ -1,0 +1,173 @@
+"""The native arm solver as seen from Python."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from retarget import _native
+from retarget.errors import InputError
+from retarget.native import DTYPES, _call, _numbers, _real, _whole
+from retarget.types import BoolArray, FloatArray
+
+
+@dataclass(frozen=True)
+class NativeSolutions:
+    """Arm joints for wrist poses.
+
+    Attributes:
+        q: (..., n) joint positions, within the limits to the last bit [rad].
+        position_error: (...) [m], NaN where missing.
+        rotation_error: (...) [rad], NaN where missing.
+        reached: (...) both errors are within the tolerances.
+        settled: (...) reached, or q is a minimum of the pose error.
+        missing: (...) the pose was not finite, q is held.
+        iterations: (...) evaluations of the derivatives on the way.
+    """
+
+    q: FloatArray
+    position_error: FloatArray
+    rotation_error: FloatArray
+    reached: BoolArray
+    settled: BoolArray
+    missing: BoolArray
+    iterations: NDArray[np.int32]
+
+
+class NativeArm:
+    """Inverse kinematics of a serial chain of 1 to 12 revolute joints.
+
+    The chain is a product of exponentials: at q = 0 all joints' frames have the base's axes.
+
+    Args:
+        steps: (n, 3) from joint to joint at q = 0 [m].
+        axes: (n, 3) unit axes.
+        T_last_wrist: (4, 4) wrist frame in the last joint's frame [m].
+        lower: (n,) lower limits [rad], -inf for none.
+        upper: (n,) upper limits [rad], inf for none.
+        posture: (n,) joint positions to lean to [rad].
+        known: (m, n) joint positions to start from where the first start fails [rad].
+        T_world_base: (4, 4) pose of the base in the frame of the wanted poses [m].
+        rotation_weight: what an angle counts against a length [m/rad].
+        isa: instruction set, "" for the best.
+
+    Raises:
+        InputError: an argument has another shape or type, is not finite or out of range.
+    """
+
+    def __init__(
+        self,
+        steps: ArrayLike,
+        axes: ArrayLike,
+        T_last_wrist: ArrayLike,
+        lower: ArrayLike,
+        upper: ArrayLike,
+        posture: ArrayLike,
+        known: ArrayLike | None = None,
+        T_world_base: ArrayLike | None = None,
+        rotation_weight: float = 0.15,
+        isa: str = "",
+    ) -> None:
+        low, high = _numbers(lower, "lower"), _numbers(upper, "upper")
+        if low.shape != high.shape or low.ndim != 1 or np.isnan(low).any() or np.isnan(high).any():
+            raise InputError(f"lower and upper must be (n,) numbers, got {low.shape} {high.shape}")
+        base = np.eye(4) if T_world_base is None else _numbers(T_world_base, "T_world_base")
+        if base.shape != (4, 4) or not np.isfinite(base).all():
+            raise InputError(f"T_world_base must be a finite (4, 4) transform, got {base.shape}")
+        inverse = np.eye(4)
+        inverse[:3, :3] = base[:3, :3].T
+        inverse[:3, 3] = -base[:3, :3].T @ base[:3, 3]
+        self._solver = _call(
+            _native.ArmSolver,
+            _numbers(steps, "steps"),
+            _numbers(axes, "axes"),
+            _numbers(T_last_wrist, "T_last_wrist"),
+            inverse,
+            low,
+            high,
+            np.minimum(0.5 * (high - low), np.pi),
+            _numbers(posture, "posture"),
+            _numbers(np.zeros((0, len(low))) if known is None else known, "known"),
+            _real("rotation_weight", rotation_weight),
+            isa,
+        )
+        self.joints = len(low)
+
+    def solve(
+        self,
+        T_world_wrist: ArrayLike,
+        start: ArrayLike,
+        moving: ArrayLike,
+        *,
+        position_tolerance: float = 1e-6,
+        rotation_tolerance: float = 1e-5,
+        posture_gain: float = 10.0,
+        lean: bool = True,
+        goal: float = 1e-12,
+        starts: int = 24,
+        max_iterations: int = 100,
+        threads: int = 0,
+        dtype: str = "float64",
+    ) -> NativeSolutions:
+        """Joints for independent wrist poses, or along trajectories.
+
+        A pose is reached from where the arm comes from; where that fails, from the known joints
+        whose wrists are nearest. What is reached then leans to the posture without moving the
+        wrist. Along a trajectory every frame comes from the one before.
+
+        Args:
+            T_world_wrist: (m, 4, 4) independent poses or (m, N, 4, 4) trajectories [m]; a pose that
+                is not finite is missing.
+            start: (m, n) joint positions the arm comes from [rad], brought within the limits.
+            moving: (m,) whether it was there just before, so that it leans only as far as the
+                wrist's way allows.
+            position_tolerance: largest position error of a reached pose [m].
+            rotation_tolerance: largest rotation error of a reached pose [rad].
+            posture_gain: how far joints may lean for each metre of the wrist's way [1/m].
+            lean: whether to lean to the posture at all.
+            goal: combined error that ends a reach [m].
+            starts: further starts where the first fails.
+            max_iterations: evaluations after which a start is given up.
+            threads: 0 for as many as are useful.
+            dtype: "float32" reaches in single precision first.
+
+        Raises:
+            InputError: an argument has another shape or type or is out of range, or a finite pose
+                is no rigid transform.
+        """
+        if dtype not in DTYPES:
+            raise InputError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
+        flags = np.ascontiguousarray(moving)
+        if flags.dtype != np.bool_:
+            raise InputError(f"moving must be boolean, got dtype {flags.dtype}")
+        return NativeSolutions(
+            *_call(
+                self._solver.solve,
+                _numbers(T_world_wrist, "T_world_wrist"),
+                _numbers(start, "start"),
+                flags,
+                _real("position_tolerance", position_tolerance),
+                _real("rotation_tolerance", rotation_tolerance),
+                _real("posture_gain", posture_gain),
+                _real("goal", goal),
+                _whole("starts", starts, 0),
+                _whole("max_iterations", max_iterations, 1),
+                bool(lean),
+                dtype == "float32",
+                _whole("threads", threads, 0),
+            )
+        )
+
+    def evaluate(
+        self, T_base_wrist: ArrayLike, q: ArrayLike
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Pose (m, 4, 4), Jacobian (m, 6, n), cost (m,), half its gradient, Gauss-Newton Hessian.
+
+        Poses are in the base frame, the Jacobian is by joints (linear, then angular, base axes),
+        the derivatives of the cost by joints over half their range.
+        """
+        return _call(
+            self._solver.evaluate, _numbers(T_base_wrist, "T_base_wrist"), _numbers(q, "q")
+        )
