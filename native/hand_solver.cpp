@@ -87,19 +87,14 @@ void HandSolver::fit(HandBatch& batch, const LmOptions& options, bool single, in
   coarse.tolerance = std::max(options.tolerance, 1e-3);
   run(f32_.model(), batch, coarse, threads, kernels.f32);
   const std::vector<int> iterations(batch.iterations, batch.iterations + batch.frames);
-  const std::vector<unsigned char> converged(batch.converged, batch.converged + batch.frames);
   HandBatch polish = batch;
   polish.start = batch.solution;
   polish.restart_count = 0;
   LmOptions fine = options;
   fine.damping = 1e-9;
   fine.tolerance = std::max(options.tolerance, 1e-5);
-  fine.max_iterations = 2;
   run(f64_.model(), polish, fine, threads, kernels.f64);
-  for (long i = 0; i < batch.frames; ++i) {
-    batch.iterations[i] += iterations[std::size_t(i)];
-    batch.converged[i] = converged[std::size_t(i)];
-  }
+  for (long i = 0; i < batch.frames; ++i) batch.iterations[i] += iterations[std::size_t(i)];
 }
 
 void HandSolver::evaluate(const HandBatch& batch, const HandEvaluation& out, const Kernels& kernels) const {
