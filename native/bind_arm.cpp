@@ -14,18 +14,18 @@ using Flags = nb::ndarray<const bool, nb::c_contig, nb::device::cpu>;
 void make(ArmSolver* self, Doubles step, Doubles axis, Doubles tool, Doubles base, Doubles lower,
           Doubles upper, Doubles half_range, Doubles posture, Doubles known, double rotation_weight,
           const std::string& isa) {
-  const long n = rows(axis, "axis", 2);
+  const long n = rows(axis, "axes", 2);
   require(n <= kMaxChain, "a chain has at most 12 joints");
   ArmArrays a;
   a.joints = int(n);
-  a.step = checked(step, "step", {n, 3});
-  a.axis = checked(axis, "axis", {n, 3});
+  a.step = checked(step, "steps", {n, 3});
+  a.axis = checked(axis, "axes", {n, 3});
   for (long i = 0; i < n; ++i) {
     const double* x = a.axis + 3 * i;
-    require(std::abs(x[0] * x[0] + x[1] * x[1] + x[2] * x[2] - 1) < 1e-6, "axis must hold unit vectors");
+    require(std::abs(x[0] * x[0] + x[1] * x[1] + x[2] * x[2] - 1) < 1e-6, "axes must hold unit vectors");
   }
-  a.tool = checked(tool, "tool", {4, 4});
-  a.base = checked(base, "base", {4, 4});
+  a.tool = checked(tool, "T_last_wrist", {4, 4});
+  a.base = checked(base, "T_base_world", {4, 4});
   a.lower = checked(lower, "lower", {n}, false);
   a.upper = checked(upper, "upper", {n}, false);
   a.half_range = checked(half_range, "half_range", {n});
@@ -49,7 +49,7 @@ ArmSettings settings_of(double position_tolerance, double rotation_tolerance, do
   require_not_negative(posture_gain, "posture_gain");
   require_positive(goal, "goal");
   require(starts >= 0, "starts must not be negative");
-  require(max_iterations >= 1, "max_iterations must be at least 1");
+  require(max_iterations >= 1 && max_iterations <= 1000000, "max_iterations must be 1 to 1,000,000");
   return {position_tolerance, rotation_tolerance, posture_gain, goal, starts, max_iterations, lean, single};
 }
 
@@ -59,11 +59,11 @@ nb::tuple solve(const ArmSolver& self, Doubles targets, Doubles start, Flags mov
                 double position_tolerance, double rotation_tolerance, double posture_gain, double goal,
                 int starts, int max_iterations, bool lean, bool single, int threads) {
   const std::size_t axes = targets.ndim() == 4 ? 4 : 3;
-  const long count = rows(targets, "targets", axes), frames = axes == 4 ? long(targets.shape(1)) : 1;
+  const long count = rows(targets, "T_world_wrist", axes), frames = axes == 4 ? long(targets.shape(1)) : 1;
   require(frames >= 1, "a sequence has at least one frame");
   const std::size_t n = std::size_t(self.joints());
-  const double* T = axes == 4 ? checked(targets, "targets", {count, frames, 4, 4}, false)
-                              : checked(targets, "targets", {count, 4, 4}, false);
+  const double* T = axes == 4 ? checked(targets, "T_world_wrist", {count, frames, 4, 4}, false)
+                              : checked(targets, "T_world_wrist", {count, 4, 4}, false);
   const double* q0 = checked(start, "start", {count, long(n)});
   require(moving.ndim() == 1 && long(moving.shape(0)) == count, "moving must have one entry a start");
   require(threads >= 0, "threads must not be negative");
@@ -100,7 +100,7 @@ nb::tuple solve(const ArmSolver& self, Doubles targets, Doubles start, Flags mov
 nb::tuple evaluate(const ArmSolver& self, Doubles targets, Doubles joints) {
   const long count = rows(joints, "joints", 2);
   const std::size_t c = std::size_t(count), n = std::size_t(self.joints());
-  const double* T = checked(targets, "targets", {count, 4, 4});
+  const double* T = checked(targets, "T_world_wrist", {count, 4, 4});
   const double* q = checked(joints, "joints", {count, long(n)});
   Output<double> pose({c, 4, 4}), jacobian({c, 6, n}), cost({c}), gradient({c, n}), hessian({c, n, n});
   self.evaluate(
@@ -116,11 +116,11 @@ void bind_arm(nb::module_& m) {
   nb::class_<ArmSolver>(m, "ArmSolver")
       .def("__init__", make)
       .def_prop_ro("joints", &ArmSolver::joints)
-      .def("solve", solve, nb::arg("targets"), nb::arg("start"), nb::arg("moving"),
+      .def("solve", solve, nb::arg("T_world_wrist"), nb::arg("start"), nb::arg("moving"),
            nb::arg("position_tolerance"), nb::arg("rotation_tolerance"), nb::arg("posture_gain"),
            nb::arg("goal"), nb::arg("starts"), nb::arg("max_iterations"), nb::arg("lean"), nb::arg("single"),
            nb::arg("threads"))
-      .def("evaluate", evaluate, nb::arg("targets"), nb::arg("joints"));
+      .def("evaluate", evaluate, nb::arg("T_world_wrist"), nb::arg("joints"));
 }
 
 }  // namespace retarget

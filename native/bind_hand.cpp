@@ -10,7 +10,7 @@ void make(HandSolver* self, Doubles rest, Integers parents, Doubles point, Doubl
           Doubles mean, Doubles basis, Doubles sigma, double wrist_rotation, double wrist_translation,
           std::optional<Doubles> start_center, std::optional<Doubles> start_spread,
           std::optional<Doubles> start_weights) {
-  const long P = rows(point, "point", 2), K = rows(basis, "basis", 2);
+  const long P = rows(point, "template", 2), K = rows(basis, "components", 2);
   require(P <= 4096, "at most 4096 points can be fitted");
   require(K <= kMaxComponents, "at most 45 components can be fitted");
   HandArrays a;
@@ -21,11 +21,11 @@ void make(HandSolver* self, Doubles rest, Integers parents, Doubles point, Doubl
   a.parents = reinterpret_cast<const long long*>(checked(parents, "parents", {kJoints}));
   for (int j = 1; j < kJoints; ++j)
     require(a.parents[j] >= 0 && a.parents[j] < j, "parents must come before their children");
-  a.point = checked(point, "point", {P, 3});
-  a.blend = checked(blend, "blend", {P, 3, 135});
+  a.point = checked(point, "template", {P, 3});
+  a.blend = checked(blend, "posedirs", {P, 3, 135});
   a.weights = checked(weights, "weights", {P, kJoints});
   a.mean = checked(mean, "mean", {45});
-  a.basis = checked(basis, "basis", {K, 45});
+  a.basis = checked(basis, "components", {K, 45});
   a.sigma = checked(sigma, "sigma", {K});
   for (int k = 0; k < K; ++k) require_positive(a.sigma[k], "sigma");
   require_not_negative(wrist_rotation, "wrist_rotation");
@@ -99,7 +99,7 @@ nb::tuple fit(const HandSolver& self, Doubles targets, std::optional<Doubles> we
   require(!std::isnan(retry_above), "retry_above must not be NaN");
   require_positive(damping, "damping");
   require_positive(tolerance, "tolerance");
-  require(max_iterations >= 1, "max_iterations must be at least 1");
+  require(max_iterations >= 1 && max_iterations <= 1000000, "max_iterations must be 1 to 1,000,000");
   require(threads >= 0, "threads must not be negative");
   b.retry_above = retry_above;
   LmOptions options;

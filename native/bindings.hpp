@@ -24,7 +24,7 @@ using Integers = nb::ndarray<const std::int64_t, nb::c_contig, nb::device::cpu>;
 inline std::string text(const std::vector<long>& shape) {
   std::string s = "(";
   for (std::size_t i = 0; i < shape.size(); ++i) s += (i ? ", " : "") + std::to_string(shape[i]);
-  return s + ")";
+  return s + (shape.size() == 1 ? ",)" : ")");
 }
 
 /// The array's numbers, once its shape is what it should be and all of them are finite.

@@ -62,11 +62,12 @@ void levenberg_marquardt(Problem& problem, const retarget::LmOptions& options, L
   V *A = work.A, *step = work.step;
   for (int i = 0; i < n; ++i) at.hessian[i * stride + i] = one;
   V lambda = V(E(options.damping)), growth = V(E(4)), iterations = zero;
-  M busy{}, pinned[Problem::bounded ? retarget::kMaxChain : 1];
+  M busy{}, fresh{}, pinned[Problem::bounded ? retarget::kMaxChain : 1];
 
   const auto begin = [&](int lane) {
     at.cost.set(lane, E(1) / E(0));
     for (int i = 0; i < n; ++i) at.gradient[i].set(lane, E(0));
+    fresh.set(lane, true);
     work.secant.forget(lane);
     lambda.set(lane, E(options.damping));
     growth.set(lane, E(4));
@@ -111,8 +112,7 @@ void levenberg_marquardt(Problem& problem, const retarget::LmOptions& options, L
 
     // a step that changes the cost by no more than rounding counts as good: near the optimum the
     // gradient still knows the way when the cost no longer does
-    const M fresh = at.cost >= infinity;
-    const M good = trial.cost <= at.cost * rounding;
+    const M good = fresh | (trial.cost <= at.cost * rounding);
     const V reach = one + lambda * V(E(1 / options.softest));  // a damped step hides a longer one
     const M settled = (length2 * reach * reach <= tolerance2) & ~fresh;
     const M arrived = good & (settled | (trial.cost <= enough));
@@ -131,13 +131,15 @@ void levenberg_marquardt(Problem& problem, const retarget::LmOptions& options, L
                     select(good, max(min(lambda * V(E(0.1)), trial.cost), V(E(1e-12))), lambda * growth));
     growth = select(good, V(E(4)), growth * V(E(2)));
     iterations = select(fresh, iterations, iterations + one);
+    const M hopeless = fresh & ~(trial.cost < infinity);  // not even a number to begin with
+    fresh = M{};
 
-    const M finished = busy & (arrived | stuck | (iterations >= V(E(options.max_iterations))));
+    const M finished = busy & (arrived | stuck | hopeless | (iterations >= V(E(options.max_iterations))));
     if (!finished.any()) continue;
     problem.arrive(at, finished);
     for (int lane = 0; lane < V::lanes; ++lane) {
       if (!finished[lane]) continue;
-      const bool converged = arrived[lane] || stuck[lane];
+      const bool converged = (arrived[lane] || stuck[lane]) && !hopeless[lane];
       if (problem.finish(lane, at, int(iterations[lane]), converged)) begin(lane);
       else take_next(lane);
     }

@@ -94,22 +94,25 @@ class NativeHand:
         wrist_scale: tuple[float, float] | None = None,
         start: Any = None,
     ) -> None:
+        if not isinstance(hand, HandModel):
+            raise InputError(f"hand must be a HandModel, got {type(hand).__name__}")
         v = _indices("vertices", vertices, len(hand.template))
         j = _indices("joints", joints, len(hand.parents))
-        if not 1 <= _whole("components", components, 1) <= len(hand.components):
+        components = _whole("components", components, 1)
+        if components > len(hand.components):
             raise InputError(f"components must be 1 to {len(hand.components)}, got {components}")
         if len(j) + len(v) == 0:
             raise InputError("there must be at least one vertex or joint to fit")
-        rest = hand.joints(betas)
+        shape = np.zeros(0) if betas is None else _numbers(betas, "betas")
+        rest = hand.joints(shape)
         template = hand.template
         if betas is not None:
-            b = np.asarray(betas, dtype=np.float64)
-            template = template + hand.shapedirs[:, :, : len(b)] @ b
+            template = template + hand.shapedirs[:, :, : len(shape)] @ shape
         parents = np.maximum(hand.parents, 0)
         # a joint is a point that hangs on its parent alone and has no pose blend shapes
         weights = np.concatenate([np.eye(len(parents))[parents[j]], hand.weights[v]])
         blend = np.concatenate([np.zeros((len(j), *hand.posedirs.shape[1:])), hand.posedirs[v]])
-        scale = (0.0, 0.0) if wrist_scale is None else wrist_scale
+        scale = (0.0, 0.0) if wrist_scale is None else _pair("wrist_scale", wrist_scale)
         first = (None,) * 3 if start is None else (start.center, start.spread, start.weights)
         self._solver = _call(
             _native.HandSolver,
@@ -121,7 +124,7 @@ class NativeHand:
             _numbers(hand.mean, "mean"),
             _numbers(hand.components[:components], "components"),
             _numbers(hand.sigma[:components], "sigma"),
-            *(float(s) for s in scale),
+            *(_real("wrist_scale", s) for s in scale),
             *(None if a is None else _numbers(a, "start") for a in first),
         )
         self.components, self.points = components, len(j) + len(v)
@@ -168,9 +171,7 @@ class NativeHand:
         Raises:
             InputError: an argument has another shape or type, is not finite or out of range.
         """
-        if dtype not in DTYPES:
-            raise InputError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
-        low, high = (None, None) if soft_limits is None else soft_limits
+        low, high = (None, None) if soft_limits is None else _pair("soft_limits", soft_limits)
         unknowns, residual, cost, iterations, converged = _call(
             self._solver.fit,
             _numbers(targets, "targets"),
@@ -186,7 +187,7 @@ class NativeHand:
             _real("damping", damping),
             _real("tolerance", tolerance),
             _whole("max_iterations", max_iterations, 1),
-            dtype == "float32",
+            _is_single(dtype),
             _whole("threads", threads, 0),
             isa,
         )
@@ -210,7 +211,7 @@ class NativeHand:
 
         Derivatives are by the standardised unknowns: coefficients over sigma, wrist over its scale.
         """
-        low, high = (None, None) if soft_limits is None else soft_limits
+        low, high = (None, None) if soft_limits is None else _pair("soft_limits", soft_limits)
         return _call(
             self._solver.evaluate,
             _numbers(unknowns, "unknowns"),
@@ -246,6 +247,18 @@ def _numbers(values: ArrayLike, name: str) -> FloatArray:
     return np.ascontiguousarray(array, dtype=np.float64)
 
 
+def _pair(name: str, values: Any) -> tuple[Any, Any]:
+    if not isinstance(values, (tuple, list)) or len(values) != 2:
+        raise InputError(f"{name} must be two values, got {values!r}")
+    return values[0], values[1]
+
+
+def _is_single(dtype: str) -> bool:
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise InputError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
+    return dtype == "float32"
+
+
 def _optional(values: ArrayLike | None, name: str) -> FloatArray | None:
     return None if values is None else _numbers(values, name)
 
@@ -265,7 +278,12 @@ def _whole(name: str, value: int, least: int) -> int:
 
 
 def _indices(name: str, values: Sequence[int], count: int) -> NDArray[np.intp]:
-    array = np.asarray(values if len(values) else np.zeros(0, dtype=np.intp))
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{name} must be whole numbers: {error}") from None
+    if array.shape == (0,):
+        array = array.astype(np.intp)
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise InputError(f"{name} must be whole numbers, got {values!r}")
     if np.any((array < 0) | (array >= count)):

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from retarget import _native
 from retarget.errors import InputError
-from retarget.native import DTYPES, _call, _numbers, _real, _whole
+from retarget.native import _call, _is_single, _numbers, _real, _whole
 from retarget.types import BoolArray, FloatArray
 
 
@@ -99,7 +99,7 @@ class NativeArm:
         self,
         T_world_wrist: ArrayLike,
         start: ArrayLike,
-        moving: ArrayLike,
+        moving: BoolArray,
         *,
         position_tolerance: float = 1e-6,
         rotation_tolerance: float = 1e-5,
@@ -137,25 +137,22 @@ class NativeArm:
             InputError: an argument has another shape or type or is out of range, or a finite pose
                 is no rigid transform.
         """
-        if dtype not in DTYPES:
-            raise InputError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
-        flags = np.ascontiguousarray(moving)
-        if flags.dtype != np.bool_:
-            raise InputError(f"moving must be boolean, got dtype {flags.dtype}")
+        if type(moving) is not np.ndarray or moving.dtype != np.bool_:
+            raise InputError(f"moving must be a boolean array, got {type(moving).__name__}")
         return NativeSolutions(
             *_call(
                 self._solver.solve,
                 _numbers(T_world_wrist, "T_world_wrist"),
                 _numbers(start, "start"),
-                flags,
+                np.ascontiguousarray(moving),
                 _real("position_tolerance", position_tolerance),
                 _real("rotation_tolerance", rotation_tolerance),
                 _real("posture_gain", posture_gain),
                 _real("goal", goal),
                 _whole("starts", starts, 0),
                 _whole("max_iterations", max_iterations, 1),
-                bool(lean),
-                dtype == "float32",
+                lean,
+                _is_single(dtype),
                 _whole("threads", threads, 0),
             )
         )

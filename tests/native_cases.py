@@ -80,9 +80,8 @@ class Arm:
     def jacobian(self, q: FloatArray) -> FloatArray:
         """(n,) -> (6, n), base axes, by pinocchio."""
         data = self.model.createData()
-        return pin.computeFrameJacobian(
-            self.model, data, q, self.model.nframes - 1, pin.ReferenceFrame.LOCAL_WORLD_ALIGNED
-        )
+        frame, axes = self.model.nframes - 1, pin.ReferenceFrame.LOCAL_WORLD_ALIGNED
+        return np.reshape(pin.computeFrameJacobian(self.model, data, q, frame, axes), (6, -1))
 
     def draw(self, count: int, seed: int = 0) -> FloatArray:
         rng = np.random.default_rng(seed)
@@ -106,7 +105,7 @@ def arm(joints: int = 7, seed: int = 0) -> Arm:
     data = model.createData()
     zero = np.zeros(joints)
     pin.framesForwardKinematics(model, data, zero)
-    J = pin.computeJointJacobians(model, data, zero)
+    J = pin.computeJointJacobians(model, data, zero).reshape(6, joints)
     origins = np.array([data.oMi[k + 1].translation for k in range(joints)])
     wrist = data.oMf[model.nframes - 1].homogeneous
     wrist[:3, 3] -= origins[-1]
