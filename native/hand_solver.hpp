@@ -1,5 +1,6 @@
 // HandSolver: owns a hand model in both precisions and runs batches on it.
 #pragma once
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,7 @@ namespace retarget {
 struct HandArrays {
   int points = 0, components = 0;
   const double *rest, *point, *blend, *weights, *mean, *basis, *sigma;
-  const long long* parents;
+  const std::int64_t* parents;
   const double *start_center = nullptr, *start_spread = nullptr, *start_weights = nullptr;
   double wrist_rotation = 0, wrist_translation = 0;  // scales [rad], [m]; 0: the wrist is fixed
 };

@@ -128,6 +128,7 @@ class NativeHand:
             *(None if a is None else _numbers(a, "start") for a in first),
         )
         self.components, self.points = components, len(j) + len(v)
+        self.unknowns = components + (0 if wrist_scale is None else 6)
 
     def fit(
         self,
@@ -172,9 +173,14 @@ class NativeHand:
             InputError: an argument has another shape or type, is not finite or out of range.
         """
         low, high = (None, None) if soft_limits is None else _pair("soft_limits", soft_limits)
-        unknowns, residual, cost, iterations, converged = _call(
+        wanted = _numbers(targets, "targets")
+        n = len(wanted) if wanted.ndim else 0
+        unknowns, residual = np.empty((n, self.unknowns)), np.empty((n, self.points))
+        cost, iterations = np.empty(n), np.empty(n, dtype=np.int32)
+        converged = np.empty(n, dtype=np.bool_)
+        _call(
             self._solver.fit,
-            _numbers(targets, "targets"),
+            wanted,
             _optional(weights, "weights"),
             _optional(start, "start"),
             _optional(restarts, "restarts"),
@@ -190,9 +196,14 @@ class NativeHand:
             _is_single(dtype),
             _whole("threads", threads, 0),
             isa,
+            unknowns,
+            residual,
+            cost,
+            iterations,
+            converged,
         )
         k = self.components
-        wrist = unknowns[:, k:] if unknowns.shape[1] > k else np.zeros((len(unknowns), 6))
+        wrist = unknowns[:, k:] if self.unknowns > k else np.zeros((n, 6))
         return NativeFits(unknowns[:, :k], wrist, residual, cost, iterations, converged)
 
     def evaluate(
@@ -212,10 +223,13 @@ class NativeHand:
         Derivatives are by the standardised unknowns: coefficients over sigma, wrist over its scale.
         """
         low, high = (None, None) if soft_limits is None else _pair("soft_limits", soft_limits)
-        return _call(
+        at, wanted = _numbers(unknowns, "unknowns"), _numbers(targets, "targets")
+        n, u = len(wanted) if wanted.ndim else 0, self.unknowns
+        out = np.empty((n, self.points, 3)), np.empty(n), np.empty((n, u)), np.empty((n, u, u))
+        _call(
             self._solver.evaluate,
-            _numbers(unknowns, "unknowns"),
-            _numbers(targets, "targets"),
+            at,
+            wanted,
             _optional(weights, "weights"),
             _real("beta", beta),
             _real("prior", prior),
@@ -223,7 +237,9 @@ class NativeHand:
             _optional(high, "soft_limits"),
             _real("soft_weight", soft_weight),
             isa,
+            *out,
         )
+        return out
 
 
 def _call(function: Callable[..., Result], *args: Any) -> Result:

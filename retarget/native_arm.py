@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,22 +140,39 @@ class NativeArm:
         """
         if type(moving) is not np.ndarray or moving.dtype != np.bool_:
             raise InputError(f"moving must be a boolean array, got {type(moving).__name__}")
+        wanted = _numbers(T_world_wrist, "T_world_wrist")
+        lead = wanted.shape[:-2]
+        count, n = math.prod(lead), self.joints
+        numbers, flags = np.empty(count * (n + 2)), np.empty((3, count), dtype=np.bool_)
+        iterations = np.empty(count, dtype=np.int32)
+        _call(
+            self._solver.solve,
+            wanted,
+            _numbers(start, "start"),
+            np.ascontiguousarray(moving),
+            _real("position_tolerance", position_tolerance),
+            _real("rotation_tolerance", rotation_tolerance),
+            _real("posture_gain", posture_gain),
+            _real("goal", goal),
+            _whole("starts", starts, 0),
+            _whole("max_iterations", max_iterations, 1),
+            lean,
+            _is_single(dtype),
+            _whole("threads", threads, 0),
+            numbers,
+            flags,
+            iterations,
+        )
+        errors = numbers[count * n :].reshape(2, *lead)
+        reached, settled, missing = flags.reshape(3, *lead)
         return NativeSolutions(
-            *_call(
-                self._solver.solve,
-                _numbers(T_world_wrist, "T_world_wrist"),
-                _numbers(start, "start"),
-                np.ascontiguousarray(moving),
-                _real("position_tolerance", position_tolerance),
-                _real("rotation_tolerance", rotation_tolerance),
-                _real("posture_gain", posture_gain),
-                _real("goal", goal),
-                _whole("starts", starts, 0),
-                _whole("max_iterations", max_iterations, 1),
-                lean,
-                _is_single(dtype),
-                _whole("threads", threads, 0),
-            )
+            numbers[: count * n].reshape(*lead, n),
+            errors[0],
+            errors[1],
+            reached,
+            settled,
+            missing,
+            iterations.reshape(lead),
         )
 
     def evaluate(
@@ -165,6 +183,10 @@ class NativeArm:
         Poses are in the base frame, the Jacobian is by joints (linear, then angular, base axes),
         the derivatives of the cost by joints over half their range.
         """
-        return _call(
-            self._solver.evaluate, _numbers(T_base_wrist, "T_base_wrist"), _numbers(q, "q")
-        )
+        target, joints = _numbers(T_base_wrist, "T_base_wrist"), _numbers(q, "q")
+        m, n = len(joints) if joints.ndim else 0, self.joints
+        pose, jacobian = np.empty((m, 4, 4)), np.empty((m, 6, n))
+        cost, gradient, hessian = np.empty(m), np.empty((m, n)), np.empty((m, n, n))
+        out = pose, jacobian, cost, gradient, hessian
+        _call(self._solver.evaluate, target, joints, *out)
+        return out

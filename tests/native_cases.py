@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -19,9 +19,7 @@ TIPS = tuple(TIP_VERTICES.values())
 
 @lru_cache(maxsize=4)
 def blended_hand(side: str = "right") -> HandModel:
-    """The open hand with pose blend shapes everywhere, tips on several joints: as general as MANO."""
-    from dataclasses import replace
-
+    """The open hand with pose blend shapes everywhere, tips on several joints, as in MANO."""
     hand = load_hand(side)
     rng = np.random.default_rng(7)
     posedirs = hand.posedirs + 2e-4 * rng.normal(size=hand.posedirs.shape)
@@ -33,9 +31,9 @@ def blended_hand(side: str = "right") -> HandModel:
 def hand_targets(hand: HandModel, count: int, seed: int = 0, spread: float = 0.8) -> FloatArray:
     """Fingertips (count, 5, 3) of poses drawn from the hand's own distribution."""
     c = np.random.default_rng(seed).normal(size=(count, 45)) * hand.sigma * spread
-    return np.ascontiguousarray(HandKeypoints(hand, vertices=TIPS, joints=()).points(
-        HandKeypoints(hand).pose(c)
-    ))
+    return np.ascontiguousarray(
+        HandKeypoints(hand, vertices=TIPS, joints=()).points(HandKeypoints(hand).pose(c))
+    )
 
 
 @dataclass(frozen=True)
@@ -90,13 +88,15 @@ class Arm:
 
 @lru_cache(maxsize=16)
 def arm(joints: int = 7, seed: int = 0) -> Arm:
-    """An arm of random bends: links of 5 to 25 cm, any axes, limits of 1 to 2.5 rad to each side."""
+    """A random arm: links of 5 to 25 cm, any axes, limits of 1 to 2.5 rad to each side."""
     rng = np.random.default_rng((joints, seed))
     model = pin.Model()
     parent = 0
     for k in range(joints):
         axis = rng.normal(size=3)
-        placement = pin.SE3(pin.exp3(0.5 * rng.normal(size=3)), _direction(rng) * rng.uniform(0.05, 0.25))
+        placement = pin.SE3(
+            pin.exp3(0.5 * rng.normal(size=3)), _direction(rng) * rng.uniform(0.05, 0.25)
+        )
         parent = model.addJoint(
             parent, pin.JointModelRevoluteUnaligned(axis / np.linalg.norm(axis)), placement, f"j{k}"
         )

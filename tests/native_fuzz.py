@@ -15,8 +15,34 @@ from retarget import _native
 from retarget.errors import InputError
 from retarget.native import NativeHand
 
-NUMBERS: list[Any] = [0, -1, 1, 2**31, -(2**31), 2**70, 1e300, 1e-300, -0.0, np.nan, np.inf, -np.inf]
-THINGS: list[Any] = [*NUMBERS, None, "", "float16", True, [], {}, b"x", object(), 1j, np.float32(2), print]
+NUMBERS: list[Any] = [
+    0,
+    -1,
+    1,
+    2**31,
+    -(2**31),
+    2**70,
+    1e300,
+    1e-300,
+    -0.0,
+    np.nan,
+    np.inf,
+    -np.inf,
+]
+THINGS: list[Any] = [
+    *NUMBERS,
+    None,
+    "",
+    "float16",
+    True,
+    [],
+    {},
+    b"x",
+    object(),
+    1j,
+    np.float32(2),
+    print,
+]
 
 
 def spoil(value: Any, rng: np.random.Generator) -> Any:
@@ -30,7 +56,7 @@ def spoil(value: Any, rng: np.random.Generator) -> Any:
         return value.reshape(-1)
     if kind == 2:
         return value[None]
-    if kind == 3:
+    if kind == 3 and value.dtype.kind == "f":
         other = ["f4", "i8", "c16", "U5", "O", "?", "u1", "f2"][rng.integers(8)]
         return value.astype(other)
     if kind == 4 and value.size and value.dtype.kind == "f":
@@ -56,22 +82,126 @@ def main(calls: int) -> None:
     how: dict[str, Any] = {"max_iterations": 5, "threads": 1}
     raw = fitter._solver, solver._solver
     cases: list[tuple[Any, list[Any], dict[str, Any]]] = [
-        (fitter.fit, [targets, np.ones((3, 5)), zeros], {**how, "restarts": zeros, "dtype": "float64",
-         "beta": 1.0, "prior": 1e-6, "soft_limits": (zeros[0], zeros[0]), "retry_above": 1e-3,
-         "tolerance": 1e-9, "damping": 1e-3, "isa": "", "soft_weight": 1.0}),
+        (
+            fitter.fit,
+            [targets, np.ones((3, 5)), zeros],
+            {
+                **how,
+                "restarts": zeros,
+                "dtype": "float64",
+                "beta": 1.0,
+                "prior": 1e-6,
+                "soft_limits": (zeros[0], zeros[0]),
+                "retry_above": 1e-3,
+                "tolerance": 1e-9,
+                "damping": 1e-3,
+                "isa": "",
+                "soft_weight": 1.0,
+            },
+        ),
         (fitter.evaluate, [zeros, targets], {"beta": 1.0, "prior": 0.0, "isa": ""}),
-        (solver.solve, [poses, start, yes], {**how, "goal": 1e-9, "posture_gain": 1.0, "starts": 2,
-         "lean": True, "dtype": "float32", "position_tolerance": 1e-6, "rotation_tolerance": 1e-6}),
+        (
+            solver.solve,
+            [poses, start, yes],
+            {
+                **how,
+                "goal": 1e-9,
+                "posture_gain": 1.0,
+                "starts": 2,
+                "lean": True,
+                "dtype": "float32",
+                "position_tolerance": 1e-6,
+                "rotation_tolerance": 1e-6,
+            },
+        ),
         (solver.solve, [poses[None], start[:1], yes[:1]], how),
         (solver.evaluate, [poses, start], {}),
         (chain.native, [""], {"rotation_weight": 1.0, "T_world_base": np.eye(4)}),
-        (NativeHand, [hand, np.array(TIPS), np.array([0, 1])], {"components": 3, "betas": np.zeros(10),
-         "wrist_scale": (0.1, 0.01)}),
-        (raw[0].fit, [targets, None, zeros, None, 1.0, 1.0, 1e-6, None, None, 0.0, 1e-3, 1e-9, 5,
-         False, 1, ""], {}),
-        (raw[0].evaluate, [zeros, targets, None, 1.0, 0.0, None, None, 0.0, ""], {}),
-        (raw[1].solve, [poses, start, yes, 1e-6, 1e-6, 1.0, 1e-9, 2, 5, True, False, 1], {}),
-        (raw[1].evaluate, [poses, start], {}),
+        (
+            NativeHand,
+            [hand, np.array(TIPS), np.array([0, 1])],
+            {"components": 3, "betas": np.zeros(10), "wrist_scale": (0.1, 0.01)},
+        ),
+        (
+            raw[0].fit,
+            [
+                targets,
+                None,
+                zeros,
+                None,
+                1.0,
+                1.0,
+                1e-6,
+                None,
+                None,
+                0.0,
+                1e-3,
+                1e-9,
+                5,
+                False,
+                1,
+                "",
+                zeros.copy(),
+                np.ones((3, 5)),
+                np.ones(3),
+                np.ones(3, dtype=np.int32),
+                yes,
+            ],
+            {},
+        ),
+        (
+            raw[0].evaluate,
+            [
+                zeros,
+                targets,
+                None,
+                1.0,
+                0.0,
+                None,
+                None,
+                0.0,
+                "",
+                targets.copy(),
+                np.ones(3),
+                zeros.copy(),
+                np.ones((3, 4, 4)),
+            ],
+            {},
+        ),
+        (
+            raw[1].solve,
+            [
+                poses,
+                start,
+                yes,
+                1e-6,
+                1e-6,
+                1.0,
+                1e-9,
+                2,
+                5,
+                True,
+                False,
+                1,
+                np.ones(27),
+                np.ones((3, 3), dtype=bool),
+                np.ones(3, dtype=np.int32),
+            ],
+            {},
+        ),
+        (
+            raw[1].evaluate,
+            [
+                poses,
+                start,
+                poses.copy(),
+                np.ones((3, 6, 7)),
+                np.ones(3),
+                start.copy(),
+                np.ones((3, 7, 7)),
+            ],
+            {},
+        ),
         (_native.HandSolver, [start, 3], {}),
         (_native.ArmSolver, [poses], {}),
         (_native.lanes, [""], {}),

@@ -42,7 +42,9 @@ def test_forward_kinematics_and_jacobian_are_pinocchios(joints: int) -> None:
     eps = 1e-6
     for k, e in enumerate(np.eye(joints)):
         up, down = (np.sum(error(chain, q + s * eps * e, targets) ** 2, axis=1) for s in (1, -1))
-        np.testing.assert_allclose(gradient[:, k], 0.5 * half[k] * (up - down) / (2 * eps), atol=1e-7)
+        np.testing.assert_allclose(
+            gradient[:, k], 0.5 * half[k] * (up - down) / (2 * eps), atol=1e-7
+        )
 
 
 @pytest.mark.parametrize("angle", [0.0, 1e-9, 1e-4, 1.0, 3.1, np.pi - 1e-9, np.pi])
@@ -81,7 +83,8 @@ def test_joints_on_a_limit_are_on_it_exactly() -> None:
     targets = chain.forward(q)
     found = chain.native().solve(targets, *still(chain, 100))
     assert np.all((found.q >= chain.lower) & (found.q <= chain.upper))
-    assert np.any(found.q == chain.upper) and np.any(found.q == chain.lower)
+    assert np.any(found.q == chain.upper)
+    assert np.any(found.q == chain.lower)
 
 
 def test_unreachable_poses_end_at_a_minimum() -> None:
@@ -149,7 +152,9 @@ def test_a_trajectory_is_a_chain_of_solves() -> None:
     chain = arm(7)
     rng = np.random.default_rng(9)
     q = chain.posture + 0.5 * np.cumsum(0.05 * rng.normal(size=(5, 30, 7)), axis=1)
-    targets = chain.forward(np.clip(q, chain.lower, chain.upper).reshape(-1, 7)).reshape(5, 30, 4, 4)
+    targets = chain.forward(np.clip(q, chain.lower, chain.upper).reshape(-1, 7)).reshape(
+        5, 30, 4, 4
+    )
     targets[1, 10:12] = np.nan
     native = chain.native()
     whole = native.solve(targets, *still(chain, 5))

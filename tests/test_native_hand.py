@@ -29,7 +29,9 @@ def huber(r: FloatArray, beta: float) -> FloatArray:
 @pytest.mark.parametrize("side", ["left", "right"])
 @pytest.mark.parametrize("joints", [(), (0,), JOINTS])
 @pytest.mark.parametrize("components", [1, 6, 15, 45])
-def test_points_are_the_keypoint_layers(side: str, joints: tuple[int, ...], components: int) -> None:
+def test_points_are_the_keypoint_layers(
+    side: str, joints: tuple[int, ...], components: int
+) -> None:
     hand = blended_hand(side)
     c = np.random.default_rng(1).normal(size=(20, components)) * hand.sigma[:components] * 2.0
     native = NativeHand(hand, TIPS, joints, components=components)
@@ -108,7 +110,9 @@ def test_optimum_is_scipys(components: int) -> None:
 
         near = least_squares(residual, fits.pca[k] / sigma, xtol=1e-15, ftol=1e-15, gtol=1e-15)
         assert fits.cost[k] <= 2.0 * near.cost * (1 + 1e-9)
-        np.testing.assert_allclose(fits.cost[k], np.sum(residual(fits.pca[k] / sigma) ** 2), rtol=1e-9)
+        np.testing.assert_allclose(
+            fits.cost[k], np.sum(residual(fits.pca[k] / sigma) ** 2), rtol=1e-9
+        )
         miss = points_of(hand, (), fits.pca[k]) - target
         np.testing.assert_allclose(fits.residual[k], np.linalg.norm(miss, axis=1), atol=1e-12)
 
@@ -128,7 +132,9 @@ def test_robust_optimum_is_scipys(beta: float) -> None:
     for k, target in enumerate(targets):
         z = fits.pca[k] / sigma
         np.testing.assert_allclose(fits.cost[k], cost(z, target), rtol=1e-9)
-        near = minimize(lambda z, t=target: 1e6 * cost(z, t), z, method="BFGS", options={"gtol": 1e-6})
+        near = minimize(
+            lambda z, t=target: 1e6 * cost(z, t), z, method="BFGS", options={"gtol": 1e-6}
+        )
         assert fits.cost[k] <= near.fun * 1e-6 * (1 + 1e-7)
 
 
@@ -140,8 +146,12 @@ def test_the_wrist_is_found() -> None:
     points = points_of(hand, joints, c)
     rotation, shift = 0.1 * rng.normal(size=(10, 3)), 0.01 * rng.normal(size=(10, 3))
     root = hand.root
-    moved = (points - root) @ np.swapaxes(rotation_from_rotvec(rotation), 1, 2) + root + shift[:, None]
-    fits = NativeHand(hand, TIPS, joints, components=8, wrist_scale=(0.3, 0.03)).fit(moved, prior=1e-14)
+    moved = (
+        (points - root) @ np.swapaxes(rotation_from_rotvec(rotation), 1, 2) + root + shift[:, None]
+    )
+    fits = NativeHand(hand, TIPS, joints, components=8, wrist_scale=(0.3, 0.03)).fit(
+        moved, prior=1e-14
+    )
     assert fits.converged.all()
     np.testing.assert_allclose(fits.wrist, np.concatenate([rotation, shift], axis=1), atol=1e-6)
     np.testing.assert_allclose(fits.pca, c, atol=1e-6)
@@ -157,7 +167,9 @@ def test_points_without_weight_do_not_matter() -> None:
     spoiled = targets.copy()
     spoiled[:, 2] = np.nan
     native = NativeHand(hand, TIPS)
-    np.testing.assert_array_equal(native.fit(targets, weights).pca, native.fit(spoiled, weights).pca)
+    np.testing.assert_array_equal(
+        native.fit(targets, weights).pca, native.fit(spoiled, weights).pca
+    )
     kept = NativeHand(hand, [v for k, v in enumerate(TIPS) if k != 2])
     np.testing.assert_allclose(
         native.fit(targets, weights).cost, kept.fit(np.delete(targets, 2, axis=1)).cost, rtol=1e-9

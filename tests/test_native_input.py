@@ -81,7 +81,9 @@ def test_a_malformed_pose_is_refused() -> None:
     with pytest.raises(InputError, match="moving must be a boolean array"):
         native.solve(np.eye(4)[None], start, [0])  # type: ignore[arg-type]
     with pytest.raises(InputError, match="axes must hold unit vectors"):
-        type(native)(chain.steps, 2 * chain.axes, np.eye(4), chain.lower, chain.upper, chain.posture)
+        type(native)(
+            chain.steps, 2 * chain.axes, np.eye(4), chain.lower, chain.upper, chain.posture
+        )
 
 
 def test_callers_arrays_are_left_alone() -> None:

@@ -1,4 +1,4 @@
-"""What a frame gives depends on nothing but the frame: not on lanes, threads, batches or machine."""
+"""What a frame gives depends on the frame alone: not on lanes, threads, batches or machine."""
 
 from __future__ import annotations
 
@@ -80,7 +80,10 @@ def test_instruction_sets_agree_on_arms(isa: str) -> None:
     chain = arm(7)
     targets = chain.forward(chain.draw(300, seed=12))
     start, moving = np.tile(chain.posture, (300, 1)), np.zeros(300, dtype=bool)
-    best, other = chain.native().solve(targets, start, moving), chain.native(isa).solve(targets, start, moving)
+    best, other = (
+        chain.native().solve(targets, start, moving),
+        chain.native(isa).solve(targets, start, moving),
+    )
     same = np.max(np.abs(best.q - other.q), axis=1) < 1e-7
     assert same.mean() > 0.99  # a pose may be reached on another branch after hundreds of steps
     np.testing.assert_array_equal(best.reached, other.reached)
