@@ -41,7 +41,7 @@ const Kernels& find_kernels(const std::string& isa) {
 }
 
 int useful_threads(int asked, long frames, long enough) {
-  const long cores = std::max(1u, std::thread::hardware_concurrency());
+  static const long cores = std::max(1u, std::thread::hardware_concurrency());  // asking costs microseconds
   const long wanted = asked > 0 ? std::min(asked, 256) : cores;
   return int(std::max(1L, std::min(wanted, frames / enough)));
 }

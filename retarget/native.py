@@ -280,13 +280,17 @@ def _optional(values: ArrayLike | None, name: str) -> FloatArray | None:
 
 
 def _real(name: str, value: float) -> float:
+    if type(value) is float:
+        return value
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
         raise InputError(f"{name} must be a number, got {value!r}")
     return float(value)
 
 
 def _whole(name: str, value: int, least: int) -> int:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+    if type(value) is not int and (
+        isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer))
+    ):
         raise InputError(f"{name} must be a whole number, got {value!r}")
     if not least <= value < 2**31:
         raise InputError(f"{name} must be at least {least} and less than 2**31, got {value}")
