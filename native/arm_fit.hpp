@@ -18,6 +18,7 @@ class ArmReach : public ArmProblem<V> {
     if (job >= batch_.count) return false;
     const long pose = batch_.jobs ? batch_.jobs[job] : job;
     job_[lane] = job;
+    starting_.set(lane, true);
     Base::set_target(lane, batch_.targets + 16 * pose);
     for (int i = 0; i < Base::unknowns; ++i) {
       const E start = E(batch_.joints[job * Base::unknowns + i] / batch_.half_range[i]);
@@ -26,6 +27,14 @@ class ArmReach : public ArmProblem<V> {
                                                     : start);
     }
     return true;
+  }
+
+  void evaluate(const V* u, Point<V>& out) {
+    Base::evaluate(u, out);
+    if (!batch_.start_cost || !starting_.any()) return;
+    for (int lane = 0; lane < V::lanes; ++lane)
+      if (starting_[lane]) batch_.start_cost[job_[lane]] = double(out.cost[lane]);
+    starting_ = Mask<E>{};
   }
 
   void arrive(const Point<V>&, Mask<E>) {}
@@ -66,6 +75,7 @@ class ArmReach : public ArmProblem<V> {
 
   retarget::ArmBatch& batch_;
   long job_[V::lanes] = {};
+  Mask<E> starting_{};
 };
 
 }  // namespace RETARGET_ISA

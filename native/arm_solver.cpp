@@ -47,7 +47,7 @@ ArmModel<E> model_of(const ArmArrays& a) {
 struct ArmSolver::Jobs {
   const double* targets;
   std::vector<long> pose;
-  std::vector<double> joints, position_error, rotation_error, budget;
+  std::vector<double> joints, position_error, rotation_error, start_cost, budget;
   std::vector<int> iterations;
   std::vector<unsigned char> converged;
 
@@ -57,6 +57,7 @@ struct ArmSolver::Jobs {
         joints(count * n),
         position_error(count),
         rotation_error(count),
+        start_cost(count),
         budget(count),
         iterations(count),
         converged(count) {}
@@ -66,7 +67,7 @@ struct ArmSolver::Jobs {
 struct ArmSolver::Solved {
   std::vector<double> targets, start;  // in the arm's base frame
   std::vector<char> moving;
-  std::vector<double> joints, position_error, rotation_error;
+  std::vector<double> joints, position_error, rotation_error, start_cost;
   std::vector<char> reached, settled;
   std::vector<int> iterations;
 
@@ -123,9 +124,11 @@ void ArmSolver::reach(Jobs& jobs, const ArmSettings& settings, void* workspace) 
     coarse.enough = reachable * reachable;
     coarse.tolerance = 1e-4;
     ArmBatch b = batch(jobs);
+    b.start_cost = jobs.start_cost.data();
     kernels_.f32.arm_reach(f32_, b, coarse, workspace);
   }
   ArmBatch b = batch(jobs);
+  if (!settings.single) b.start_cost = jobs.start_cost.data();
   kernels_.f64.arm_reach(f64_, b, options, workspace);
 }
 
@@ -138,6 +141,7 @@ void ArmSolver::solve_frame(Solved& f, const ArmSettings& settings, void* worksp
   f.joints = jobs.joints;
   f.position_error = jobs.position_error;
   f.rotation_error = jobs.rotation_error;
+  f.start_cost = jobs.start_cost;
   f.iterations = jobs.iterations;
   std::vector<long> failed;
   for (std::size_t i = 0; i < count; ++i) {
@@ -207,18 +211,12 @@ void ArmSolver::slide(Solved& f, const ArmSettings& settings, void* workspace) c
     if (f.reached[i]) reached.push_back(long(i));
   Jobs jobs(f.targets.data(), reached.size(), n);
   jobs.pose = reached;
-  std::vector<double> way(reached.size());  // squared error where the arm comes from
-  for (std::size_t k = 0; k < reached.size(); ++k)
-    std::copy_n(&f.start[std::size_t(reached[k]) * n], n, &jobs.joints[k * n]);
-  ArmEvaluation out{};
-  out.cost = way.data();
-  ArmBatch b = batch(jobs);
-  kernels_.f64.arm_evaluate(f64_, b, out, workspace);
   for (std::size_t k = 0; k < reached.size(); ++k) {
     const std::size_t i = std::size_t(reached[k]);
     std::copy_n(&f.joints[i * n], n, &jobs.joints[k * n]);
-    jobs.budget[k] = f.moving[i] ? settings.posture_gain * std::sqrt(way[k]) : INFINITY;
+    jobs.budget[k] = f.moving[i] ? settings.posture_gain * std::sqrt(f.start_cost[i]) : INFINITY;
   }
+  ArmBatch b = batch(jobs);
   LmOptions options;
   options.longest_step = 1.0;
   options.max_iterations = 20;

@@ -96,6 +96,7 @@ struct ArmBatch {
   double *joints, *position_error, *rotation_error;  // (count, n), (count), (count)
   int* iterations;
   unsigned char* converged;
+  double* start_cost;     // (count) squared error at the start, or null
   const double* posture;  // (n) where slides lead to
   double* budget;         // (count) how far they may go, in scaled joints
   long next;

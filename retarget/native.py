@@ -8,8 +8,7 @@ threads, any batch and any order.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,8 +39,7 @@ def build_info() -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class NativeFits:
+class NativeFits(NamedTuple):
     """Fits of n frames.
 
     Attributes:

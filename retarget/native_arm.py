@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,8 +14,7 @@ from retarget.native import _call, _is_single, _numbers, _real, _whole
 from retarget.types import BoolArray, FloatArray
 
 
-@dataclass(frozen=True)
-class NativeSolutions:
+class NativeSolutions(NamedTuple):
     """Arm joints for wrist poses.
 
     Attributes:

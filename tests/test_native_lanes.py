@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -31,11 +30,11 @@ def test_hand_fits_do_not_depend_on_their_company(isa: str, dtype: str) -> None:
     native = NativeHand(blended_hand(), TIPS, components=9)
     targets = hand_targets(blended_hand(), 200)
     how = {"isa": isa, "dtype": dtype}
-    whole = astuple(native.fit(targets, threads=1, **how))
+    whole = tuple(native.fit(targets, threads=1, **how))
     order = np.random.default_rng(0).permutation(200)
-    shuffled = astuple(native.fit(targets[order], threads=2, **how))
-    parts = [astuple(native.fit(targets[k : k + 37], threads=3, **how)) for k in range(0, 200, 37)]
-    alone = [astuple(native.fit(targets[k : k + 1], **how)) for k in range(5)]
+    shuffled = tuple(native.fit(targets[order], threads=2, **how))
+    parts = [tuple(native.fit(targets[k : k + 37], threads=3, **how)) for k in range(0, 200, 37)]
+    alone = [tuple(native.fit(targets[k : k + 1], **how)) for k in range(5)]
     for k, values in enumerate(whole):
         np.testing.assert_array_equal(values[order], shuffled[k])
         np.testing.assert_array_equal(values, np.concatenate([p[k] for p in parts]))
@@ -66,10 +65,10 @@ def test_arm_solutions_do_not_depend_on_their_company(isa: str) -> None:
     targets = chain.forward(chain.draw(600, seed=11))
     targets[::50, :3, 3] *= 2.0
     start, moving = np.tile(chain.posture, (600, 1)), np.zeros(600, dtype=bool)
-    whole = astuple(native.solve(targets, start, moving, threads=1))
+    whole = tuple(native.solve(targets, start, moving, threads=1))
     order = np.random.default_rng(0).permutation(600)
-    shuffled = astuple(native.solve(targets[order], start, moving, threads=2))
-    alone = [astuple(native.solve(targets[k : k + 1], start[:1], moving[:1])) for k in range(60)]
+    shuffled = tuple(native.solve(targets[order], start, moving, threads=2))
+    alone = [tuple(native.solve(targets[k : k + 1], start[:1], moving[:1])) for k in range(60)]
     for k, values in enumerate(whole):
         np.testing.assert_array_equal(values[order], shuffled[k])
         np.testing.assert_array_equal(values[:60], np.concatenate([a[k] for a in alone]))
