@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint types unit clean
+.PHONY: demo test lint types unit bench clean
 
 demo: $(VENV)/ready
 	$(BIN)/retarget make-demo out/demo.hdf5 --frames 300 --seed 0
@@ -21,6 +21,14 @@ types: $(VENV)/ready
 
 unit: $(VENV)/ready
 	$(BIN)/python -m pytest -n 2 --durations=10
+
+# CHECK=1: exit code 1 where a ratio or limit of benchmarks/bounds.py falls short
+bench: $(VENV)/bench-ready
+	env -u OMP_NUM_THREADS $(BIN)/python -m benchmarks.run $(if $(CHECK),--check)
+
+$(VENV)/bench-ready: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test,bench]"
+	touch $@
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

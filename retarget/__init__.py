@@ -1,6 +1,7 @@
 """Carry motion between a human hand (MANO) and a robot.
 
-The public names are loaded when first used: importing the package loads neither torch nor pinocchio.
+The public names are loaded when first used: importing the package loads neither torch nor
+pinocchio.
 """
 
 from __future__ import annotations

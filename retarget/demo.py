@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,10 +22,10 @@ from retarget.demo_layout import (
 )
 from retarget.demo_writer import DemoWriter, save_demo
 from retarget.errors import DemoError, InputError
-from retarget.hdf5 import open_hdf5, read_rows
+from retarget.hdf5 import damage_told, open_hdf5, read_rows
 from retarget.resources import resource
 from retarget.robot_spec import read_robot_spec
-from retarget.types import FINGERS, SIDES, BoolArray, Demo, FloatArray, frozen_mapping
+from retarget.types import FINGERS, SIDES, BoolArray, Demo, FloatArray
 
 if TYPE_CHECKING:
     from retarget.robot import Robot
@@ -76,11 +76,9 @@ class DemoReader:
         try:
             joints = None if robot is None else len(robot.joint_names)
             name = "the robot" if robot is None else robot.name
-            try:
+            with damage_told(self.path, DemoError):
                 self.layout = find_layout(self._file, joints, name)
-                self.attrs = frozen_mapping(dict(self._file.attrs))
-            except (KeyError, OSError, RuntimeError, ValueError, TypeError) as cause:
-                raise DemoError(self.path, f"is damaged; reading it failed: {cause}") from cause
+                self.attrs = MappingProxyType(dict(self._file.attrs))
             self.frames = self.layout.frames
             self.rate = _rate(self.path, self.attrs, rate, robot)
         except BaseException:

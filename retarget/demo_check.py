@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -80,7 +81,7 @@ class DemoCheck:
             else:
                 parts.append(
                     f"{side} wrist {_mm(check.wrist_position.typical)} and "
-                    f"{np.degrees(check.wrist_rotation.typical):.3g} degrees, "
+                    f"{round(float(np.degrees(check.wrist_rotation.typical)), 3):.3g} degrees, "
                     f"fingertips {_mm(check.fingertip.typical)}"
                 )
         text = f"{'; '.join(parts)} from the forward kinematics of its own joints"
@@ -108,16 +109,44 @@ def check_demo(
         DemoError: the demonstration disagrees with itself; in millimetres, with the likely cause.
         InputError: the number of joints is not the robot's, or ``tolerance`` is not positive.
     """
+    return check_blocks([demo], robot, tolerance=tolerance, strict=strict)
+
+
+def check_blocks(
+    blocks: Iterable[Demo], robot: Robot, *, tolerance: float = TOLERANCE, strict: bool = True
+) -> DemoCheck:
+    """`check_demo` of a demonstration that comes in consecutive blocks, none of which is kept.
+
+    Raises:
+        DemoError: see `check_demo`.
+        InputError: there is no block; see `check_demo`.
+    """
     if not tolerance > 0.0:
         raise InputError(f"tolerance must be positive [m], got {tolerance}")
-    errors = demo_errors(demo, robot)
-    sides = tuple(_side(errors, demo, h, tolerance) for h in range(len(SIDES)))
+    parts: list[DemoErrors] = []
+    worst, most = None, -1.0
+    start, path = 0, None
+    for block in blocks:
+        if not parts:
+            start, path = block.start, block.path
+        parts.append(demo_errors(block, robot))
+        off = max(_off(parts[-1], h) for h in range(len(SIDES)))
+        if off > most:
+            worst, most = block, off
+    if worst is None:
+        raise InputError("a demonstration to check must have at least one frame")
+    errors = DemoErrors(
+        wrist_position=np.concatenate([part.wrist_position for part in parts]),
+        wrist_rotation=np.concatenate([part.wrist_rotation for part in parts]),
+        fingertip=np.concatenate([part.fingertip for part in parts]),
+    )
+    sides = tuple(_side(errors, start, h, tolerance) for h in range(len(SIDES)))
     ok = all(side.ok for side in sides)
-    cause = None if ok else likely_cause(demo, robot)
+    cause = None if ok else likely_cause(worst, robot)
     check = DemoCheck((sides[0], sides[1]), cause, ok)
     if cause is not None and (strict or cause.fatal):
         raise DemoError(
-            demo.path or "demonstration",
+            path or "demonstration",
             f"disagrees with itself: typically {check.describe()}",
             cause=cause.text,
             check=check,
@@ -126,10 +155,17 @@ def check_demo(
     return check
 
 
-def _side(errors: DemoErrors, demo: Demo, h: int, tolerance: float) -> SideCheck:
-    valid = demo.valid[:, h]
+def _off(errors: DemoErrors, h: int) -> float:
+    """How far a hand typically is off [m], 0 where it is not seen."""
+    return float(
+        max(np.nan_to_num(typical(v[:, h])) for v in (errors.wrist_position, errors.fingertip))
+    )
+
+
+def _side(errors: DemoErrors, start: int, h: int, tolerance: float) -> SideCheck:
+    valid = np.isfinite(errors.fingertip[:, h])
     position, rotation, fingertip = (
-        _disagreement(values[:, h], demo.start)
+        _disagreement(values[:, h], start)
         for values in (errors.wrist_position, errors.wrist_rotation, errors.fingertip)
     )
     ok = not (
@@ -151,4 +187,5 @@ def _disagreement(values: FloatArray, start: int) -> Disagreement:
 
 
 def _mm(length: float) -> str:
-    return f"{length * 1000.0:.4g} mm"
+    millimetres = length * 1000.0
+    return f"{round(millimetres, 1 if millimetres >= 100.0 else 3):.6g} mm"

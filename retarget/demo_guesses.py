@@ -115,8 +115,13 @@ def world_frames(demo: Demo, T_world_wrist: FloatArray, robot: Robot) -> Iterato
     between = T_world_wrist[demo.valid] @ transform_inverse(demo.T_world_wrist[demo.valid])
     found = _middle(between)
     degrees = np.degrees(rotation_angle(found[:3, :3], np.eye(3)))
-    shift = ", ".join(f"{x * 1000.0:.4g}" for x in found[:3, 3])
-    known.append((f"a frame shifted by ({shift}) mm and turned by {degrees:.3g} degrees", found))
+    shift = ", ".join(f"{round(x * 1000.0, 3) + 0.0:.6g}" for x in found[:3, 3])
+    known.append(
+        (
+            f"a frame shifted by ({shift}) mm and turned by {round(float(degrees), 3):.3g} degrees",
+            found,
+        )
+    )
     for text, T_world_other in known:
         moved = dataclasses.replace(
             demo,

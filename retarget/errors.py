@@ -34,7 +34,7 @@ class FileError(RetargetError):
 
 
 class DemoError(FileError):
-    """A demonstration file is unusable; evidence names the key and, where there is one, the frame."""
+    """A demonstration file is unusable; evidence names the key and, if there is one, the frame."""
 
 
 class ModelError(FileError):

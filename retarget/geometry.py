@@ -152,7 +152,7 @@ def transform_inverse(T_a_b: ArrayLike) -> FloatArray:
 
 
 def transform_points(T_a_b: ArrayLike, points: ArrayLike) -> FloatArray:
-    """Points (..., P, 3) of frame b [m] into frame a, one transform (..., 4, 4) for each set of P."""
+    """Points (..., P, 3) of frame b [m] into frame a, a transform (..., 4, 4) for each set of P."""
     T = _last_axes(T_a_b, (4, 4), "T_a_b")
     p = _last_axes(points, (3,), "points")
     return np.asarray(p @ np.swapaxes(T[..., :3, :3], -1, -2) + T[..., None, :3, 3])

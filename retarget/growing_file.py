@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from retarget.atomic import replacing
 from retarget.errors import InputError
 
-_ROWS_A_CHUNK = 256
+_ROWS_A_CHUNK = 64
 Self = TypeVar("Self", bound="GrowingFile")
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,19 @@ def open_hdf5(path: str | Path, error: type[FileError] = FileError) -> Any:
         raise error(path, message, reason=reason) from cause
 
 
+@contextmanager
+def damage_told(path: str | Path, error: type[FileError] = FileError) -> Iterator[None]:
+    """Whatever h5py raises over a damaged file becomes one error.
+
+    Raises:
+        FileError (or its child ``error``): the structure or an attribute cannot be read.
+    """
+    try:
+        yield
+    except (KeyError, OSError, RuntimeError, TypeError, ValueError) as cause:
+        raise error(path, f"is damaged; reading it failed: {cause}") from cause
+
+
 def dataset_names(file: Any) -> list[str]:
     """Full names of all datasets of an open file, without reading any."""
     import h5py
@@ -68,14 +82,16 @@ def dataset_names(file: Any) -> list[str]:
 
 
 def close_name(key: str, names: Iterable[str]) -> str | None:
-    """The name most like ``key``: the same last part in another group, or a near spelling."""
+    """The name most like ``key``: its last part the same in another group, or spelt nearly so."""
     candidates = list(names)
     last = key.rsplit("/", 1)[-1]
     for name in candidates:
         if name.rsplit("/", 1)[-1].lower() == last.lower():
             return name
-    found = difflib.get_close_matches(key, candidates, n=1, cutoff=0.75)
-    return found[0] if found else None
+    # of last parts alone: the group they share would make strangers alike
+    by_last = {name.rsplit("/", 1)[-1]: name for name in candidates}
+    found = difflib.get_close_matches(last, by_last, n=1, cutoff=0.75)
+    return by_last[found[0]] if found else None
 
 
 def require_dataset(

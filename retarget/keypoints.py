@@ -64,22 +64,22 @@ class HandKeypoints:
         self.vertices = _indices("vertices", vertices, len(model.template))
         self.joints = _indices("joints", joints, JOINTS)
         self.backend = backend
-        self._xp, self._dtype, self._device = _namespace(backend), dtype, device
+        self.namespace, self._dtype, self._device = _namespace(backend), dtype, device
         if dtype is None:
-            self._dtype = self._xp.float64
+            self._dtype = self.namespace.float64
         self._chosen = self._constants(self.vertices, self.joints)
         # the fingertips alone need neither the joints nor the fingers' other points
         self._tips = self._constants(self.vertices, ())
         self._mesh: skinning.Constants | None = None
-        self._components = self._array(model.components)
-        self._mean = self._array(model.mean)
+        self._components = self.array(model.components)
+        self._mean = self.array(model.mean)
 
     def pose(self, pca: Array, *, use_mean: bool = True) -> Array:
         """Pose (..., 45) [rad] of coefficients (..., K), K from 1 to 45.
 
         ``use_mean=False`` is smplx's ``flat_hand_mean=True``.
         """
-        coefficients = self._array(pca)
+        coefficients = self.array(pca)
         count = coefficients.shape[-1] if coefficients.ndim else 0
         if not 1 <= count <= POSE:
             shape = tuple(coefficients.shape)
@@ -148,7 +148,7 @@ class HandKeypoints:
             InputError: the layer was not built for five tip vertices, or K is not 1 to 45.
         """
         self._check_tips()
-        return skinning.posed_points(self._xp, self._tips, self.pose(pca))
+        return skinning.posed_points(self.namespace, self._tips, self.pose(pca))
 
     def fingertips_and_jacobian(self, pca: Array) -> tuple[Array, Array]:
         """Fingertips (..., 5, 3) [m] and their derivatives (..., 5, 3, K) [m/unit].
@@ -165,7 +165,9 @@ class HandKeypoints:
         """The chosen points (..., P, 3) [m], as `points`, and their derivatives (..., P, 3, K)."""
         return self._jacobian(self._chosen, pca)
 
-    def second_order(self, pca: Array, pull: Callable[[Array], Array]) -> tuple[Array, Array, Array]:
+    def second_order(
+        self, pca: Array, pull: Callable[[Array], Array]
+    ) -> tuple[Array, Array, Array]:
         """Fingertips, their derivatives, and their second derivatives contracted with a pull.
 
         Args:
@@ -179,9 +181,9 @@ class HandKeypoints:
         self._check_tips()
         pose, basis = self.pose(pca), self._components[: np.shape(pca)[-1]]
         points, jacobian, motion = derivatives.points_and_jacobian(
-            self._xp, self._tips, pose, basis
+            self.namespace, self._tips, pose, basis
         )
-        bent = derivatives.curvature(self._xp, self._tips, motion, basis, pull(points))
+        bent = derivatives.curvature(self.namespace, self._tips, motion, basis, pull(points))
         return points, jacobian, bent
 
     def mesh(
@@ -200,7 +202,9 @@ class HandKeypoints:
     def _jacobian(self, constants: skinning.Constants, pca: Array) -> tuple[Array, Array]:
         pose = self.pose(pca)
         basis = self._components[: np.shape(pca)[-1]]
-        points, jacobian, _ = derivatives.points_and_jacobian(self._xp, constants, pose, basis)
+        points, jacobian, _ = derivatives.points_and_jacobian(
+            self.namespace, constants, pose, basis
+        )
         return points, jacobian
 
     def _place(
@@ -212,15 +216,17 @@ class HandKeypoints:
         translation: Array | None,
     ) -> Array:
         full = self._last_axis("pose", pose, POSE)
-        shape = None if betas is None else self._array(betas)
+        shape = None if betas is None else self.array(betas)
         most = self.model.shapedirs.shape[2]
         if shape is not None and (shape.ndim == 0 or shape.shape[-1] > most):
             raise InputError(
                 f"betas must have shape (..., S), S <= {most}, got {tuple(shape.shape)}"
             )
-        points = skinning.posed_points(self._xp, constants, full, shape)
+        points = skinning.posed_points(self.namespace, constants, full, shape)
         if orient is not None:
-            turn = skinning.rotation_minus_identity(self._xp, self._last_axis("orient", orient, 3))
+            turn = skinning.rotation_minus_identity(
+                self.namespace, self._last_axis("orient", orient, 3)
+            )
             root = skinning.rest_joints(constants, shape)[..., :1, :]
             points = points + (points - root) @ turn.swapaxes(-1, -2)
         if translation is not None:
@@ -232,25 +238,26 @@ class HandKeypoints:
             raise InputError(f"fingertips need five tip vertices, not {len(self.vertices)}")
 
     def _last_axis(self, name: str, values: Array, size: int) -> Array:
-        array = self._array(values)
+        array = self.array(values)
         if array.ndim == 0 or array.shape[-1] != size:
             raise InputError(f"{name} must have shape (..., {size}), got {tuple(array.shape)}")
         return array
 
     def _constants(self, vertices: Sequence[int], joints: Sequence[int]) -> skinning.Constants:
-        return skinning.constants(self.model, vertices, joints, self._array, self._index)
+        return skinning.constants(self.model, vertices, joints, self.array, self._index)
 
-    def _array(self, values: Any) -> Array:
+    def array(self, values: Any) -> Array:
+        """Values as an array of the layer's backend, dtype and device."""
         if self.backend == "numpy":
             return np.asarray(values, dtype=self._dtype)
         if isinstance(values, np.ndarray) and not values.flags.writeable:
             values = values.copy()  # torch shares memory, and warns about what it cannot write
-        return self._xp.as_tensor(values, dtype=self._dtype, device=self._device)
+        return self.namespace.as_tensor(values, dtype=self._dtype, device=self._device)
 
     def _index(self, values: Any) -> Array:
         if self.backend == "numpy":
             return values
-        return self._xp.as_tensor(values, device=self._device)
+        return self.namespace.as_tensor(values, device=self._device)
 
 
 def _namespace(backend: str) -> Any:

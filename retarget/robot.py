@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from retarget.camera import Camera
 from retarget.errors import InputError, ModelError
 from retarget.geometry import transform_inverse
 from retarget.kinematics import Kinematics
 from retarget.resources import resource
 from retarget.robot_model import kinematic_hash, limits, load_model
-from retarget.robot_spec import Camera, HandCommand, HandSide, read_robot_spec
+from retarget.robot_spec import HandCommand, HandSide, read_robot_spec
 from retarget.types import SIDES, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -102,6 +103,9 @@ class Robot:
         robot._check_limits(spec.path)
         return robot
 
+    def __repr__(self) -> str:
+        return f"<Robot {self.name}: {len(self.joint_names)} joints, hash {self.hash}>"
+
     def side(self, side: str | int) -> HandSide:
         """The arm and hand of a side: ``"left"``, ``"right"``, 0 or 1.
 
@@ -144,7 +148,8 @@ class Robot:
         if q.ndim == 0 or q.shape[-1] != len(hand.active_joints):
             wanted = len(hand.active_joints)
             raise InputError(f"active must have shape (..., {wanted}), got {q.shape}")
-        return np.asarray(q @ hand.mimic.T + hand.mimic_offset)
+        # not `mimic @ q`: a NaN in one finger would reach all
+        return np.asarray(q[..., hand.mimic_source] * hand.mimic_multiplier + hand.mimic_offset)
 
     def hand_limits(self, side: str | int) -> tuple[FloatArray, FloatArray]:
         """Limits of a hand's active joints within which no passive joint leaves its own.
@@ -156,13 +161,10 @@ class Robot:
         rows = self.indices(hand.hand_joints)
         lower = np.full(len(hand.active_joints), -np.inf)
         upper = -lower
-        for row, (low, high) in enumerate(zip(self.lower[rows], self.upper[rows], strict=True)):
-            column = int(np.flatnonzero(hand.mimic[row])[0])
-            ends = sorted(
-                (np.array([low, high]) - hand.mimic_offset[row]) / hand.mimic[row, column]
-            )
-            lower[column] = max(lower[column], ends[0])
-            upper[column] = min(upper[column], ends[1])
+        ends = np.stack([self.lower[rows], self.upper[rows]]) - hand.mimic_offset
+        ends = np.sort(ends / hand.mimic_multiplier, axis=0)  # a negative multiplier swaps them
+        np.maximum.at(lower, hand.mimic_source, ends[0])
+        np.minimum.at(upper, hand.mimic_source, ends[1])
         return lower, upper
 
     def hand_tips(self, side: str | int, active: ArrayLike) -> FloatArray:

@@ -154,8 +154,8 @@ def _check_mimic(tags: dict[str, tuple[str, float, float]], side: HandSide, urdf
         if joint not in tags:
             continue
         source, multiplier, offset = tags[joint]
-        column = int(np.flatnonzero(side.mimic[row])[0])
-        wanted = side.active_joints[column], side.mimic[row, column], side.mimic_offset[row]
+        driver = side.active_joints[side.mimic_source[row]]
+        wanted = driver, side.mimic_multiplier[row], side.mimic_offset[row]
         if (
             joint in side.active_joints
             or source != wanted[0]

@@ -10,41 +10,10 @@ from types import MappingProxyType
 import numpy as np
 
 from retarget.calibration_file import read_calibration
-from retarget.geometry import (
-    rotation_from_quat_wxyz,
-    rotation_from_rotvec,
-    transform,
-    transform_inverse,
-)
+from retarget.camera import Camera, read_camera
+from retarget.geometry import rotation_from_quat_wxyz, transform
 from retarget.toml_table import Table
-from retarget.types import FINGERS, SIDES, Calibration, FloatArray
-
-# columns: the axes of an OpenCV camera (x right, y down, z ahead) in its body (x ahead, z up)
-_BODY_OPENCV = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
-
-
-@dataclass(frozen=True)
-class Camera:
-    """A pinhole camera that stands still in the environment frame.
-
-    Attributes:
-        T_camera_world: (4, 4) environment frame to OpenCV camera frame (x right, y down,
-            z ahead) [m].
-        fx: focal length [px].
-        fy: focal length [px].
-        cx: principal point [px].
-        cy: principal point [px].
-        width: image width [px].
-        height: image height [px].
-    """
-
-    T_camera_world: FloatArray
-    fx: float
-    fy: float
-    cx: float
-    cy: float
-    width: int
-    height: int
+from retarget.types import FINGERS, SIDES, Calibration, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -100,6 +69,16 @@ class HandSide:
     def index(self) -> int:
         """Place on the axis of hands: 0 left, 1 right."""
         return SIDES.index(self.side)
+
+    @property
+    def mimic_source(self) -> IntArray:
+        """(h,) for each hand joint, the active joint that drives it: its place in active_joints."""
+        return np.asarray(np.argmax(self.mimic != 0.0, axis=1), dtype=np.int64)
+
+    @property
+    def mimic_multiplier(self) -> FloatArray:
+        """(h,) for each hand joint, its motion per motion of the joint that drives it."""
+        return np.asarray(self.mimic[np.arange(len(self.mimic)), self.mimic_source])
 
 
 @dataclass(frozen=True)
@@ -179,7 +158,7 @@ def read_robot_spec(path: Path) -> RobotSpec:
             _numbers(rates.table("tasks"), positive=True) if "tasks" in rates else {}
         ),
         cameras=MappingProxyType(
-            {name: _camera(cameras.table(name)) for name in cameras} if cameras else {}
+            {name: read_camera(cameras.table(name)) for name in cameras} if cameras else {}
         ),
         sides=(left, right) if found is None else (_with(left, *found[0]), _with(right, *found[1])),
     )
@@ -198,24 +177,6 @@ def _pose(table: Table) -> FloatArray:
     if abs(float(np.linalg.norm(quat)) - 1.0) > 1e-6:
         raise table.error("quat_wxyz", f"must have length 1, got {quat.tolist()}")
     return _frozen(transform(rotation_from_quat_wxyz(quat), table.array("position", 3)))
-
-
-def _camera(table: Table) -> Camera:
-    table.only("position", "rpy", "fx", "fy", "cx", "cy", "width", "height")
-    roll, pitch, yaw = np.diag(table.array("rpy", 3))
-    R_world_body = (
-        rotation_from_rotvec(yaw) @ rotation_from_rotvec(pitch) @ rotation_from_rotvec(roll)
-    )
-    T_world_camera = transform(R_world_body @ _BODY_OPENCV, table.array("position", 3))
-    return Camera(
-        T_camera_world=_frozen(transform_inverse(T_world_camera)),
-        fx=table.number("fx", positive=True),
-        fy=table.number("fy", positive=True),
-        cx=table.number("cx"),
-        cy=table.number("cy"),
-        width=int(table.number("width", positive=True)),
-        height=int(table.number("height", positive=True)),
-    )
 
 
 def _side(table: Table, side: str, joint_names: tuple[str, ...]) -> HandSide:

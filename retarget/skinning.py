@@ -178,6 +178,7 @@ class Posed:
 
 
 def posed(xp: Any, c: Constants, pose: Array, betas: Array | None) -> Posed:
+    """Skeleton and points at pose (..., 45) [rad] and shape coefficients (..., S')."""
     lead = pose.shape[:-1]
     rotvec = pose.reshape(*lead, JOINTS - 1, 3)
     feature = rotation_minus_identity(xp, rotvec)
@@ -214,6 +215,7 @@ def posed_points(xp: Any, c: Constants, pose: Array, betas: Array | None = None)
 
 
 def apply(matrices: Array, vectors: Array) -> Array:
+    """Matrices (..., 3, 3) times vectors (..., 3)."""
     return (matrices @ vectors[..., None])[..., 0]
 
 

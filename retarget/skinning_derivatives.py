@@ -38,7 +38,7 @@ class JointMotion:
     Attributes:
         rotvec: (..., 15, 3) rotation vectors of joints 1..15 [rad].
         before: (..., 15, 3, 3) orientation of the joint above each joint.
-        axes: (..., P * n, 3, 3) columns: axes of the mover's turn per change of its rotation vector.
+        axes: (..., P * n, 3, 3) columns: axes of the mover's turn per change of its rotvec.
         arm: (..., P * n, 3) weighted arm from the mover to the point [m].
         columns: (..., P * n, 3, 3) each axis crossed with the arm [m/rad].
     """

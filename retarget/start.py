@@ -52,7 +52,7 @@ def quadratic_start(
     features = _monomials((x - center) / spread)
     # normal equations: 136 well-scaled unknowns
     gram = features.T @ features + 1e-6 * SAMPLES * np.eye(features.shape[1])
-    return QuadraticStart(center, spread, np.linalg.solve(gram, features.T @ z))
+    return QuadraticStart(center, spread, np.asarray(np.linalg.solve(gram, features.T @ z)))
 
 
 def _monomials(x: FloatArray) -> FloatArray:

@@ -1,7 +1,7 @@
 """The frozen values that travel between the stages, with their shapes and units.
 
-Axes: ``T`` frames; ``2`` hands, left then right; ``5`` fingers, thumb, index, middle, ring, pinky.
-Lengths are in metres, angles in radians; ``T_a_b`` is a (4, 4) transform that maps points of b into a.
+Axes: ``T`` frames; ``2`` hands, left then right; ``5`` fingers, thumb to pinky. Lengths are in
+metres, angles in radians; ``T_a_b`` is a (4, 4) transform that maps points of b into a.
 """
 
 from __future__ import annotations
@@ -135,7 +135,8 @@ class ArmSolution:
         position_error: (...) distance to the wanted wrist position [m].
         rotation_error: (...) angle to the wanted wrist orientation [rad].
         status: (...) `Status` values: OK, AT_LIMIT (reached, some joint on its limit),
-            UNREACHABLE (q is the nearest reachable pose), NOT_CONVERGED or MISSING_INPUT (q is held).
+            UNREACHABLE (q is the nearest reachable pose), NOT_CONVERGED or MISSING_INPUT (q is
+            held).
         iterations: (...) solver iterations.
     """
 

@@ -370,22 +370,19 @@ def test_no_permission_simulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     fails(write_raw(tmp_path / "demo.hdf5"), "no permission to read it")
 
 
-def test_damage_anywhere_is_a_demo_error_or_harmless(tmp_path: Path) -> None:
-    """Bytes overwritten at random never show as anything but a `DemoError`."""
+@pytest.mark.parametrize("lost", [64, 512])
+def test_lost_sectors_are_a_demo_error_or_harmless(tmp_path: Path, lost: int) -> None:
+    """Stretches of zeros anywhere never show as anything but a `DemoError`."""
     path = write_raw(tmp_path / "demo.hdf5")
     data = path.read_bytes()
-    rng = np.random.default_rng(0)
     refused = 0
-    for _ in range(150):
-        broken = bytearray(data)
-        for at in rng.integers(0, len(data), 40):
-            broken[at] = rng.integers(0, 256)
-        path.write_bytes(bytes(broken))
+    for at in range(0, len(data), max(lost, len(data) // 150)):
+        path.write_bytes(data[:at] + bytes(lost) + data[at + lost :])
         try:
             load_demo(path)
         except DemoError:
             refused += 1
-    assert refused > 50
+    assert refused > 10
 
 
 def test_a_bad_source_leaves_no_output(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Writes ``h1_inspire.urdf`` from the tables beside it: ``joints.csv``, ``links.csv``, ``shapes.csv``.
+"""Writes ``h1_inspire.urdf`` from the tables beside it: joints, links and shapes.
 
 Joints and links are the public kinematic and inertial facts (SOURCES.md), both sides in full, since
 they are not exact mirror images. Shapes are this project's own, left side and middle only; the
@@ -12,6 +12,7 @@ import csv
 import math
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -27,7 +28,23 @@ MATERIALS = {
 # the axis of a left link's frame that turns round on the right; of all other links it is y
 MIRRORED_AXIS = {"L_hand_base_link": 2, "L_thumb_proximal_base": 0}
 
-Point = list[float]
+Point = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A primitive on a link.
+
+    A box reaches from corner a to corner b, a cylinder or capsule has its axis from a to b, a
+    sphere stands at a. Only solid ones count for collision.
+    """
+
+    kind: str
+    material: str
+    solid: bool
+    a: Point
+    b: Point
+    radius: str
 
 
 def rows(table: str) -> list[dict[str, str]]:
@@ -35,51 +52,59 @@ def rows(table: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def text(values: list[float]) -> str:
+def text(*values: float) -> str:
     return " ".join(f"{round(v, 6) + 0.0:g}" for v in values)
+
+
+def point(values: str) -> Point:
+    return tuple(float(v) for v in values.split())
+
+
+def mirrored(values: Point, axis: int) -> Point:
+    return tuple(-v if k == axis else v for k, v in enumerate(values))
 
 
 def right_of(link: str) -> str:
     return link.replace("left_", "right_", 1) if link.startswith("left_") else f"R_{link[2:]}"
 
 
-def shapes() -> dict[str, list[dict[str, object]]]:
-    """Shapes of every link, both sides; ends as lists of numbers."""
-    found: dict[str, list[dict[str, object]]] = defaultdict(list)
+def shapes() -> dict[str, list[Shape]]:
+    """Shapes of every link, both sides."""
+    found: dict[str, list[Shape]] = defaultdict(list)
     for row in rows("shapes.csv"):
-        ends = [[float(v) for v in row[key].split()] for key in ("from", "to")]
-        found[row["link"]].append({**row, "ends": ends})
-        if row["link"].startswith(("left_", "L_")):
-            axis = MIRRORED_AXIS.get(row["link"], 1)
-            turned = [[-v if k == axis else v for k, v in enumerate(end)] for end in ends]
-            found[right_of(row["link"])].append({**row, "ends": turned})
+        link, solid = row["link"], row["solid"] == "yes"
+        a, b = point(row["from"]), point(row["to"])
+        shape = Shape(row["shape"], row["material"], solid, a, b, row["radius"])
+        found[link].append(shape)
+        if link.startswith(("left_", "L_")):
+            axis = MIRRORED_AXIS.get(link, 1)
+            right = replace(shape, a=mirrored(a, axis), b=mirrored(b, axis))
+            found[right_of(link)].append(right)
     return found
 
 
-def primitives(shape: str, a: Point, b: Point, radius: str) -> Iterator[tuple[str, str]]:
-    """Origin and geometry elements; a box is given by two corners, a capsule by its axis."""
-    if shape == "sphere":
-        yield f'<origin xyz="{text(a)}"/>', f'<sphere radius="{radius}"/>'
+def primitives(shape: Shape) -> Iterator[tuple[str, str]]:
+    """Origin and geometry elements of a shape."""
+    a, b, radius = shape.a, shape.b, shape.radius
+    if shape.kind == "sphere":
+        yield f'<origin xyz="{text(*a)}"/>', f'<sphere radius="{radius}"/>'
         return
-    centre = [(p + q) / 2 for p, q in zip(a, b, strict=True)]
-    along = [q - p for p, q in zip(a, b, strict=True)]
-    if shape == "box":
-        size = text([abs(d) for d in along])
-        yield f'<origin xyz="{text(centre)}"/>', f'<box size="{size}"/>'
+    centre = text(*((p + q) / 2 for p, q in zip(a, b, strict=True)))
+    x, y, z = (q - p for p, q in zip(a, b, strict=True))
+    if shape.kind == "box":
+        yield f'<origin xyz="{centre}"/>', f'<box size="{text(abs(x), abs(y), abs(z))}"/>'
         return
-    pitch = math.atan2(math.hypot(along[0], along[1]), along[2])
-    rpy = text([0.0, pitch, math.atan2(along[1], along[0])])
-    length = text([math.dist(a, b)])
+    rpy = text(0.0, math.atan2(math.hypot(x, y), z), math.atan2(y, x))
     yield (
-        f'<origin xyz="{text(centre)}" rpy="{rpy}"/>',
-        f'<cylinder radius="{radius}" length="{length}"/>',
+        f'<origin xyz="{centre}" rpy="{rpy}"/>',
+        f'<cylinder radius="{radius}" length="{text(math.dist(a, b))}"/>',
     )
-    if shape == "capsule":
+    if shape.kind == "capsule":  # which URDF does not have
         for end in (a, b):
-            yield from primitives("sphere", end, end, radius)
+            yield from primitives(replace(shape, kind="sphere", a=end))
 
 
-def link(row: dict[str, str], bodies: list[dict[str, object]]) -> list[str]:
+def link(row: dict[str, str], bodies: list[Shape]) -> list[str]:
     if not row["mass"]:
         return [f'  <link name="{row["link"]}"/>']
     inertia = " ".join(f'{key}="{row[key]}"' for key in INERTIA)
@@ -91,13 +116,15 @@ def link(row: dict[str, str], bodies: list[dict[str, object]]) -> list[str]:
         f"      <inertia {inertia}/>",
         "    </inertial>",
     ]
-    for tag in ("visual", "collision"):
-        for body in bodies:
-            if tag == "collision" and body["solid"] == "no":
-                continue
-            paint = f'<material name="{body["material"]}"/>' if tag == "visual" else ""
-            for origin, geometry in primitives(body["shape"], *body["ends"], body["radius"]):
-                lines.append(f"    <{tag}>{origin}<geometry>{geometry}</geometry>{paint}</{tag}>")
+    for body in bodies:
+        paint = f'<material name="{body.material}"/>'
+        for origin, geometry in primitives(body):
+            form = f"{origin}<geometry>{geometry}</geometry>"
+            lines.append(f"    <visual>{form}{paint}</visual>")
+    for body in bodies:
+        if body.solid:
+            for origin, geometry in primitives(body):
+                lines.append(f"    <collision>{origin}<geometry>{geometry}</geometry></collision>")
     return [*lines, "  </link>"]
 
 

@@ -1,0 +1,286 @@
+"""Arm joints for wrist poses: inverse kinematics of one arm, by frame or along a trajectory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from retarget.arm_chain import Chain
+from retarget.arm_input import first_index, read_poses
+from retarget.arm_solver import ArmSolver
+from retarget.errors import InputError
+from retarget.geometry import transform_inverse
+from retarget.kinematics import Kinematics
+from retarget.robot import Robot
+from retarget.robot_model import limits
+from retarget.types import ArmSolution, BoolArray, FloatArray, Status
+
+AT_LIMIT = 1e-9  # a joint this near to a limit stands on it [rad]
+
+
+class ArmIK:
+    """Joint positions of an arm that bring its wrist to wanted poses, within the joint limits.
+
+    A pose that can be reached is reached within the tolerances, as a rule to 1e-12 m. What freedom
+    is left, one joint's worth for a seven-joint arm, leans towards the posture and never costs the
+    wrist anything: the joints are those nearest to the posture (each measured in half its range)
+    among those around them that hold the wrist there.
+
+    Coming from joint positions q0, the nearest way on is taken, and joints lean towards the posture
+    by at most ``posture_gain`` half ranges a metre of the wrist's way (rotations counted by
+    ``rotation_weight``). So a standing wrist keeps the arm still, small steps of the wrist make
+    small steps of the joints, and how fast a path is sampled does not matter. Along a trajectory
+    this is how each frame comes from the one before.
+
+    Where no start of a fixed set reaches a pose, the nearest one is taken: that which minimises
+    ``|dp|^2 + (rotation_weight * angle)^2`` within the limits, with status UNREACHABLE. Coming from
+    q0, the one nearby is kept as long as the nearest of all is not better by 5 %.
+
+    A path can run into the end of one way to bend the arm; then another is taken at once, with a
+    jump of the joints: reaching the wrist's pose comes first.
+
+    Args:
+        robot: a robot, or what `Robot.load` takes.
+        side: ``"left"`` or ``"right"``.
+        position_tolerance: largest position error of a reached pose [m].
+        rotation_tolerance: largest rotation error of a reached pose [rad].
+        rotation_weight: what an angle counts against a length [m/rad].
+        posture_gain: how far the joints may lean to the posture while the wrist moves [1/m].
+
+    Attributes:
+        joints: the n joint names.
+        frame: the wrist's frame.
+        posture: (n,) joint positions to lean to [rad].
+        T_world_base: (4, 4) pose of the model's root in the environment frame [m].
+
+    Raises:
+        InputError: there is no such side, or a setting is not positive.
+        ModelError: the robot cannot be read.
+    """
+
+    joints: tuple[str, ...]
+    frame: str
+    posture: FloatArray
+    T_world_base: FloatArray
+
+    def __init__(
+        self,
+        robot: Robot | str | Path = "h1_inspire",
+        side: str = "right",
+        *,
+        position_tolerance: float = 1e-6,
+        rotation_tolerance: float = 1e-5,
+        rotation_weight: float = 0.15,
+        posture_gain: float = 10.0,
+    ) -> None:
+        robot = robot if isinstance(robot, Robot) else Robot.load(robot)
+        arm = robot.side(side)
+        rows = robot.indices(arm.arm_joints)
+        chain = Chain.from_kinematics(
+            robot.arm_kinematics(side), robot.lower[rows], robot.upper[rows]
+        )
+        self._set(
+            chain,
+            arm.wrist_frame,
+            arm.arm_posture,
+            robot.T_world_base,
+            position_tolerance=position_tolerance,
+            rotation_tolerance=rotation_tolerance,
+            rotation_weight=rotation_weight,
+            posture_gain=posture_gain,
+        )
+
+    @classmethod
+    def from_model(
+        cls,
+        model: Any,
+        joints: Sequence[str],
+        frame: str,
+        posture: ArrayLike | None = None,
+        T_world_base: ArrayLike | None = None,
+        **settings: float,
+    ) -> ArmIK:
+        """An arm of any robot: up to 12 revolute joints in series.
+
+        Args:
+            model: a ``pinocchio.Model``; it is read, not kept. Joints not named stay at neutral.
+            joints: the n joint names, base to wrist.
+            frame: the wrist's frame.
+            posture: (n,) joint positions to lean to [rad]; the middle of the limits by default.
+            T_world_base: (4, 4) pose of the model's root [m]; the identity by default.
+            **settings: the constructor's, by name.
+
+        Raises:
+            InputError: a name is unknown, the joints are no such chain, or the posture is not
+                within their limits.
+        """
+        kinematics = Kinematics(model, joints, (frame,))
+        chain = Chain.from_kinematics(kinematics, *limits(model, tuple(joints))[:2])
+        arm = cls.__new__(cls)
+        arm._set(
+            chain,
+            frame,
+            chain.middle if posture is None else np.asarray(posture, dtype=np.float64),
+            read_poses(np.eye(4) if T_world_base is None else T_world_base, "T_world_base")[0],
+            **settings,
+        )
+        return arm
+
+    def _set(
+        self,
+        chain: Chain,
+        frame: str,
+        posture: FloatArray,
+        T_world_base: FloatArray,
+        **settings: float,
+    ) -> None:
+        if posture.shape != (chain.size,):
+            raise InputError(f"posture must have shape ({chain.size},), got {posture.shape}")
+        if not np.all((posture >= chain.lower) & (posture <= chain.upper)):
+            raise InputError(f"posture {posture.tolist()} is not within the joint limits")
+        if T_world_base.shape != (4, 4):
+            raise InputError(f"T_world_base must have shape (4, 4), got {T_world_base.shape}")
+        self._chain = chain
+        self._solver = ArmSolver(chain, posture, **settings)  # type: ignore[arg-type]
+        self.joints, self.frame = chain.names, frame
+        self.posture, self.T_world_base = _read_only(posture), _read_only(T_world_base)
+
+    @property
+    def lower(self) -> FloatArray:
+        """(n,) lower joint limits [rad]."""
+        return _read_only(self._chain.lower)
+
+    @property
+    def upper(self) -> FloatArray:
+        """(n,) upper joint limits [rad]."""
+        return _read_only(self._chain.upper)
+
+    def forward(self, q: ArrayLike) -> FloatArray:
+        """Joint positions (..., n) [rad] -> ``T_world_wrist`` (..., 4, 4) [m].
+
+        Raises:
+            InputError: q has another number of joints.
+        """
+        return np.asarray(self.T_world_base @ self._chain.forward(self._joints(q, "q")))
+
+    def solve(self, T_world_wrist: ArrayLike, q0: ArrayLike | None = None) -> ArmSolution:
+        """Joints for wrist poses that have nothing to do with each other.
+
+        Every pose is solved by itself: the result is the same alone, in a batch, in any order.
+
+        Args:
+            T_world_wrist: (..., 4, 4) wanted poses in the environment frame [m]; a pose with NaN or
+                infinite entries counts as missing.
+            q0: joint positions the arm comes from [rad], to broadcast to (..., n), brought within
+                the limits; the posture by default, and then free to lean all the way.
+
+        Raises:
+            InputError: a shape is wrong, a finite pose is no rigid transform, q0 is not finite.
+        """
+        T, missing = self._targets(T_world_wrist)
+        lead = T.shape[:-2]
+        start, moving = self._origin(q0, lead)
+        return self._frame(T, missing, start, moving)
+
+    def solve_trajectory(
+        self, T_world_wrist: ArrayLike, q0: ArrayLike | None = None
+    ) -> ArmSolution:
+        """Joints along trajectories: every frame comes from the joints of the frame before.
+
+        It is `solve` of each frame with the joints of the frame before as q0.
+
+        Args:
+            T_world_wrist: (..., N, 4, 4) wanted poses of N successive frames in the environment
+                frame [m]; leading axes are independent trajectories, solved side by side. A pose
+                with NaN or infinite entries counts as missing, and the joints are held.
+            q0: joint positions before the first frame [rad], to broadcast to (..., n); without, the
+                first frame is solved by itself.
+
+        Raises:
+            InputError: a shape is wrong, a finite pose is no rigid transform, q0 is not finite.
+        """
+        T, missing = self._targets(T_world_wrist)
+        if T.ndim < 3:
+            raise InputError(f"T_world_wrist must have shape (..., N, 4, 4), got {T.shape}")
+        *lead, frames = T.shape[:-2]
+        q, moving = self._origin(q0, tuple(lead))
+        solutions = []
+        for k in range(frames):
+            solution = self._frame(T[..., k, :, :], missing[..., k], q, moving)
+            q, moving = solution.q, moving | ~missing[..., k]
+            solutions.append(solution)
+        return _stack(solutions, tuple(lead), self._chain.size)
+
+    def _frame(
+        self, T: FloatArray, missing: BoolArray, start: FloatArray, moving: BoolArray
+    ) -> ArmSolution:
+        """Solve the poses (..., 4, 4) that are there, hold the others."""
+        lead = T.shape[:-2]
+        there = ~missing
+        solved = self._solver.solve(T[there], start[there], moving[there])
+        reached = np.where(self._limited(solved.q), Status.AT_LIMIT, Status.OK)
+        failed = np.where(solved.settled, Status.UNREACHABLE, Status.NOT_CONVERGED)
+        q = start.copy()
+        position, rotation = np.full(lead, np.nan), np.full(lead, np.nan)
+        status = np.full(lead, int(Status.MISSING_INPUT), dtype=np.int64)
+        iterations = np.zeros(lead, dtype=np.int64)
+        q[there] = solved.q
+        position[there], rotation[there] = solved.position_error, solved.rotation_error
+        status[there] = np.where(solved.reached, reached, failed)
+        iterations[there] = solved.iterations
+        return ArmSolution(q, position, rotation, status, iterations)
+
+    def _limited(self, q: FloatArray) -> BoolArray:
+        lower, upper = self._chain.lower + AT_LIMIT, self._chain.upper - AT_LIMIT
+        return np.asarray(np.any((q <= lower) | (q >= upper), axis=-1))
+
+    def _targets(self, T_world_wrist: ArrayLike) -> tuple[FloatArray, BoolArray]:
+        """Wanted poses in the base frame with exact rotations, and which of them are missing."""
+        T, missing = read_poses(T_world_wrist, "T_world_wrist")
+        return np.asarray(transform_inverse(self.T_world_base) @ T), missing
+
+    def _origin(self, q0: ArrayLike | None, lead: tuple[int, ...]) -> tuple[FloatArray, BoolArray]:
+        """Joints the arm comes from, (..., n), and whether it was really there."""
+        shape = (*lead, self._chain.size)
+        if q0 is None:
+            return np.broadcast_to(self.posture, shape).copy(), np.zeros(lead, dtype=np.bool_)
+        q = self._joints(q0, "q0")
+        try:
+            q = np.broadcast_to(q, shape)
+        except ValueError:
+            raise InputError(f"q0 must broadcast to shape {shape}, got {q.shape}") from None
+        if not np.all(np.isfinite(q)):
+            where = first_index(~np.all(np.isfinite(q), axis=-1))
+            raise InputError(f"q0 is not finite at index {where}", index=where)
+        return np.clip(q, self._chain.lower, self._chain.upper), np.ones(lead, dtype=np.bool_)
+
+    def _joints(self, values: ArrayLike, name: str) -> FloatArray:
+        q = np.asarray(values, dtype=np.float64)
+        if q.ndim == 0 or q.shape[-1] != self._chain.size:
+            raise InputError(f"{name} must have shape (..., {self._chain.size}), got {q.shape}")
+        return q
+
+
+def _read_only(values: FloatArray) -> FloatArray:
+    copy = np.array(values, dtype=np.float64)
+    copy.setflags(write=False)
+    return copy
+
+
+def _stack(solutions: Sequence[ArmSolution], lead: tuple[int, ...], joints: int) -> ArmSolution:
+    """Solutions of successive frames as one, frames behind the leading axes."""
+    axis = len(lead)
+    if not solutions:
+        none, count = np.zeros((*lead, 0)), np.zeros((*lead, 0), dtype=np.int64)
+        return ArmSolution(np.zeros((*lead, 0, joints)), none, none.copy(), count, count.copy())
+    return ArmSolution(
+        q=np.stack([s.q for s in solutions], axis),
+        position_error=np.stack([s.position_error for s in solutions], axis),
+        rotation_error=np.stack([s.rotation_error for s in solutions], axis),
+        status=np.stack([s.status for s in solutions], axis),
+        iterations=np.stack([s.iterations for s in solutions], axis),
+    )

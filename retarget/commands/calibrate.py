@@ -1,0 +1,49 @@
+"""``retarget calibrate``: the similarity between a robot's hands and human hands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retarget.commands.console import stdout, working
+from retarget.commands.options import HandsOption, RobotOption, UrdfOption, load_robot
+from retarget.commands.places import make_folder, require_writable
+
+
+def calibrate(
+    robot: RobotOption = "h1_inspire",
+    urdf: UrdfOption = None,
+    hands: HandsOption = "open",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            readable=False,
+            metavar="FILE",
+            help="Write it: for --calibration, or as calibration.toml beside robot.toml.",
+        ),
+    ] = None,
+) -> None:
+    """Find scale, rotation and offset with which a robot's hands fit human hands best.
+
+    Takes half a minute.
+    """
+    if out is not None:
+        require_writable(out)
+
+    from retarget.calibration import calibrate
+    from retarget.calibration_file import write_calibration
+    from retarget.hand_model import hands_hash, load_hands
+    from retarget.tables import line, print_calibration
+
+    models = load_hands(hands)
+    with working("calibrating both hands"):
+        found = calibrate(load_robot(robot, urdf), models)
+    console = stdout()
+    print_calibration(console, found)
+    if out is not None:
+        make_folder(out)
+        write_calibration(out, hands_hash(models), found)
+        line(console, f" saved {out}")

@@ -1,0 +1,99 @@
+"""What commands say: reports on stdout, errors and progress on stderr."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_WIDTH = 100  # of tables in files and pipes
+VALID, NOT_VALID, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+def complain(message: str) -> None:
+    """One error, on one line of stderr."""
+    typer.echo(f"error: {' '.join(message.split())}", err=True)
+
+
+def examples(*lines: str, title: str = "Examples:") -> str:
+    """Command lines for the end of a help text, which would otherwise be filled like prose."""
+    return "\b\n" + "\n".join([title, *(f"  {line}" for line in lines)])
+
+
+def stdout() -> Console:
+    """Where reports go."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _WIDTH
+    return console
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Tell on stderr, where that is a terminal, that something takes a while."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with console.status(what):
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def progress_bar(files: int) -> Iterator[Callable[[str], Callable[[str, int, int], None]]]:
+    """A bar on stderr, where that is a terminal, over the frames of one file after the other.
+
+    Yields:
+        A function that, given a file's name, gives what to call with (what, done, frames).
+    """
+    import sys
+
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.fields[place]}{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("frames"),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, transient=True, disable=not sys.stderr.isatty()
+    ) as bar:
+        task = bar.add_task("", total=None, place="")
+        started = 0
+
+        def start(name: str) -> Callable[[str, int, int], None]:
+            nonlocal started
+            started += 1
+            place = f"{started}/{files} " if files > 1 else ""
+            before = ""
+
+            def advance(what: str, done: int, frames: int) -> None:
+                nonlocal before
+                if what != before:
+                    before = what
+                    bar.reset(task, total=frames, description=f"{what} {name}", place=place)
+                bar.update(task, completed=done)
+
+            return advance
+
+        yield start

@@ -1,0 +1,204 @@
+"""One way at a time, streamed: a demonstration to human motion, human motion to a demonstration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from retarget.demo import DemoReader, DemoWriter
+from retarget.human_file import HumanReader, HumanWriter, human_info
+from retarget.human_info import body_joints
+from retarget.replay import BLOCK, Progress, checked, no_progress, played, status_counts
+from retarget.replay_stats import FrameStats
+from retarget.tables import statuses_text
+from retarget.types import SIDES, FloatArray, IntArray, Status
+from retarget.units import angle_text, length_text
+from retarget.verdict import frames_text
+
+if TYPE_CHECKING:
+    from retarget.retargeter import Retargeter
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What became of one file.
+
+    Attributes:
+        path: the file read.
+        out: the file written.
+        frames: number of frames.
+        rate: frames per second [Hz].
+        rows: a title and a text for each side.
+        reasons: why the result is not to be relied on; none where it is.
+    """
+
+    path: Path
+    out: Path
+    frames: int
+    rate: float
+    rows: tuple[tuple[str, tuple[str, ...]], ...]
+    reasons: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """The result can be relied on."""
+        return not self.reasons
+
+
+def demo_to_human(
+    path: str | Path,
+    out: str | Path,
+    retargeter: Retargeter,
+    *,
+    camera: str | None = None,
+    rate: float | None = None,
+    strict: bool = True,
+    progress: Progress = no_progress,
+    block: int = BLOCK,
+) -> Conversion:
+    """Write a demonstration file as human motion (docs/formats.md), in blocks.
+
+    Args:
+        path: the demonstration.
+        out: the human motion file.
+        retargeter: carries it over.
+        camera: the robot's camera to express the wrists in, or None.
+        rate: frames per second [Hz], where the file's own knowledge is to be overruled.
+        strict: refuse a file that disagrees with its own joints.
+        progress: called after every block.
+        block: frames a block.
+
+    Raises:
+        DemoError: the file cannot be read, is unsound, or disagrees with its own joints.
+        FileError: ``out`` cannot be written.
+        InputError: the robot has no such camera.
+    """
+    robot, fitter = retargeter.robot, retargeter.fitter
+    body = robot.indices(body_joints(robot))
+    with DemoReader(path, robot=robot, rate=rate) as reader:
+        checked(reader, robot, strict=strict, progress=progress)
+        residual = np.full((reader.frames, len(SIDES)), np.nan)
+        status = np.full((reader.frames, len(SIDES)), int(Status.MISSING_INPUT))
+        sim = bool(reader.attrs.get("sim", True))
+        info = human_info(fitter, reader.read(0, 1), camera=camera, sim=sim)
+        with HumanWriter(out, info) as writer:
+            for demo in reader.blocks(block):
+                human = retargeter.to_human(demo)
+                writer.append(
+                    human, keypoints=fitter.keypoints(human), body_qpos=demo.qpos[:, body]
+                )
+                rows = slice(demo.start, demo.start + demo.frames)
+                residual[rows], status[rows] = human.residual.mean(axis=-1), human.status
+                progress("converting", rows.stop, reader.frames)
+        return Conversion(
+            path=Path(path),
+            out=Path(out),
+            frames=reader.frames,
+            rate=reader.rate,
+            rows=(
+                ("frames", _statuses(status)),
+                ("fit residual", _spread(residual, length_text)),
+            ),
+            reasons=_reasons(status, "hand"),
+        )
+
+
+def human_to_demo(
+    path: str | Path,
+    out: str | Path,
+    retargeter: Retargeter,
+    *,
+    progress: Progress = no_progress,
+    block: int = BLOCK,
+) -> Conversion:
+    """Write a human motion file as a demonstration, in blocks.
+
+    Joints that are neither arm nor hand stand where the file has them, at zero where it does not.
+
+    Raises:
+        FileError: the file cannot be read or is of another hand model, or ``out`` cannot be
+            written.
+    """
+    robot = retargeter.robot
+    with HumanReader(path, hand=retargeter.fitter.hand_hash) as reader:
+        info = reader.info
+        known = [name for name in info.body_joints if name in robot.joint_names]
+        taken = [info.body_joints.index(name) for name in known]
+        placed = robot.indices(known)
+        for _ in reader.blocks(block):  # every frame is sound before any is computed
+            pass
+        position, rotation = (np.full((reader.frames, len(SIDES)), np.nan) for _ in range(2))
+        hand, arm = (np.zeros((reader.frames, len(SIDES)), dtype=np.int64) for _ in range(2))
+        q0: FloatArray | None = None
+        done = 0
+        with DemoWriter(out, attrs={"sim": info.sim, "source": Path(path).name}) as writer:
+            for human, body_qpos in reader.blocks(block):
+                body = np.zeros((len(body_qpos), len(robot.joint_names)))
+                body[:, placed] = body_qpos[:, taken]
+                motion = retargeter.to_robot(human, body=body, q0=q0)
+                q0 = motion.qpos[-1]
+                valid = motion.hand_status != Status.MISSING_INPUT
+                writer.append(played(robot, motion, valid, info.rate, done))
+                rows = slice(done, done + len(body))
+                position[rows], rotation[rows] = motion.position_error, motion.rotation_error
+                hand[rows], arm[rows] = motion.hand_status, motion.arm_status
+                done = rows.stop
+                progress("converting", done, reader.frames)
+    return Conversion(
+        path=Path(path),
+        out=Path(out),
+        frames=done,
+        rate=info.rate,
+        rows=(
+            ("hand frames", _statuses(hand)),
+            ("arm frames", _statuses(arm)),
+            ("wrist position error", _spread(position, length_text)),
+            ("wrist rotation error", _spread(rotation, angle_text)),
+        ),
+        reasons=(*_reasons(hand, "hand"), *_unreachable(arm, position, rotation)),
+    )
+
+
+def _statuses(status: IntArray) -> tuple[str, ...]:
+    return tuple(statuses_text(status_counts(status[:, h])) for h in range(len(SIDES)))
+
+
+def _spread(errors: FloatArray, text: Callable[[float], str]) -> tuple[str, ...]:
+    told = []
+    for h in range(len(SIDES)):
+        stats = FrameStats.over_frames(errors[:, h])
+        worst = f", frame {stats.worst_frame}" if stats.worst_frame >= 0 else ""
+        told.append(f"mean {text(stats.mean)}, max {text(stats.max)}{worst}")
+    return tuple(told)
+
+
+def _reasons(status: IntArray, what: str) -> tuple[str, ...]:
+    found = []
+    for h, side in enumerate(SIDES):
+        lost = np.flatnonzero(status[:, h] == Status.NOT_CONVERGED)
+        if lost.size:
+            found.append(f"the {side} {what} did not converge ({frames_text(lost)})")
+        if (status[:, h] == Status.MISSING_INPUT).all():
+            found.append(f"the {side} {what} is missing in all {len(status)} frames")
+    return tuple(found)
+
+
+def _unreachable(arm: IntArray, position: FloatArray, rotation: FloatArray) -> tuple[str, ...]:
+    found = []
+    for h, side in enumerate(SIDES):
+        for status, said in (
+            (Status.UNREACHABLE, "cannot be reached by the arm; the nearest pose"),
+            (Status.NOT_CONVERGED, "was not found by the arm; the pose it has"),
+        ):
+            missed = np.flatnonzero(arm[:, h] == status)
+            if missed.size:
+                found.append(
+                    f"the {side} wrist's pose {said} is off by up to "
+                    f"{length_text(position[missed, h].max())} and "
+                    f"{angle_text(rotation[missed, h].max())} ({frames_text(missed)})"
+                )
+    return tuple(found)

@@ -1,0 +1,184 @@
+"""HandMLP: fingertips of predicted human hands -> active joints of the robot's hands.
+
+One small network a hand (15-64-128-64-6, SiLU) evaluated in numpy, both hands at once; an optional
+Gauss-Newton step through one more fit removes what the network leaves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from retarget.errors import InputError
+from retarget.types import SIDES, FloatArray
+
+if TYPE_CHECKING:
+    from retarget.fitter import MANOFitter
+    from retarget.hand_check import HandCheck
+
+# noise on the human fingertips larger than this says nothing about the robot's pose [m]
+_DAMPING = 1e-4
+
+
+@dataclass(frozen=True)
+class Network:
+    """Weights of both hands' networks, left then right, and the scaling around them.
+
+    Attributes:
+        weights: per layer (2, inputs, outputs).
+        biases: per layer (2, 1, outputs).
+        center: (2, 1, 15) mean of the input coordinates [m].
+        spread: (2, 1, 15) standard deviation of the input coordinates [m].
+        lower: (2, 1, 6) lower joint limits, the output's -1 [rad].
+        upper: (2, 1, 6) upper joint limits, the output's +1 [rad].
+    """
+
+    weights: tuple[FloatArray, ...]
+    biases: tuple[FloatArray, ...]
+    center: FloatArray
+    spread: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+
+    def __call__(self, fingertips: FloatArray) -> FloatArray:
+        """(2, N, 15) tip coordinates [m] -> (2, N, 6) joints [rad], not yet clamped."""
+        x = (fingertips - self.center) / self.spread
+        last = len(self.weights) - 1
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            x = x @ weight + bias
+            if layer < last:
+                x = x / (1.0 + np.exp(-x))  # SiLU
+        return np.asarray(self.lower + 0.5 * (x + 1.0) * (self.upper - self.lower))
+
+
+class HandMLP:
+    """Maps predicted human hands to the robot's active hand joints, within their limits.
+
+    Args:
+        network: weights and scaling of both hands.
+        fitter: the fit the network was trained on; gives hands, robot and calibration.
+        errors: accuracy measured after training, by name [m].
+    """
+
+    def __init__(
+        self, network: Network, fitter: MANOFitter, errors: dict[str, float] | None = None
+    ) -> None:
+        self.network = network
+        self.fitter = fitter
+        self.errors = dict(errors or {})
+
+    @classmethod
+    def load(cls, path: str | Path | None = None, *, fitter: MANOFitter | None = None) -> HandMLP:
+        """Read a checkpoint; None is the one shipped for the fitter's robot and hands.
+
+        Raises:
+            ModelError: the file is unreadable, or was trained for another hand model, robot,
+                calibration or number of components; the message names both.
+        """
+        from retarget.checkpoint import load_network
+        from retarget.fitter import MANOFitter
+
+        fitter = fitter or MANOFitter()
+        network, errors = load_network(path, fitter)
+        return cls(network, fitter, errors)
+
+    def save(self, path: str | Path) -> None:
+        """Write a safetensors checkpoint with all that it depends on in its metadata."""
+        from retarget.checkpoint import save_network
+
+        save_network(path, self.network, self.fitter, self.errors)
+
+    @classmethod
+    def train(
+        cls,
+        fitter: MANOFitter | None = None,
+        *,
+        seed: int = 0,
+        samples: int | None = None,
+        steps: int | None = None,
+        progress: bool = True,
+    ) -> HandMLP:
+        """Train both hands on poses sampled over the joint ranges, then measure the result.
+
+        Raises:
+            TrainingError: the measured fingertip error misses the 5e-5 m gate.
+        """
+        from retarget.fitter import MANOFitter
+        from retarget.hand_check import require_accurate
+        from retarget.train import TrainSettings, train_network
+
+        fitter = fitter or MANOFitter()
+        defaults = TrainSettings()
+        settings = TrainSettings(
+            seed=seed, samples=samples or defaults.samples, steps=steps or defaults.steps
+        )
+        mlp = cls(train_network(fitter, settings, progress=progress), fitter)
+        mlp.errors = require_accurate(mlp.check(seed=seed + 1))
+        return mlp
+
+    def check(self, samples: int = 20_000, seed: int = 1) -> HandCheck:
+        """FK fingertip errors on held-out poses; see `retarget.hand_check.check_hands`."""
+        from retarget.hand_check import check_hands
+
+        return check_hands(self, samples=samples, seed=seed)
+
+    def joints(self, pca: ArrayLike, *, refine: int = 0) -> FloatArray:
+        """Active joints for pose coefficients.
+
+        Args:
+            pca: (..., 2, K) coefficients of both hands [rad].
+            refine: number of Gauss-Newton steps through the fit (1 is enough).
+
+        Returns:
+            (..., 2, 6) active joints [rad], within the limits; NaN where the input is NaN.
+
+        Raises:
+            InputError: wrong shape, or a negative `refine`.
+        """
+        return self.joints_from_fingertips(self.fitter.fingertips(pca), refine=refine)
+
+    def joints_from_fingertips(self, fingertips: ArrayLike, *, refine: int = 0) -> FloatArray:
+        """Active joints for human fingertips (..., 2, 5, 3) in the hand model's frame [m].
+
+        Returns:
+            (..., 2, 6) active joints [rad], within the limits; NaN where the input is NaN.
+        """
+        tips = np.asarray(fingertips, dtype=np.float64)
+        if tips.ndim < 3 or tips.shape[-3:] != (2, 5, 3):
+            raise InputError(f"fingertips must have shape (..., 2, 5, 3), got {tips.shape}")
+        if refine < 0:
+            raise InputError(f"refine must not be negative, got {refine}")
+        lead = tips.shape[:-3]
+        flat = np.moveaxis(tips.reshape(-1, 2, 15), 1, 0)
+        q = self._clamped(self.network(flat))
+        for _ in range(refine):
+            q = self._refined(q, flat)
+        return np.moveaxis(q, 0, 1).reshape(*lead, 2, 6)
+
+    def _clamped(self, q: FloatArray) -> FloatArray:
+        return np.clip(q, self.network.lower, self.network.upper)
+
+    def _refined(self, q: FloatArray, wanted: FloatArray) -> FloatArray:
+        """One Gauss-Newton step on ``wanted - fit(robot tips of q)``, both hands (2, N, ...).
+
+        The fit of the robot's own tips, not the tips themselves, is compared with what is wanted:
+        the network was asked for the fit, whose residual must not be chased.
+        """
+        robot, frames = self.fitter.robot, self.fitter.frames
+        out = np.empty_like(q)
+        for side, frame in enumerate(frames):
+            known = np.isfinite(q[side]).all(axis=-1) & np.isfinite(wanted[side]).all(axis=-1)
+            tips = frame.human(robot.hand_tips(SIDES[side], q[side][known]))
+            pca = self.fitter.fit_human(side, tips).pca
+            miss = wanted[side][known] - self.fitter.tips_of(side, pca).reshape(-1, 15)
+            J = robot.hand_tips_jacobian(SIDES[side], q[side][known])
+            J = np.einsum("ij,nfjk->nfik", frame.linear, J).reshape(-1, 15, 6)
+            H = np.swapaxes(J, -1, -2) @ J + _DAMPING**2 * np.eye(6)
+            step = np.linalg.solve(H, np.swapaxes(J, -1, -2) @ miss[..., None])[..., 0]
+            out[side] = np.nan
+            out[side][known] = q[side][known] + step
+        return self._clamped(out)

@@ -1,0 +1,222 @@
+"""What a human motion file says about itself: meaning of its numbers, and where they come from."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from retarget.errors import FileError, InputError
+from retarget.types import SIDES, Calibration, Demo, FloatArray
+
+if TYPE_CHECKING:
+    from retarget.fitter import MANOFitter
+    from retarget.robot import Robot
+
+FORMAT = "retarget-human"
+VERSION = 1
+HANDS = len(SIDES)
+KEYPOINTS = 21
+
+
+@dataclass(frozen=True)
+class HumanFileInfo:
+    """Attributes of a human motion file.
+
+    Attributes:
+        rate: frames per second [Hz].
+        hand: hash of the hand model that gives the coefficients their meaning.
+        components: number of coefficients K.
+        robot: name of the robot the motion came from, "" where unknown.
+        robot_hash: hash of its kinematics, "" where unknown.
+        calibrations: left and right, robot hand to human hand; None where unknown.
+        camera: name of the camera of ``T_camera_wrist``, "" where there is none.
+        T_camera_world: (4, 4) environment frame to that camera's OpenCV frame [m], or None.
+        body_joints: the m joints that are neither arm nor hand, in the order of ``body_qpos``.
+        source: the demonstration it was made from, "" where unknown.
+        start: index of the first frame within the source.
+        sim: the source was recorded in simulation.
+        versions: of the software that wrote the file, by package.
+    """
+
+    rate: float
+    hand: str
+    components: int
+    robot: str = ""
+    robot_hash: str = ""
+    calibrations: tuple[Calibration, Calibration] | None = None
+    camera: str = ""
+    T_camera_world: FloatArray | None = None
+    body_joints: tuple[str, ...] = ()
+    source: str = ""
+    start: int = 0
+    sim: bool = True
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+def human_info(
+    fitter: MANOFitter, demo: Demo, *, camera: str | None = "main", sim: bool = True
+) -> HumanFileInfo:
+    """What there is to say about a demonstration that a fitter turns into human motion.
+
+    Args:
+        fitter: gives robot, hand model, components and calibration.
+        demo: gives rate, source and first frame.
+        camera: name of the robot's camera to express wrists in, or None.
+        sim: the demonstration was recorded in simulation.
+
+    Raises:
+        InputError: the robot has no camera of that name.
+    """
+    import retarget
+
+    robot = fitter.robot
+    if camera is not None and camera not in robot.cameras:
+        known = ", ".join(robot.cameras) or "none"
+        raise InputError(f"{robot.name} has no camera {camera!r}; it has: {known}")
+    return HumanFileInfo(
+        rate=demo.rate,
+        hand=fitter.hand_hash,
+        components=fitter.components,
+        robot=robot.name,
+        robot_hash=robot.hash,
+        calibrations=fitter.calibrations,
+        camera=camera or "",
+        T_camera_world=None if camera is None else robot.cameras[camera].T_camera_world,
+        body_joints=body_joints(robot),
+        source="" if demo.path is None else demo.path.name,
+        start=demo.start,
+        sim=sim,
+        versions={"retarget": retarget.__version__, "numpy": np.__version__},
+    )
+
+
+def body_joints(robot: Robot) -> tuple[str, ...]:
+    """The robot's joints that are neither arm nor hand joints, in index order."""
+    moved = {name for side in robot.sides for name in (*side.arm_joints, *side.hand_joints)}
+    return tuple(name for name in robot.joint_names if name not in moved)
+
+
+def write_info(file: Any, info: HumanFileInfo) -> None:
+    """Set the attributes of an open file."""
+    attrs = file.attrs
+    attrs["format"], attrs["version"] = FORMAT, VERSION
+    attrs["rate"] = info.rate
+    attrs["hand"], attrs["components"] = info.hand, info.components
+    attrs["robot"], attrs["robot_hash"] = info.robot, info.robot_hash
+    attrs["camera"] = info.camera
+    if info.T_camera_world is not None:
+        attrs["T_camera_world"] = info.T_camera_world
+    if info.calibrations is not None:
+        attrs["calibration"] = json.dumps(
+            {
+                side: {
+                    "scale": float(calibration.scale),
+                    "rotation": np.asarray(calibration.rotation).tolist(),
+                    "translation": np.asarray(calibration.translation).tolist(),
+                }
+                for side, calibration in zip(SIDES, info.calibrations, strict=True)
+            }
+        )
+    attrs["body_joints"] = list(info.body_joints) or np.zeros(0, dtype="S1")
+    attrs["source"], attrs["start"] = info.source, info.start
+    attrs["sim"] = info.sim
+    attrs["versions"] = json.dumps(info.versions, sort_keys=True)
+
+
+def read_info(file: Any) -> HumanFileInfo:
+    """Read and check the attributes of an open file.
+
+    Raises:
+        FileError: not a human motion file, a version this library does not know, or an attribute
+            that is missing or not what it should be.
+    """
+    path, attrs = file.filename, file.attrs
+    if _text(attrs.get("format", "")) != FORMAT:
+        hint = " (is this a robot demonstration?)" if "observations" in file else ""
+        raise FileError(
+            path, f"is not a human motion file: attribute 'format' is not {FORMAT!r}{hint}"
+        )
+    version = _attribute(file, "version", int)
+    if version != VERSION:
+        raise FileError(
+            path,
+            f"is of version {version} of its format, this library reads version {VERSION}",
+            key="version",
+            value=version,
+        )
+    rate = _attribute(file, "rate", float)
+    if not (math.isfinite(rate) and rate > 0.0):
+        raise FileError(path, f"attribute 'rate' must be positive [Hz], got {rate}", key="rate")
+    return HumanFileInfo(
+        rate=rate,
+        hand=_attribute(file, "hand", _text),
+        components=_attribute(file, "components", int),
+        robot=_attribute(file, "robot", _text, ""),
+        robot_hash=_attribute(file, "robot_hash", _text, ""),
+        calibrations=_attribute(file, "calibration", _calibrations, None),
+        camera=_attribute(file, "camera", _text, ""),
+        T_camera_world=_attribute(file, "T_camera_world", _matrix, None),
+        body_joints=_attribute(file, "body_joints", _names, ()),
+        source=_attribute(file, "source", _text, ""),
+        start=_attribute(file, "start", int, 0),
+        sim=_attribute(file, "sim", bool, True),
+        versions=_attribute(file, "versions", _versions, {}),
+    )
+
+
+_REQUIRED = object()
+
+
+def _attribute(file: Any, name: str, convert: Any, default: Any = _REQUIRED) -> Any:
+    if name not in file.attrs:
+        if default is _REQUIRED:
+            raise FileError(file.filename, f"attribute {name!r} is missing", key=name)
+        return default
+    value = file.attrs[name]
+    try:
+        return convert(value)
+    except (ValueError, TypeError, KeyError, AttributeError) as cause:
+        said = " ".join(repr(value).split())
+        raise FileError(
+            file.filename, f"attribute {name!r} is not what it should be: {said}", key=name
+        ) from cause
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode()
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, got {type(value).__name__}")
+    return value
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    return tuple(_text(name) for name in np.asarray(value).tolist())
+
+
+def _matrix(value: Any) -> FloatArray:
+    matrix = np.asarray(value, dtype=np.float64)
+    if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
+        raise ValueError("expected a finite 4x4 matrix")
+    return matrix
+
+
+def _calibrations(value: Any) -> tuple[Calibration, Calibration]:
+    table = json.loads(_text(value))
+    left, right = (
+        Calibration(
+            scale=float(table[side]["scale"]),
+            rotation=np.array(table[side]["rotation"], dtype=np.float64).reshape(3),
+            translation=np.array(table[side]["translation"], dtype=np.float64).reshape(3),
+        )
+        for side in SIDES
+    )
+    return left, right
+
+
+def _versions(value: Any) -> dict[str, str]:
+    return {str(name): str(version) for name, version in json.loads(_text(value)).items()}

@@ -1,0 +1,279 @@
+"""The round trip of a demonstration file, streamed: checked, measured, judged and written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from retarget.demo import DemoReader, DemoWriter
+from retarget.demo_check import DemoCheck, check_blocks
+from retarget.errors import DemoError
+from retarget.replay_record import ReplayRecord
+from retarget.replay_stats import Extreme, FrameStats
+from retarget.types import BoolArray, Demo, FloatArray, IntArray, RobotMotion, Status
+from retarget.verdict import Reason, Tolerances, arm_jumps, reasons
+
+if TYPE_CHECKING:
+    from retarget.retargeter import Retargeter
+    from retarget.robot import Robot
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, the frames done and the frames there are."""
+
+BLOCK = 256  # frames a block: a second's work, so that progress moves
+_CHECK_BLOCK = 4096
+
+
+@dataclass(frozen=True)
+class SideReplay:
+    """Figures of one hand and arm over a demonstration.
+
+    Attributes:
+        fit_residual_m: distance of the fitted human fingertips to the robot's, mean of five [m].
+        fingertip_error_m: distance between each recorded fingertip and that of the joints that come
+            back, at the recorded wrist [m].
+        hand_joint_error_rad: of each hand joint [rad].
+        wrist_position_error_m: after arm IK, unreachable poses included [m].
+        wrist_rotation_error_rad: after arm IK, unreachable poses included [rad].
+        reached_wrist_position_error_m: the same without the poses that are out of reach [m].
+        reached_wrist_rotation_error_rad: the same without the poses that are out of reach [rad].
+        status: frames per status, by its label; all labels.
+        label_jumps: frames in which the labels are discontinuous.
+        arm_jumps: frames into which the arm moves faster than its limits and than ever recorded.
+        unreachable: the poses that are out of reach.
+        arm_limit_margin_rad: smallest distance of a returned arm joint to its limit [rad].
+        hand_limit_margin_rad: the same of the hand joints; 0 where a finger is fully open.
+        limit_violations: returned joint positions beyond a limit.
+        peak_velocity_rad_s: of the returned arm joints [rad/s].
+        peak_jerk_rad_s3: of the returned arm joints [rad/s^3].
+        recorded_peak_velocity_rad_s: of the recorded arm joints [rad/s].
+        recorded_peak_jerk_rad_s3: of the recorded arm joints [rad/s^3].
+    """
+
+    fit_residual_m: FrameStats
+    fingertip_error_m: FrameStats
+    hand_joint_error_rad: FrameStats
+    wrist_position_error_m: FrameStats
+    wrist_rotation_error_rad: FrameStats
+    reached_wrist_position_error_m: FrameStats
+    reached_wrist_rotation_error_rad: FrameStats
+    status: dict[str, int]
+    label_jumps: int
+    arm_jumps: int
+    unreachable: Unreachable
+    arm_limit_margin_rad: Extreme
+    hand_limit_margin_rad: Extreme
+    limit_violations: int
+    peak_velocity_rad_s: Extreme
+    peak_jerk_rad_s3: Extreme
+    recorded_peak_velocity_rad_s: Extreme
+    recorded_peak_jerk_rad_s3: Extreme
+
+    @property
+    def limit_margin_rad(self) -> float:
+        """Smallest distance of any returned joint of arm or hand to its limit [rad]."""
+        return min(self.arm_limit_margin_rad.value, self.hand_limit_margin_rad.value)
+
+
+@dataclass(frozen=True)
+class Unreachable:
+    """Wrist poses the arm cannot reach.
+
+    Attributes:
+        frames: the file's frames.
+        position_m: largest distance of the nearest reachable pose [m], 0 where there is none.
+        rotation_rad: largest angle of it [rad].
+    """
+
+    frames: tuple[int, ...]
+    position_m: float
+    rotation_rad: float
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A replayed demonstration.
+
+    Attributes:
+        path: the demonstration.
+        frames: number of frames.
+        rate: frames per second [Hz].
+        check: the file against forward kinematics of its own joints.
+        sides: left, right.
+        reasons: why it is not valid; none where it is.
+    """
+
+    path: Path
+    frames: int
+    rate: float
+    check: DemoCheck
+    sides: tuple[SideReplay, SideReplay]
+    reasons: tuple[Reason, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Valid: no rule is broken."""
+        return not self.reasons
+
+    @property
+    def seconds(self) -> float:
+        """Length of the recording [s]."""
+        return self.frames / self.rate
+
+
+def no_progress(what: str, done: int, frames: int) -> None:
+    """Tell nobody."""
+
+
+def replay_file(
+    path: str | Path,
+    retargeter: Retargeter,
+    *,
+    out: str | Path | None = None,
+    rate: float | None = None,
+    strict: bool = True,
+    tolerances: Tolerances | None = None,
+    progress: Progress = no_progress,
+    block: int = BLOCK,
+) -> Replay:
+    """Replay a demonstration file: `Retargeter.round_trip` in blocks, measured and judged.
+
+    The whole file is read and checked before anything is computed. Memory holds one block and some
+    350 bytes a frame.
+
+    Args:
+        path: the demonstration.
+        retargeter: carries it over.
+        out: where to write what comes back, in the same layout, or None.
+        rate: frames per second [Hz], where the file's own knowledge is to be overruled.
+        strict: refuse a file that disagrees with its own joints.
+        tolerances: of the verdict.
+        progress: called after every block.
+        block: frames a block.
+
+    Raises:
+        DemoError: the file cannot be read, is unsound, or disagrees with its own joints.
+        FileError: ``out`` cannot be written.
+    """
+    robot = retargeter.robot
+    with DemoReader(path, robot=robot, rate=rate) as reader:
+        check = checked(reader, robot, strict=strict, progress=progress)
+        record = ReplayRecord(robot, reader.frames, reader.rate)
+        writer = nullcontext() if out is None else DemoWriter(out, carry_from=path)
+        with writer as returned:
+            q0: FloatArray | None = None
+            for demo in reader.blocks(block):
+                trip = retargeter.round_trip(demo, q0=q0)
+                q0 = trip.robot.qpos[-1]
+                record.add(trip)
+                if returned is not None:
+                    returned.append(played(robot, trip.robot, demo.valid, demo.rate, demo.start))
+                progress("replaying", record.done, record.frames)
+    return Replay(
+        path=Path(path),
+        frames=record.frames,
+        rate=record.rate,
+        check=check,
+        sides=(_side(record, 0), _side(record, 1)),
+        reasons=tuple(reasons(record, tolerances or Tolerances())),
+    )
+
+
+def checked(
+    reader: DemoReader, robot: Robot, *, strict: bool = True, progress: Progress = no_progress
+) -> DemoCheck:
+    """Read all frames of a file and check them, one by one and against the file's own joints.
+
+    Raises:
+        DemoError: a frame is unsound, no frame has a hand, or the file disagrees with itself.
+    """
+    seen = False
+
+    def blocks() -> Iterator[Demo]:
+        nonlocal seen
+        for demo in reader.blocks(_CHECK_BLOCK):
+            seen = seen or bool(demo.valid.any())
+            yield demo
+            progress("checking", demo.start + demo.frames, reader.frames)
+
+    check = check_blocks(blocks(), robot, strict=strict)
+    if not seen:
+        raise DemoError(
+            reader.path, "no frame has a finite wrist pose and fingertips of either hand"
+        )
+    return check
+
+
+def played(
+    robot: Robot, motion: RobotMotion, valid: BoolArray, rate: float, start: int = 0
+) -> Demo:
+    """Robot motion as a demonstration: wrists and fingertips are forward kinematics of its joints.
+
+    Args:
+        robot: the robot that moves.
+        motion: its T frames.
+        valid: (T, 2) False where a hand's input was missing and its joints are only held.
+        rate: frames per second [Hz].
+        start: index of the first frame within its file.
+    """
+    T_world_wrist, fingertips = robot.forward(motion.qpos)
+    return Demo(
+        qpos=motion.qpos,
+        T_world_wrist=T_world_wrist,
+        fingertips=fingertips,
+        valid=valid,
+        rate=rate,
+        action=motion.qpos,
+        start=start,
+    )
+
+
+def status_counts(status: IntArray) -> dict[str, int]:
+    """How often each status occurs, by its label; all labels."""
+    return {s.label: int((status == int(s)).sum()) for s in Status}
+
+
+def _side(record: ReplayRecord, h: int) -> SideReplay:
+    arm, hand, recorded = record.arms[h], record.hands[h], record.recorded_arms[h]
+
+    def stats(errors: FloatArray) -> FrameStats:
+        return FrameStats.over_frames(errors[:, h], record.start)
+
+    def reached(errors: FloatArray) -> FrameStats:
+        out_of_reach = record.status[:, h] == Status.UNREACHABLE
+        return FrameStats.over_frames(np.where(out_of_reach, np.nan, errors[:, h]), record.start)
+
+    return SideReplay(
+        fit_residual_m=stats(record.fit_residual_m),
+        fingertip_error_m=stats(record.fingertip_error_m),
+        hand_joint_error_rad=stats(record.hand_joint_error_rad),
+        wrist_position_error_m=stats(record.wrist_position_error_m),
+        wrist_rotation_error_rad=stats(record.wrist_rotation_error_rad),
+        reached_wrist_position_error_m=reached(record.wrist_position_error_m),
+        reached_wrist_rotation_error_rad=reached(record.wrist_rotation_error_rad),
+        status=status_counts(record.status[:, h]),
+        label_jumps=int(record.label_jump[:, h].sum()),
+        arm_jumps=int(arm_jumps(record, h).sum()),
+        unreachable=_unreachable(record, h),
+        arm_limit_margin_rad=arm.margin,
+        hand_limit_margin_rad=hand.margin,
+        limit_violations=arm.violations + hand.violations,
+        peak_velocity_rad_s=arm.velocity,
+        peak_jerk_rad_s3=arm.jerk,
+        recorded_peak_velocity_rad_s=recorded.velocity,
+        recorded_peak_jerk_rad_s3=recorded.jerk,
+    )
+
+
+def _unreachable(record: ReplayRecord, h: int) -> Unreachable:
+    frames = np.flatnonzero(record.status[:, h] == Status.UNREACHABLE)
+    return Unreachable(
+        frames=tuple(int(record.start + frame) for frame in frames),
+        position_m=float(record.wrist_position_error_m[frames, h].max(initial=0.0)),
+        rotation_rad=float(record.wrist_rotation_error_rad[frames, h].max(initial=0.0)),
+    )

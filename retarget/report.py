@@ -1,0 +1,231 @@
+"""Reports of replays for people: one demonstration in full, or many with the worst first."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from retarget.tables import line, plain_table, print_verdict, stamp, statuses_text
+from retarget.types import SIDES
+from retarget.units import angle_text, length_text, number_text
+
+if TYPE_CHECKING:
+    from retarget.demo_check import DemoCheck
+    from retarget.replay import Replay, SideReplay
+    from retarget.replay_stats import Extreme, FrameStats
+
+_METRICS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
+    ("fit residual", "fit_residual_m", length_text),
+    ("fingertips", "fingertip_error_m", length_text),
+    ("hand joints", "hand_joint_error_rad", angle_text),
+    ("wrist position", "reached_wrist_position_error_m", length_text),
+    ("wrist rotation", "reached_wrist_rotation_error_rad", angle_text),
+)
+_FAR = 5e-3  # [m] what of a file's disagreement with itself is worth telling
+
+
+def print_replay(console: Console, replay: Replay) -> None:
+    """One demonstration: its errors per side, its motion per side, the verdict and its reasons."""
+    console.print()
+    line(console, (str(replay.path), "bold"))
+    line(
+        console,
+        f"{replay.frames} frames, {replay.seconds:.3g} s at {replay.rate:.3g} Hz; ",
+        (self_check_text(replay.check), "" if replay.check.ok else "yellow"),
+    )
+    console.print()
+    console.print(_errors_table(replay))
+    console.print()
+    console.print(_motion_table(replay))
+    console.print()
+    print_verdict(console, [reason.text for reason in replay.reasons])
+
+
+def self_check_text(check: DemoCheck) -> str:
+    """How the file agrees with forward kinematics of its own joints."""
+    if not check.ok:
+        return f"it disagrees with itself: typically {check.describe()}"
+    seen = [side for side in check.sides if side.frames]
+    wrist = max(side.wrist_position.typical for side in seen)
+    tips = max(side.fingertip.typical for side in seen)
+    worst = max((side.fingertip for side in seen), key=lambda fingertip: fingertip.max)
+    far = f"; most in frame {worst.worst_frame}, {length_text(worst.max)}"
+    return (
+        f"agrees with its own joints (wrists {length_text(wrist)}, fingertips {length_text(tips)}"
+        f"{far if worst.max > _FAR else ''})"
+    )
+
+
+def print_summary(console: Console, replays: Sequence[Replay], refused: Sequence[str]) -> None:
+    """Many demonstrations, the worst first, why some are not valid, and how many there are of each.
+
+    Args:
+        console: where to print.
+        replays: those that were replayed.
+        refused: paths of those that could not be.
+    """
+    folder = common_folder([*(str(replay.path) for replay in replays), *refused])
+
+    def name(path: str | Path) -> str:
+        return os.path.relpath(path, folder) if folder else str(path)
+
+    ordered = worst_first(replays)
+    console.print()
+    if folder:
+        line(console, (folder, "bold"))
+        console.print()
+    console.print(_summary_table(ordered, refused, name))
+    console.print()
+    for replay in ordered:
+        if replay.reasons:
+            line(console, f" {name(replay.path)}: ", stamp(False))
+            for reason in replay.reasons:
+                line(console, f" - {reason.text}")
+    valid = sum(replay.passed for replay in replays)
+    failed = len(replays) - valid
+    line(
+        console,
+        f" {len(replays) + len(refused)} demonstrations: ",
+        (f"{valid} valid", "bold green" if valid else ""),
+        ", ",
+        (f"{failed} not valid", "bold red" if failed else ""),
+        ", ",
+        (f"{len(refused)} bad input", "bold red" if refused else ""),
+    )
+
+
+def worst_first(replays: Sequence[Replay]) -> list[Replay]:
+    """Not valid ones before valid ones, by severity, then by mean fingertip error, then by path."""
+
+    def badness(replay: Replay) -> tuple[float, float, str]:
+        mean = _larger(*(side.fingertip_error_m.mean for side in replay.sides))
+        severity = max((reason.severity for reason in replay.reasons), default=0.0)
+        return -severity, 0.0 if mean != mean else -mean, str(replay.path)
+
+    return sorted(replays, key=badness)
+
+
+def common_folder(paths: Sequence[str]) -> str:
+    """The folder that holds all of several paths, as they are written; "" where there is none."""
+    if len(paths) < 2:
+        return ""
+    try:
+        return os.path.commonpath([os.path.dirname(path) for path in paths])
+    except ValueError:  # absolute and relative ones
+        return ""
+
+
+def _errors_table(replay: Replay) -> Table:
+    table = plain_table()
+    table.add_column("difference", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for name in ("mean", "p99", "max"):
+        table.add_column(name, justify="right", min_width=9, no_wrap=True)
+    table.add_column("worst frame", justify="right", no_wrap=True)
+    missed = any(side.unreachable.frames for side in replay.sides)
+    for title, name, text in _METRICS:
+        shown = f"{title}, reached" if missed and title.startswith("wrist") else title
+        for h, side in enumerate(SIDES):
+            stats: FrameStats = getattr(replay.sides[h], name)
+            table.add_row(
+                shown if h == 0 else "",
+                side,
+                *(text(value) for value in (stats.mean, stats.p99, stats.max)),
+                str(stats.worst_frame) if stats.worst_frame >= 0 else "-",
+            )
+    return table
+
+
+def _motion_table(replay: Replay) -> Table:
+    table = plain_table()
+    table.add_column("motion", no_wrap=True)
+    for side in SIDES:
+        table.add_column(side)
+    rows: tuple[tuple[str, Callable[[SideReplay], str | Text]], ...] = (
+        ("frames", lambda s: statuses_text(s.status)),
+        ("out of reach", _unreachable),
+        ("label jumps", lambda s: _count(s.label_jumps)),
+        ("arm jumps", lambda s: _count(s.arm_jumps)),
+        ("joints beyond limits", lambda s: _count(s.limit_violations)),
+        ("limit margin, arm", lambda s: _margin(s.arm_limit_margin_rad)),
+        ("limit margin, hand", lambda s: _margin(s.hand_limit_margin_rad)),
+        ("peak arm velocity", lambda s: _peak(s.peak_velocity_rad_s, "rad/s")),
+        ("  as recorded", lambda s: _rate(s.recorded_peak_velocity_rad_s, "rad/s")),
+        ("peak arm jerk", lambda s: _peak(s.peak_jerk_rad_s3, "rad/s3")),
+        ("  as recorded", lambda s: _rate(s.recorded_peak_jerk_rad_s3, "rad/s3")),
+    )
+    for title, told in rows:
+        table.add_row(title, *(told(side) for side in replay.sides))
+    return table
+
+
+def _summary_table(
+    replays: Sequence[Replay], refused: Sequence[str], name: Callable[[str | Path], str]
+) -> Table:
+    table = plain_table()
+    table.padding = (0, 1, 0, 0)
+    table.add_column("\ndemonstration", overflow="fold", min_width=16)
+    table.add_column("\nverdict", no_wrap=True)
+    for head in (
+        "\nframes",
+        "fingertip\nmean",
+        "fingertip\nmax",
+        "wrist\nmax",
+        "out of\nreach",
+        "label\njumps",
+    ):
+        table.add_column(head, justify="right", no_wrap=True)
+    for path in refused:
+        table.add_row(Text(name(path)), Text("BAD INPUT", style="bold red"), *["-"] * 6)
+    for replay in replays:
+        sides = replay.sides
+        table.add_row(
+            Text(name(replay.path)),
+            stamp(replay.passed),
+            str(replay.frames),
+            length_text(_larger(*(side.fingertip_error_m.mean for side in sides))),
+            length_text(_larger(*(side.fingertip_error_m.max for side in sides))),
+            length_text(_larger(*(side.wrist_position_error_m.max for side in sides))),
+            _count(sum(len(side.unreachable.frames) for side in sides)),
+            _count(sum(side.label_jumps for side in sides)),
+        )
+    return table
+
+
+def _unreachable(side: SideReplay) -> str | Text:
+    missed = side.unreachable
+    if not missed.frames:
+        return "0"
+    far = f"{length_text(missed.position_m)} and {angle_text(missed.rotation_rad)}"
+    return Text(f"{len(missed.frames)}, by up to {far}", style="red")
+
+
+def _count(count: int) -> str | Text:
+    return Text(str(count), style="red") if count else "0"
+
+
+def _margin(margin: Extreme) -> str:
+    return f"{angle_text(margin.value)}, {_short(margin.joint)}"
+
+
+def _peak(peak: Extreme, unit: str) -> str:
+    return _rate(peak, unit) + (f", {_short(peak.joint)}" if peak.joint else "")
+
+
+def _rate(peak: Extreme, unit: str) -> str:
+    return f"{number_text(peak.value)} {unit}" if peak.joint else "-"
+
+
+def _short(joint: str) -> str:
+    return joint.removesuffix("_joint")
+
+
+def _larger(*values: float) -> float:
+    """The largest of some numbers, leaving out NaN."""
+    return max((x for x in values if x == x), default=float("nan"))

@@ -1,0 +1,86 @@
+"""The calibration is a minimum, is stored exactly, and is the one the shipped file holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from retarget.calibration import _Objective, calibrate
+from retarget.calibration_file import read_calibration, write_calibration
+from retarget.geometry import rotation_from_rotvec, rotvec_from_rotation
+from retarget.hand_model import hands_hash, load_hands
+from retarget.robot import Robot
+from retarget.types import SIDES, Calibration
+
+
+@pytest.fixture(scope="module")
+def robot() -> Robot:
+    return Robot.load()
+
+
+def moved(c: Calibration, step: np.ndarray) -> Calibration:
+    R = rotation_from_rotvec(step[1:4]) @ rotation_from_rotvec(c.rotation)
+    return Calibration(c.scale * np.exp(step[0]), rotvec_from_rotation(R), c.translation + step[4:])
+
+
+def objective(robot: Robot, side: int, count: int) -> _Objective:
+    lower, upper = robot.hand_limits(side)
+    q = np.random.default_rng(1).uniform(lower, upper, size=(count, 6))
+    return _Objective(robot, load_hands(), side, robot.hand_tips(side, q), 15, 1e-6)
+
+
+def test_gradient_is_that_of_the_cost(robot: Robot) -> None:
+    """Finite differences through whole fits: the pose coefficients follow, and drop out."""
+    cost = objective(robot, 1, 40)
+    here = Calibration(1.2, np.array([0.1, -0.05, 0.02]), np.array([0.02, -0.01, 0.005]))
+    steps = 1e-5 * np.eye(7)
+    slope = [(cost(moved(here, s)).cost - cost(moved(here, -s)).cost) / 2e-5 for s in steps]
+    # half the cost's slope is the residuals' times the Jacobian
+    np.testing.assert_allclose(2.0 * cost(here).gradient, slope, rtol=1e-4, atol=1e-9)
+
+
+def test_finds_a_minimum(robot: Robot) -> None:
+    found = calibrate(robot, load_hands(), samples=60)
+    rng = np.random.default_rng(0)
+    tips = []
+    for side in SIDES:
+        lower, upper = robot.hand_limits(side)
+        tips.append(robot.hand_tips(side, rng.uniform(lower, upper, size=(60, 6))))
+    for side, calibration in enumerate(found):
+        cost = _Objective(robot, load_hands(), side, tips[side], 15, 1e-6)
+        best = cost(calibration).cost
+        size = np.array([0.02, 0.02, 0.02, 0.02, 1e-3, 1e-3, 1e-3])
+        for sign in (-1.0, 1.0):
+            for step in sign * np.diag(size):
+                assert cost(moved(calibration, step)).cost > best
+
+
+def test_shipped_calibration_is_for_the_shipped_hand_and_is_good(robot: Robot) -> None:
+    hands = load_hands()
+    for side in robot.sides:
+        assert side.calibration_hand == hands_hash(hands)
+        assert side.calibration is not None
+        cost = objective(robot, side.index, 200)
+        # nearly mirrored robot hands, nearly mirrored calibrations, a fit of a fraction of a mm
+        assert 2.5e-5 > cost(side.calibration).cost > 0.0
+    left, right = (side.calibration for side in robot.sides)
+    assert left is not None
+    assert right is not None
+    assert abs(left.scale - right.scale) < 0.02
+    np.testing.assert_allclose(left.translation * [-1, 1, 1], right.translation, atol=2e-3)
+
+
+def test_file_keeps_every_digit(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    pair = [Calibration(float(1 / 3 + k), rng.normal(size=3), rng.normal(size=3)) for k in (0, 1)]
+    path = tmp_path / "calibration.toml"
+    write_calibration(path, "cafe", pair)
+    back = read_calibration(path)
+    assert back is not None
+    for (hand, c), wanted in zip(back, pair, strict=True):
+        assert hand == "cafe"
+        assert c.scale == wanted.scale
+        np.testing.assert_array_equal(c.rotation, wanted.rotation)
+        np.testing.assert_array_equal(c.translation, wanted.translation)
