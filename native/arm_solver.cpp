@@ -1,5 +1,3 @@
-#include "arm_solver.hpp"
-
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -7,22 +5,13 @@
 #include <mutex>
 #include <numeric>
 
+#include "arm_jobs.hpp"
 #include "dispatch.hpp"
 #include "rigid.hpp"
 #include "workspace.hpp"
 
 namespace retarget {
 namespace {
-
-constexpr int kPlace = 12;  // numbers that say where a wrist is: position and weighted rotation matrix
-
-void place(const double* T, double rotation_weight, double* out) {
-  for (int row = 0; row < 3; ++row) {
-    out[row] = T[4 * row + 3];
-    for (int col = 0; col < 3; ++col)
-      out[3 + 3 * row + col] = rotation_weight / std::sqrt(2.0) * T[4 * row + col];
-  }
-}
 
 template <class E>
 ArmModel<E> model_of(const ArmArrays& a) {
@@ -42,41 +31,6 @@ ArmModel<E> model_of(const ArmArrays& a) {
 }
 
 }  // namespace
-
-/// Reaches to be made, with room for their results.
-struct ArmSolver::Jobs {
-  const double* targets;
-  std::vector<long> pose;
-  std::vector<double> joints, position_error, rotation_error, start_cost, budget;
-  std::vector<int> iterations;
-  std::vector<unsigned char> converged;
-
-  Jobs(const double* t, std::size_t count, std::size_t n)
-      : targets(t),
-        pose(count),
-        joints(count * n),
-        position_error(count),
-        rotation_error(count),
-        start_cost(count),
-        budget(count),
-        iterations(count),
-        converged(count) {}
-};
-
-/// One pose each of several arms, and what became of them.
-struct ArmSolver::Solved {
-  std::vector<double> targets, start;  // in the arm's base frame
-  std::vector<char> moving;
-  std::vector<double> joints, position_error, rotation_error, start_cost;
-  std::vector<char> reached, settled;
-  std::vector<int> iterations;
-
-  void resize(std::size_t count, std::size_t n) {
-    targets.resize(16 * count), start.resize(n * count), moving.resize(count), joints.resize(n * count);
-    position_error.resize(count), rotation_error.resize(count);
-    reached.resize(count), settled.resize(count), iterations.resize(count);
-  }
-};
 
 ArmSolver::ArmSolver(const ArmArrays& a, const Kernels& kernels)
     : kernels_(kernels),
@@ -153,57 +107,6 @@ void ArmSolver::solve_frame(Solved& f, const ArmSettings& settings, void* worksp
   if (settings.lean) slide(f, settings, workspace);
 }
 
-void ArmSolver::search(Solved& f, const std::vector<long>& failed, const ArmSettings& settings,
-                       void* workspace) const {
-  const std::size_t n = half_range_.size(), known_count = std::size_t(known());
-  const std::size_t starts = std::min(std::size_t(settings.starts), known_count);
-  Jobs jobs(f.targets.data(), failed.size() * starts, n);
-  std::vector<std::pair<double, std::size_t>> order(known_count);
-  for (std::size_t k = 0; k < failed.size(); ++k) {
-    double here[kPlace];
-    place(&f.targets[std::size_t(16 * failed[k])], rotation_weight_, here);
-    for (std::size_t o = 0; o < known_count; ++o) {
-      double distance = 0;
-      for (std::size_t d = 0; d < kPlace; ++d) {
-        const double away = known_places_[kPlace * o + d] - here[d];
-        distance += away * away;
-      }
-      order[o] = {distance, o};
-    }
-    std::partial_sort(order.begin(), order.begin() + long(starts), order.end());
-    for (std::size_t s = 0; s < starts; ++s) {
-      jobs.pose[k * starts + s] = failed[k];
-      std::copy_n(&known_joints_[order[s].second * n], n, &jobs.joints[(k * starts + s) * n]);
-    }
-  }
-  reach(jobs, settings, workspace);
-  for (std::size_t k = 0; k < failed.size(); ++k) {
-    const std::size_t i = std::size_t(failed[k]), none = jobs.pose.size();
-    double nearest = INFINITY, least = cost(f.position_error[i], f.rotation_error[i]);
-    std::size_t best = none;
-    for (std::size_t j = k * starts; j < (k + 1) * starts; ++j) {
-      f.iterations[i] += jobs.iterations[j];
-      const double error = cost(jobs.position_error[j], jobs.rotation_error[j]);
-      if (reaches(jobs.position_error[j], jobs.rotation_error[j], settings)) {
-        double way = 0;
-        for (std::size_t d = 0; d < n; ++d) {
-          const double turn = (jobs.joints[j * n + d] - f.start[i * n + d]) / half_range_[d];
-          way += turn * turn;
-        }
-        if (way < nearest) best = j, nearest = way;
-      } else if (nearest == INFINITY && error * (1 + 1e-6) + 1e-18 < least) {
-        best = j, least = error;  // equal minima differ by rounding: the first of them stays
-      }
-    }
-    if (best == none) continue;
-    std::copy_n(&jobs.joints[best * n], n, &f.joints[i * n]);
-    f.position_error[i] = jobs.position_error[best];
-    f.rotation_error[i] = jobs.rotation_error[best];
-    f.reached[i] = nearest < INFINITY;
-    f.settled[i] = f.reached[i] || jobs.converged[best];
-  }
-}
-
 void ArmSolver::slide(Solved& f, const ArmSettings& settings, void* workspace) const {
   const std::size_t n = half_range_.size();
   std::vector<long> reached;
@@ -273,9 +176,11 @@ void ArmSolver::solve_sequences(const ArmPoses& poses, long from, long count, co
 }
 
 void ArmSolver::solve(const ArmPoses& poses, const ArmSettings& settings, int threads) const {
-  const long block = poses.frames > 1 ? 2 * kernels_.f64.lanes : 16 * kernels_.f32.lanes;
+  // lanes take turns within a block, so that a few packs' worth keeps all of them busy
+  const long pack = kernels_.f64.lanes, most = poses.frames > 1 ? 4 * pack : 32 * pack;
+  threads = useful_threads(threads, poses.count, poses.frames > 1 ? pack : 16 * pack);
+  const long block = std::max(pack, std::min(most, (poses.count + threads - 1) / threads));
   const long blocks = (poses.count + block - 1) / block;
-  threads = useful_threads(threads, blocks, poses.frames > 1 ? 1 : 2);
   const Workspaces workspaces(threads, workspace_bytes_);
   std::atomic<long> next{0};
   std::mutex mutex;
