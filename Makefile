@@ -7,8 +7,8 @@ export OMP_NUM_THREADS ?= 1
 .PHONY: demo test lint types unit sanitize bench clean
 
 demo: $(VENV)/ready
-	$(BIN)/retarget make-demo out/demo.hdf5 --frames 300 --seed 0
-	$(BIN)/retarget replay out/demo.hdf5 --out out/replayed.hdf5 --json out/report.json
+	$(BIN)/retarget make-demo demo.hdf5
+	$(BIN)/retarget replay demo.hdf5
 
 test: lint types unit
 

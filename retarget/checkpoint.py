@@ -48,7 +48,7 @@ def save_network(
     path: str | Path, network: Network, fitter: MANOFitter, errors: dict[str, float]
 ) -> None:
     """Write beside the place and rename; float32 weights, as they were trained."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     arrays = {name: getattr(network, name) for name in _SCALING}
     for layer, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
@@ -56,7 +56,7 @@ def save_network(
         arrays[f"bias{layer}"] = bias.astype(np.float32)
     metadata = {**provenance(fitter), "errors": json.dumps(errors, sort_keys=True)}
     with replacing(path) as beside:
-        save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, beside, metadata)
+        beside.write_bytes(save({k: np.ascontiguousarray(v) for k, v in arrays.items()}, metadata))
 
 
 def load_network(path: str | Path | None, fitter: MANOFitter) -> tuple[Network, dict[str, float]]:

@@ -28,6 +28,7 @@ _METRICS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
     ("wrist rotation", "reached_wrist_rotation_error_rad", angle_text),
 )
 _FAR = 5e-3  # [m] what of a file's disagreement with itself is worth telling
+_ROUNDING = 1e-10  # [m] or [rad] an error that says nothing about a frame
 
 
 def print_replay(console: Console, replay: Replay) -> None:
@@ -137,9 +138,14 @@ def _errors_table(replay: Replay) -> Table:
                 shown if h == 0 else "",
                 side,
                 *(text(value) for value in (stats.mean, stats.p99, stats.max)),
-                str(stats.worst_frame) if stats.worst_frame >= 0 else "-",
+                _worst_frame(stats),
             )
     return table
+
+
+def _worst_frame(stats: FrameStats) -> str:
+    """The frame of the largest error, unless rounding alone decides which one that is."""
+    return str(stats.worst_frame) if stats.worst_frame >= 0 and stats.max > _ROUNDING else "-"
 
 
 def _motion_table(replay: Replay) -> Table:
