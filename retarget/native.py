@@ -7,8 +7,8 @@ threads, any batch and any order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,10 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from retarget import _native
 from retarget.errors import InputError
 from retarget.hand_model import HandModel
+from retarget.native_checks import call, indices, is_single, numbers, optional, pair, real, whole
 from retarget.types import BoolArray, FloatArray
-
-DTYPES = ("float64", "float32")
-Result = TypeVar("Result")
 
 
 def build_info() -> dict[str, Any]:
@@ -94,14 +92,14 @@ class NativeHand:
     ) -> None:
         if not isinstance(hand, HandModel):
             raise InputError(f"hand must be a HandModel, got {type(hand).__name__}")
-        v = _indices("vertices", vertices, len(hand.template))
-        j = _indices("joints", joints, len(hand.parents))
-        components = _whole("components", components, 1)
+        v = indices("vertices", vertices, len(hand.template))
+        j = indices("joints", joints, len(hand.parents))
+        components = whole("components", components, 1)
         if components > len(hand.components):
             raise InputError(f"components must be 1 to {len(hand.components)}, got {components}")
         if len(j) + len(v) == 0:
             raise InputError("there must be at least one vertex or joint to fit")
-        shape = np.zeros(0) if betas is None else _numbers(betas, "betas")
+        shape = np.zeros(0) if betas is None else numbers(betas, "betas")
         rest = hand.joints(shape)
         template = hand.template
         if betas is not None:
@@ -110,20 +108,20 @@ class NativeHand:
         # a joint is a point that hangs on its parent alone and has no pose blend shapes
         weights = np.concatenate([np.eye(len(parents))[parents[j]], hand.weights[v]])
         blend = np.concatenate([np.zeros((len(j), *hand.posedirs.shape[1:])), hand.posedirs[v]])
-        scale = (0.0, 0.0) if wrist_scale is None else _pair("wrist_scale", wrist_scale)
+        scale = (0.0, 0.0) if wrist_scale is None else pair("wrist_scale", wrist_scale)
         first = (None,) * 3 if start is None else (start.center, start.spread, start.weights)
-        self._solver = _call(
+        self._solver = call(
             _native.HandSolver,
-            _numbers(rest, "joints at rest"),
+            numbers(rest, "joints at rest"),
             np.ascontiguousarray(parents, dtype=np.int64),
-            _numbers(np.concatenate([rest[j], template[v]]), "template"),
-            _numbers(blend, "posedirs"),
-            _numbers(weights, "weights"),
-            _numbers(hand.mean, "mean"),
-            _numbers(hand.components[:components], "components"),
-            _numbers(hand.sigma[:components], "sigma"),
-            *(_real("wrist_scale", s) for s in scale),
-            *(None if a is None else _numbers(a, "start") for a in first),
+            numbers(np.concatenate([rest[j], template[v]]), "template"),
+            numbers(blend, "posedirs"),
+            numbers(weights, "weights"),
+            numbers(hand.mean, "mean"),
+            numbers(hand.components[:components], "components"),
+            numbers(hand.sigma[:components], "sigma"),
+            *(real("wrist_scale", s) for s in scale),
+            *(None if a is None else numbers(a, "start") for a in first),
         )
         self.components, self.points = components, len(j) + len(v)
         self.unknowns = components + (0 if wrist_scale is None else 6)
@@ -170,29 +168,29 @@ class NativeHand:
         Raises:
             InputError: an argument has another shape or type, is not finite or out of range.
         """
-        low, high = (None, None) if soft_limits is None else _pair("soft_limits", soft_limits)
-        wanted = _numbers(targets, "targets")
+        low, high = (None, None) if soft_limits is None else pair("soft_limits", soft_limits)
+        wanted = numbers(targets, "targets")
         n = len(wanted) if wanted.ndim else 0
         unknowns, residual = np.empty((n, self.unknowns)), np.empty((n, self.points))
         cost, iterations = np.empty(n), np.empty(n, dtype=np.int32)
         converged = np.empty(n, dtype=np.bool_)
-        _call(
+        call(
             self._solver.fit,
             wanted,
-            _optional(weights, "weights"),
-            _optional(start, "start"),
-            _optional(restarts, "restarts"),
-            _real("retry_above", retry_above),
-            _real("beta", beta),
-            _real("prior", prior),
-            _optional(low, "soft_limits"),
-            _optional(high, "soft_limits"),
-            _real("soft_weight", soft_weight),
-            _real("damping", damping),
-            _real("tolerance", tolerance),
-            _whole("max_iterations", max_iterations, 1),
-            _is_single(dtype),
-            _whole("threads", threads, 0),
+            optional(weights, "weights"),
+            optional(start, "start"),
+            optional(restarts, "restarts"),
+            real("retry_above", retry_above),
+            real("beta", beta),
+            real("prior", prior),
+            optional(low, "soft_limits"),
+            optional(high, "soft_limits"),
+            real("soft_weight", soft_weight),
+            real("damping", damping),
+            real("tolerance", tolerance),
+            whole("max_iterations", max_iterations, 1),
+            is_single(dtype),
+            whole("threads", threads, 0),
             isa,
             unknowns,
             residual,
@@ -220,90 +218,21 @@ class NativeHand:
 
         Derivatives are by the standardised unknowns: coefficients over sigma, wrist over its scale.
         """
-        low, high = (None, None) if soft_limits is None else _pair("soft_limits", soft_limits)
-        at, wanted = _numbers(unknowns, "unknowns"), _numbers(targets, "targets")
+        low, high = (None, None) if soft_limits is None else pair("soft_limits", soft_limits)
+        at, wanted = numbers(unknowns, "unknowns"), numbers(targets, "targets")
         n, u = len(wanted) if wanted.ndim else 0, self.unknowns
         out = np.empty((n, self.points, 3)), np.empty(n), np.empty((n, u)), np.empty((n, u, u))
-        _call(
+        call(
             self._solver.evaluate,
             at,
             wanted,
-            _optional(weights, "weights"),
-            _real("beta", beta),
-            _real("prior", prior),
-            _optional(low, "soft_limits"),
-            _optional(high, "soft_limits"),
-            _real("soft_weight", soft_weight),
+            optional(weights, "weights"),
+            real("beta", beta),
+            real("prior", prior),
+            optional(low, "soft_limits"),
+            optional(high, "soft_limits"),
+            real("soft_weight", soft_weight),
             isa,
             *out,
         )
         return out
-
-
-def _call(function: Callable[..., Result], *args: Any) -> Result:
-    """Call into the core; what it refuses is the caller's input."""
-    try:
-        return function(*args)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise InputError(str(error)) from None
-
-
-def _numbers(values: ArrayLike, name: str) -> FloatArray:
-    """As contiguous float64, untouched where it is that already."""
-    if type(values) is np.ndarray and values.dtype == np.float64 and values.flags.c_contiguous:
-        return values
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise InputError(f"{name} must be an array of numbers: {error}") from None
-    if array.dtype.kind not in "fiu":
-        raise InputError(f"{name} must hold real numbers, got dtype {array.dtype}")
-    return np.ascontiguousarray(array, dtype=np.float64)
-
-
-def _pair(name: str, values: Any) -> tuple[Any, Any]:
-    if not isinstance(values, (tuple, list)) or len(values) != 2:
-        raise InputError(f"{name} must be two values, got {values!r}")
-    return values[0], values[1]
-
-
-def _is_single(dtype: str) -> bool:
-    if not isinstance(dtype, str) or dtype not in DTYPES:
-        raise InputError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
-    return dtype == "float32"
-
-
-def _optional(values: ArrayLike | None, name: str) -> FloatArray | None:
-    return None if values is None else _numbers(values, name)
-
-
-def _real(name: str, value: float) -> float:
-    if type(value) is float:
-        return value
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
-        raise InputError(f"{name} must be a number, got {value!r}")
-    return float(value)
-
-
-def _whole(name: str, value: int, least: int) -> int:
-    if type(value) is not int and (
-        isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer))
-    ):
-        raise InputError(f"{name} must be a whole number, got {value!r}")
-    if not least <= value < 2**31:
-        raise InputError(f"{name} must be at least {least} and less than 2**31, got {value}")
-    return int(value)
-
-
-def _indices(name: str, values: Sequence[int], count: int) -> NDArray[np.intp]:
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise InputError(f"{name} must be whole numbers: {error}") from None
-    if array.shape == (0,):
-        array = array.astype(np.intp)
-    if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise InputError(f"{name} must be whole numbers, got {values!r}")
-    if np.any((array < 0) | (array >= count)):
-        raise InputError(f"{name} must be 0 to {count - 1}, got {array.tolist()}")
-    return array.astype(np.intp)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from retarget import _native
 from retarget.errors import InputError
-from retarget.native import _call, _is_single, _numbers, _real, _whole
+from retarget.native_checks import call, is_single, numbers, real, whole
 from retarget.types import BoolArray, FloatArray
 
 
@@ -70,27 +70,27 @@ class NativeArm:
         rotation_weight: float = 0.15,
         isa: str = "",
     ) -> None:
-        low, high = _numbers(lower, "lower"), _numbers(upper, "upper")
+        low, high = numbers(lower, "lower"), numbers(upper, "upper")
         if low.shape != high.shape or low.ndim != 1 or np.isnan(low).any() or np.isnan(high).any():
             raise InputError(f"lower and upper must be (n,) numbers, got {low.shape} {high.shape}")
-        base = np.eye(4) if T_world_base is None else _numbers(T_world_base, "T_world_base")
+        base = np.eye(4) if T_world_base is None else numbers(T_world_base, "T_world_base")
         if base.shape != (4, 4) or not np.isfinite(base).all():
             raise InputError(f"T_world_base must be a finite (4, 4) transform, got {base.shape}")
         inverse = np.eye(4)
         inverse[:3, :3] = base[:3, :3].T
         inverse[:3, 3] = -base[:3, :3].T @ base[:3, 3]
-        self._solver = _call(
+        self._solver = call(
             _native.ArmSolver,
-            _numbers(steps, "steps"),
-            _numbers(axes, "axes"),
-            _numbers(T_last_wrist, "T_last_wrist"),
+            numbers(steps, "steps"),
+            numbers(axes, "axes"),
+            numbers(T_last_wrist, "T_last_wrist"),
             inverse,
             low,
             high,
             np.minimum(0.5 * (high - low), np.pi),
-            _numbers(posture, "posture"),
-            _numbers(np.zeros((0, len(low))) if known is None else known, "known"),
-            _real("rotation_weight", rotation_weight),
+            numbers(posture, "posture"),
+            numbers(np.zeros((0, len(low))) if known is None else known, "known"),
+            real("rotation_weight", rotation_weight),
             isa,
         )
         self.joints = len(low)
@@ -139,25 +139,25 @@ class NativeArm:
         """
         if type(moving) is not np.ndarray or moving.dtype != np.bool_:
             raise InputError(f"moving must be a boolean array, got {type(moving).__name__}")
-        wanted = _numbers(T_world_wrist, "T_world_wrist")
+        wanted = numbers(T_world_wrist, "T_world_wrist")
         lead = wanted.shape[:-2]
         count, n = math.prod(lead), self.joints
         numbers, flags = np.empty(count * (n + 2)), np.empty((3, count), dtype=np.bool_)
         iterations = np.empty(count, dtype=np.int32)
-        _call(
+        call(
             self._solver.solve,
             wanted,
-            _numbers(start, "start"),
+            numbers(start, "start"),
             np.ascontiguousarray(moving),
-            _real("position_tolerance", position_tolerance),
-            _real("rotation_tolerance", rotation_tolerance),
-            _real("posture_gain", posture_gain),
-            _real("goal", goal),
-            _whole("starts", starts, 0),
-            _whole("max_iterations", max_iterations, 1),
+            real("position_tolerance", position_tolerance),
+            real("rotation_tolerance", rotation_tolerance),
+            real("posture_gain", posture_gain),
+            real("goal", goal),
+            whole("starts", starts, 0),
+            whole("max_iterations", max_iterations, 1),
             lean,
-            _is_single(dtype),
-            _whole("threads", threads, 0),
+            is_single(dtype),
+            whole("threads", threads, 0),
             numbers,
             flags,
             iterations,
@@ -182,10 +182,10 @@ class NativeArm:
         Poses are in the base frame, the Jacobian is by joints (linear, then angular, base axes),
         the derivatives of the cost by joints over half their range.
         """
-        target, joints = _numbers(T_base_wrist, "T_base_wrist"), _numbers(q, "q")
+        target, joints = numbers(T_base_wrist, "T_base_wrist"), numbers(q, "q")
         m, n = len(joints) if joints.ndim else 0, self.joints
         pose, jacobian = np.empty((m, 4, 4)), np.empty((m, 6, n))
         cost, gradient, hessian = np.empty(m), np.empty((m, n)), np.empty((m, n, n))
         out = pose, jacobian, cost, gradient, hessian
-        _call(self._solver.evaluate, target, joints, *out)
+        call(self._solver.evaluate, target, joints, *out)
         return out
