@@ -142,7 +142,7 @@ class NativeArm:
         wanted = numbers(T_world_wrist, "T_world_wrist")
         lead = wanted.shape[:-2]
         count, n = math.prod(lead), self.joints
-        numbers, flags = np.empty(count * (n + 2)), np.empty((3, count), dtype=np.bool_)
+        found, flags = np.empty(count * (n + 2)), np.empty((3, count), dtype=np.bool_)
         iterations = np.empty(count, dtype=np.int32)
         call(
             self._solver.solve,
@@ -158,14 +158,14 @@ class NativeArm:
             lean,
             is_single(dtype),
             whole("threads", threads, 0),
-            numbers,
+            found,
             flags,
             iterations,
         )
-        errors = numbers[count * n :].reshape(2, *lead)
+        errors = found[count * n :].reshape(2, *lead)
         reached, settled, missing = flags.reshape(3, *lead)
         return NativeSolutions(
-            numbers[: count * n].reshape(*lead, n),
+            found[: count * n].reshape(*lead, n),
             errors[0],
             errors[1],
             reached,

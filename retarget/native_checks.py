@@ -37,22 +37,26 @@ def numbers(values: ArrayLike, name: str) -> FloatArray:
 
 
 def pair(name: str, values: Any) -> tuple[Any, Any]:
+    """Exactly two values."""
     if not isinstance(values, (tuple, list)) or len(values) != 2:
         raise InputError(f"{name} must be two values, got {values!r}")
     return values[0], values[1]
 
 
 def is_single(dtype: str) -> bool:
+    """Whether a dtype's name, one of `DTYPES`, is that of single precision."""
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise InputError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
     return dtype == "float32"
 
 
 def optional(values: ArrayLike | None, name: str) -> FloatArray | None:
+    """`numbers`, or None as it is."""
     return None if values is None else numbers(values, name)
 
 
 def real(name: str, value: float) -> float:
+    """A number, as a float."""
     if type(value) is float:
         return value
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
@@ -61,6 +65,7 @@ def real(name: str, value: float) -> float:
 
 
 def whole(name: str, value: int, least: int) -> int:
+    """A whole number, at least ``least``."""
     if type(value) is not int and (
         isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer))
     ):
@@ -71,6 +76,7 @@ def whole(name: str, value: int, least: int) -> int:
 
 
 def indices(name: str, values: Sequence[int], count: int) -> NDArray[np.intp]:
+    """Whole numbers from 0 to ``count`` - 1."""
     try:
         array = np.asarray(values)
     except ValueError as error:
