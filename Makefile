@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint types unit bench clean
+.PHONY: demo test lint types unit sanitize bench clean
 
 demo: $(VENV)/ready
 	$(BIN)/retarget make-demo demo.hdf5
@@ -34,6 +34,13 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test]"
 	touch $@
+
+# the native core under -fsanitize=address,undefined; any finding ends the run
+sanitize: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target build/sanitize . \
+		-C cmake.define.RETARGET_SANITIZE=ON -C build-dir=build/sanitize-objects
+	LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
+		ASAN_OPTIONS=detect_leaks=0 $(BIN)/python tests/sanitized.py build/sanitize
 
 clean:
 	rm -rf $(VENV) build out

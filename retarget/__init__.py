@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from retarget.errors import RetargetError
     from retarget.fitter import MANOFitter
     from retarget.hand_mlp import HandMLP
+    from retarget.native import build_info
     from retarget.retargeter import Retargeter
     from retarget.robot import Robot
     from retarget.types import Demo, HumanMotion, RobotMotion, Status
@@ -32,6 +33,7 @@ _HOME = {
     "Robot": "robot",
     "RobotMotion": "types",
     "Status": "types",
+    "build_info": "native",
     "load_demo": "demo",
     "save_demo": "demo",
 }
@@ -47,6 +49,7 @@ __all__ = [
     "Robot",
     "RobotMotion",
     "Status",
+    "build_info",
     "load_demo",
     "save_demo",
 ]

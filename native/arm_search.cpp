@@ -1,0 +1,60 @@
+// Further starts for poses that were not reached, from known joints whose wrists are nearest to them.
+#include <algorithm>
+#include <cmath>
+
+#include "arm_jobs.hpp"
+
+namespace retarget {
+
+void ArmSolver::search(Solved& f, const std::vector<long>& failed, const ArmSettings& settings,
+                       void* workspace) const {
+  const std::size_t n = half_range_.size(), known_count = std::size_t(known());
+  const std::size_t starts = std::min(std::size_t(settings.starts), known_count);
+  Jobs jobs(f.targets.data(), failed.size() * starts, n);
+  std::vector<std::pair<double, std::size_t>> order(known_count);
+  for (std::size_t k = 0; k < failed.size(); ++k) {
+    double here[kPlace];
+    place(&f.targets[std::size_t(16 * failed[k])], rotation_weight_, here);
+    for (std::size_t o = 0; o < known_count; ++o) {
+      double distance = 0;
+      for (std::size_t d = 0; d < kPlace; ++d) {
+        const double away = known_places_[kPlace * o + d] - here[d];
+        distance += away * away;
+      }
+      order[o] = {distance, o};
+    }
+    std::partial_sort(order.begin(), order.begin() + long(starts), order.end());
+    for (std::size_t s = 0; s < starts; ++s) {
+      jobs.pose[k * starts + s] = failed[k];
+      std::copy_n(&known_joints_[order[s].second * n], n, &jobs.joints[(k * starts + s) * n]);
+    }
+  }
+  reach(jobs, settings, workspace);
+  for (std::size_t k = 0; k < failed.size(); ++k) {
+    const std::size_t i = std::size_t(failed[k]), none = jobs.pose.size();
+    double nearest = INFINITY, least = cost(f.position_error[i], f.rotation_error[i]);
+    std::size_t best = none;
+    for (std::size_t j = k * starts; j < (k + 1) * starts; ++j) {
+      f.iterations[i] += jobs.iterations[j];
+      const double error = cost(jobs.position_error[j], jobs.rotation_error[j]);
+      if (reaches(jobs.position_error[j], jobs.rotation_error[j], settings)) {
+        double way = 0;
+        for (std::size_t d = 0; d < n; ++d) {
+          const double turn = (jobs.joints[j * n + d] - f.start[i * n + d]) / half_range_[d];
+          way += turn * turn;
+        }
+        if (way < nearest) best = j, nearest = way;
+      } else if (nearest == INFINITY && error * (1 + 1e-6) + 1e-18 < least) {
+        best = j, least = error;  // equal minima differ by rounding: the first of them stays
+      }
+    }
+    if (best == none) continue;
+    std::copy_n(&jobs.joints[best * n], n, &f.joints[i * n]);
+    f.position_error[i] = jobs.position_error[best];
+    f.rotation_error[i] = jobs.rotation_error[best];
+    f.reached[i] = nearest < INFINITY;
+    f.settled[i] = f.reached[i] || jobs.converged[best];
+  }
+}
+
+}  // namespace retarget

@@ -1,0 +1,109 @@
+// What travels between the bindings and the kernels: plain numbers and pointers, no code.
+//
+// The kernels are compiled once per instruction set. Nothing here may be a function or a library
+// type: code shared between differently compiled files could run where its instructions do not exist.
+#pragma once
+
+namespace retarget {
+
+/// How Levenberg-Marquardt walks; lengths of steps are in the problem's scaled unknowns.
+struct LmOptions {
+  double damping = 1e-3;      // largest first lambda, added to the diagonal
+  double tolerance = 1e-10;   // a step shorter than this ends a frame
+  double longest_step = 2.0;  // steps are shortened to this
+  double softest = 1e-6;      // curvature of the weakest direction; a larger lambda shortens steps below it
+  double enough = 0;          // a cost that needs no more improvement
+  int max_iterations = 100;
+};
+
+constexpr int kJoints = 16;  // MANO's joints, root first
+constexpr int kMaxComponents = 45;
+constexpr int kMaxStart = 63;  // coordinates that a start can be regressed on: 21 points
+constexpr int kMaxChain = 12;  // joints of an arm
+
+/// One joint that moves a point: by turning it about the joint (chain), by its pose blend shape, or both.
+struct Influence {
+  int joint;
+  bool turns;
+  int blend;  // index of its 3 x 9 block of pose blend shapes, -1 for none
+};
+struct Skin {
+  int joint;
+  double weight;
+};
+struct Span {
+  int begin, end;
+};
+
+/// The hand model restricted to the points asked for; E is the precision of the arithmetic.
+template <class E>
+struct HandModel {
+  int points, components, stride;  // stride: unknowns rounded up to the block size
+  bool wrist;                      // six more unknowns: rotation vector, translation of the root
+  int parent[kJoints];
+  E rest[kJoints * 3], offset[kJoints * 3];  // joint positions at rest, and relative to their parent [m]
+  E mean[45];
+  const E* components_t;  // (45, stride): component k times its scale, in column k
+  double scale[kMaxComponents + 6];
+  const E* point;  // (points, 3) at rest [m]
+  const Span *skin_of, *influences_of;
+  const Skin* skin;
+  const Influence* influences;
+  const E* blend;  // (blocks, 3, 9): d position / d (R - I)
+  // quadratic regression of z on the targets: standardised coordinates (3 points) -> monomials up to
+  // degree two (1, x_i, x_i x_j for i <= j) -> z (monomials, components); null: start from the mean
+  const double *start_center, *start_spread, *start_weights;
+};
+
+/// Frames to fit. Arrays are row-major, one row a frame; outputs are written, nothing is kept.
+struct HandBatch {
+  long frames;
+  const double *targets, *weights;  // (points, 3), (points)
+  const double* start;              // (unknowns); null: the model's own start
+  const double* restarts;           // (restart_count, components): tried where residuals stay large
+  int restart_count;
+  double retry_above;                     // [m]
+  double beta, prior;                     // [m], [m^2]
+  const double *soft_lower, *soft_upper;  // (components) or null
+  double soft_weight;
+  double *solution, *residual, *cost;  // (unknowns), (points), ()
+  int* iterations;
+  unsigned char* converged;
+  long next;  // the next frame nobody has taken
+};
+
+/// An evaluation at given unknowns, for tests and for callers that differentiate through the fit.
+struct HandEvaluation {
+  double *points, *cost, *gradient, *hessian;  // (points, 3), (), (unknowns), (unknowns, unknowns)
+};
+
+/// A serial chain of revolute joints, in scaled joints u = q / half_range.
+template <class E>
+struct ArmModel {
+  int joints;
+  E step[3 * kMaxChain], axis[3 * kMaxChain];  // from joint to joint, and unit axes, all joints at 0
+  E scale[kMaxChain], lower[kMaxChain], upper[kMaxChain];  // half ranges [rad]; limits of u
+  E tool_rotation[9], tool_position[3];                    // wrist in the last joint's frame
+};
+
+/// Wrist poses to reach. joints hold the start and then the result; iterations are added up.
+struct ArmBatch {
+  long count;
+  const double* targets;  // (poses, 4, 4)
+  const long* jobs;       // (count) which pose each job wants, or null: pose i for job i
+  double rotation_weight;
+  const double *half_range, *lower, *upper;
+  double *joints, *position_error, *rotation_error;  // (count, n), (count), (count)
+  int* iterations;
+  unsigned char* converged;
+  double* start_cost;     // (count) squared error at the start, or null
+  const double* posture;  // (n) where slides lead to
+  double* budget;         // (count) how far they may go, in scaled joints
+  long next;
+};
+
+struct ArmEvaluation {
+  double *pose, *jacobian, *cost, *gradient, *hessian;  // (4, 4), (6, n) unscaled, (), (n), (n, n)
+};
+
+}  // namespace retarget

@@ -1,0 +1,114 @@
+// The Python class ArmSolver.
+#include <algorithm>
+
+#include "arm_solver.hpp"
+#include "bindings.hpp"
+#include "dispatch.hpp"
+#include "rigid.hpp"
+
+namespace retarget {
+namespace {
+
+using Object = nb::handle;
+
+void make(ArmSolver* self, Object steps_, Object axes_, Object tool_, Object base_, Object lower_,
+          Object upper_, Object half_range_, Object posture_, Object known_, double rotation_weight,
+          const std::string& isa) {
+  const Doubles steps(steps_, "steps"), axes(axes_, "axes"), tool(tool_, "T_last_wrist"),
+      base(base_, "T_base_world"), lower(lower_, "lower"), upper(upper_, "upper"),
+      half_range(half_range_, "half_range"), posture(posture_, "posture"), known(known_, "known");
+  const long n = axes.rows(2);
+  require(n <= kMaxChain, "a chain has at most 12 joints");
+  ArmArrays a;
+  a.joints = int(n);
+  a.step = steps.checked({n, 3});
+  a.axis = axes.checked({n, 3});
+  for (long i = 0; i < n; ++i) {
+    const double* x = a.axis + 3 * i;
+    require(std::abs(x[0] * x[0] + x[1] * x[1] + x[2] * x[2] - 1) < 1e-6, "axes must hold unit vectors");
+  }
+  a.tool = tool.checked({4, 4});
+  a.base = base.checked({4, 4});
+  a.lower = lower.checked({n}, false);
+  a.upper = upper.checked({n}, false);
+  a.half_range = half_range.checked({n});
+  a.posture = posture.checked({n});
+  for (long i = 0; i < n; ++i) {
+    require(a.lower[i] < a.upper[i], "lower must be below upper");
+    require_positive(a.half_range[i], "half_range");
+  }
+  require(known.axes() == 2, "known must have shape (count, joints)");
+  a.known = known.length(0);
+  a.known_joints = known.checked({a.known, n});
+  require_positive(rotation_weight, "rotation_weight");
+  a.rotation_weight = rotation_weight;
+  new (self) ArmSolver(a, find_kernels(isa));
+}
+
+ArmSettings settings_of(double position_tolerance, double rotation_tolerance, double posture_gain,
+                        double goal, int starts, int max_iterations, bool lean, bool single) {
+  require_positive(position_tolerance, "position_tolerance");
+  require_positive(rotation_tolerance, "rotation_tolerance");
+  require_not_negative(posture_gain, "posture_gain");
+  require_positive(goal, "goal");
+  require(starts >= 0, "starts must not be negative");
+  require(max_iterations >= 1 && max_iterations <= 1000000, "max_iterations must be 1 to 1,000,000");
+  return {position_tolerance, rotation_tolerance, posture_gain, goal, starts, max_iterations, lean, single};
+}
+
+/// Poses T_world_wrist (m, 4, 4), or sequences of them (m, N, 4, 4). Numbers holds the joints of all
+/// poses, then their position errors, then their rotation errors; flags whether they are reached, then
+/// settled, then missing.
+void solve(const ArmSolver& self, Object targets_, Object start_, Object moving_, double position_tolerance,
+           double rotation_tolerance, double posture_gain, double goal, int starts, int max_iterations,
+           bool lean, bool single, int threads, Object numbers_, Object flags_, Object iterations_) {
+  const Doubles targets(targets_, "T_world_wrist"), start(start_, "start");
+  const Lent<const bool> moving(moving_, "moving");
+  const bool sequences = targets.axes() == 4;
+  const long count = targets.rows(sequences ? 4 : 3), frames = sequences ? targets.length(1) : 1,
+             n = self.joints();
+  require(frames >= 1, "a sequence has at least one frame");
+  ArmPoses poses{};
+  poses.count = count;
+  poses.frames = frames;
+  if (sequences) poses.targets = targets.checked({count, frames, 4, 4}, false);
+  else poses.targets = targets.checked({count, 4, 4}, false);
+  poses.start = start.checked({count, n});
+  poses.moving = moving.checked({count});
+  require(threads >= 0, "threads must not be negative");
+  const ArmSettings settings = settings_of(position_tolerance, rotation_tolerance, posture_gain, goal, starts,
+                                           max_iterations, lean, single);
+  const long all = count * frames;
+  const Lent<double> numbers(numbers_, "numbers");
+  const Lent<bool> flags(flags_, "flags");
+  const Lent<int> iterations(iterations_, "iterations");
+  poses.joints = numbers.checked({all * (n + 2)}, false);
+  poses.position_error = poses.joints + all * n;
+  poses.rotation_error = poses.position_error + all;
+  poses.reached = flags.checked({3, all}, false);
+  poses.settled = poses.reached + all;
+  poses.missing = poses.settled + all;
+  poses.iterations = iterations.checked({all}, false);
+  const nb::gil_scoped_release release;
+  self.solve(poses, settings, threads);
+}
+
+void evaluate(const ArmSolver& self, Object targets_, Object joints_, Object pose_, Object jacobian_,
+              Object cost_, Object gradient_, Object hessian_) {
+  const Doubles targets(targets_, "T_base_wrist"), joints(joints_, "q");
+  const long count = joints.rows(2), n = self.joints();
+  const Lent<double> pose(pose_, "pose"), jacobian(jacobian_, "jacobian"), cost(cost_, "cost"),
+      gradient(gradient_, "gradient"), hessian(hessian_, "hessian");
+  const ArmEvaluation out{pose.checked({count, 4, 4}, false), jacobian.checked({count, 6, n}, false),
+                          cost.checked({count}, false), gradient.checked({count, n}, false),
+                          hessian.checked({count, n, n}, false)};
+  self.evaluate(count, targets.checked({count, 4, 4}), joints.checked({count, n}), out);
+}
+
+}  // namespace
+
+void bind_arm(nb::module_& m) {
+  nb::class_<ArmSolver>(m, "ArmSolver").def("__init__", make).def("solve", solve).def("evaluate", evaluate);
+}
+
+}  // namespace retarget

@@ -1,0 +1,116 @@
+// Frames of a HandBatch handed to the lanes of the LM loop, and results written back.
+#pragma once
+#include "hand.hpp"
+
+namespace RETARGET_ISA {
+
+template <class V>
+class HandFit : public HandProblem<V> {
+  using E = typename V::Scalar;
+  using Base = HandProblem<V>;
+
+ public:
+  const V *lower = nullptr, *upper = nullptr;
+
+  HandFit(const retarget::HandModel<E>& model, retarget::HandBatch& batch, Arena& arena)
+      : Base(model, arena), model_(model), batch_(batch) {
+    Base::set_cost(batch.beta, batch.prior);
+    Base::set_soft_limits(batch.soft_lower, batch.soft_upper, batch.soft_weight);
+  }
+
+  bool next(int lane, V* z) {
+    const long frame = __atomic_fetch_add(&batch_.next, 1, __ATOMIC_RELAXED);
+    if (frame >= batch_.frames) return false;
+    frame_[lane] = frame;
+    attempt_[lane] = 0;
+    load(lane, frame);
+    double start[retarget::kMaxComponents + 6] = {};
+    if (batch_.start)
+      for (int k = 0; k < Base::unknowns; ++k)
+        start[k] = batch_.start[frame * Base::unknowns + k] / model_.scale[k];
+    else if (model_.start_weights) regress(lane, start);
+    for (int k = 0; k < Base::unknowns; ++k) z[k].set(lane, E(start[k]));
+    return true;
+  }
+
+  void load(int lane, long frame) {
+    const int points = model_.points;
+    target_[lane] = batch_.targets + 3 * frame * points;
+    for (int p = 0; p < points; ++p) {
+      const double weight = batch_.weights ? batch_.weights[frame * points + p] : 1.0;
+      Base::weight()[p].set(lane, E(weight));
+      for (int d = 0; d < 3; ++d)  // the target of a point without weight may be anything, NaN too
+        Base::target()[3 * p + d].set(lane,
+                                      weight > 0 ? E(batch_.targets[(frame * points + p) * 3 + d]) : E(0));
+    }
+  }
+
+  void arrive(const Point<V>&, Mask<E>) {}
+
+  /// Keep the result if it is the frame's best; true to try again from another start.
+  bool finish(int lane, Point<V>& at, int iterations, bool converged) {
+    const long frame = frame_[lane];
+    const int points = model_.points, n = Base::unknowns;
+    const bool first = attempt_[lane] == 0;
+    batch_.iterations[frame] = iterations + (first ? 0 : batch_.iterations[frame]);
+    if (first || double(at.cost[lane]) < batch_.cost[frame]) {
+      batch_.cost[frame] = double(at.cost[lane]);
+      batch_.converged[frame] = converged;
+      for (int k = 0; k < n; ++k) batch_.solution[frame * n + k] = double(at.x[k][lane]) * model_.scale[k];
+      for (int p = 0; p < points; ++p) batch_.residual[frame * points + p] = distance(lane, p, at);
+    }
+    if (attempt_[lane] >= batch_.restart_count || !failed(lane, frame)) return false;
+    const double* start = batch_.restarts + long(attempt_[lane]++) * model_.components;
+    for (int k = 0; k < n; ++k)
+      at.x[k].set(lane, k < model_.components ? E(start[k] / model_.scale[k]) : E(0));
+    return true;
+  }
+
+ private:
+  static constexpr double kFarthestStart = 3;  // [standard deviations]
+
+  /// A point without weight counts as standing at its mean.
+  void regress(int lane, double* z) {
+    const int n = 3 * model_.points, K = model_.components;
+    double x[retarget::kMaxStart + 1];
+    x[0] = 1;
+    for (int i = 0; i < n; ++i)
+      x[i + 1] = Base::weight()[i / 3][lane] > 0
+                     ? (target_[lane][i] - model_.start_center[i]) / model_.start_spread[i]
+                     : 0;
+    const double* row = model_.start_weights;
+    const auto add = [&](double monomial) {
+      for (int k = 0; k < K; ++k) z[k] += monomial * row[k];
+      row += K;
+    };
+    for (int i = 0; i <= n; ++i) add(x[i]);
+    for (int i = 1; i <= n; ++i)
+      for (int j = i; j <= n; ++j) add(x[i] * x[j]);
+    // far from the poses it was made from the regression is wild, clipped it stays continuous
+    for (int k = 0; k < K; ++k)
+      z[k] = z[k] > kFarthestStart ? kFarthestStart : z[k] < -kFarthestStart ? -kFarthestStart : z[k];
+  }
+
+  double distance(int lane, int point, const Point<V>& at) const {
+    double sum = 0;
+    for (int d = 0; d < 3; ++d) {
+      const double r = double(at.residual[3 * point + d][lane]);
+      sum += r * r;
+    }
+    return root(sum);
+  }
+  bool failed(int lane, long frame) {
+    for (int p = 0; p < model_.points; ++p)
+      if (Base::weight()[p][lane] > 0 && batch_.residual[frame * model_.points + p] > batch_.retry_above)
+        return true;
+    return !batch_.converged[frame];
+  }
+
+  const retarget::HandModel<E>& model_;
+  retarget::HandBatch& batch_;
+  const double* target_[V::lanes];  // as given, in float64
+  long frame_[V::lanes];
+  int attempt_[V::lanes];
+};
+
+}  // namespace RETARGET_ISA

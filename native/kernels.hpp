@@ -1,0 +1,25 @@
+// The table of entry points that each instruction set provides.
+#pragma once
+#include "batch.hpp"
+
+namespace retarget {
+
+template <class E>
+struct KernelsOf {
+  int lanes;
+  long (*hand_workspace)(const HandModel<E>&);  // bytes one worker needs, 64-byte aligned
+  void (*hand_fit)(const HandModel<E>&, HandBatch&, const LmOptions&, void* workspace);
+  void (*hand_evaluate)(const HandModel<E>&, const HandBatch&, const HandEvaluation&, void* workspace);
+  long (*arm_workspace)(const ArmModel<E>&);
+  void (*arm_reach)(const ArmModel<E>&, ArmBatch&, const LmOptions&, void* workspace);
+  void (*arm_slide)(const ArmModel<E>&, ArmBatch&, const LmOptions&, void* workspace);
+  void (*arm_evaluate)(const ArmModel<E>&, const ArmBatch&, const ArmEvaluation&, void* workspace);
+};
+
+struct Kernels {
+  const char* isa;
+  KernelsOf<double> f64;
+  KernelsOf<float> f32;
+};
+
+}  // namespace retarget

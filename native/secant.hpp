@@ -1,0 +1,62 @@
+// What Gauss-Newton leaves out of the Hessian, learned from the gradients seen on the way.
+//
+// With residuals that stay large (targets out of reach, few components, robust costs) Gauss-Newton
+// alone crawls: its error shrinks by a constant factor a step. S makes H + S agree with the change of
+// the gradient over each step (symmetric rank one, Nocedal and Wright 2006, eq. 6.24, applied to the
+// structured part as in Dennis, Gay and Welsch 1981, NL2SOL), and convergence becomes superlinear.
+#pragma once
+#include "arena.hpp"
+
+namespace RETARGET_ISA {
+
+template <class V>
+class Secant {
+  using E = typename V::Scalar;
+  using M = Mask<E>;
+
+ public:
+  Secant(Arena& arena, int stride)
+      : S_(arena.take<V>(stride * stride)), error_(arena.take<V>(stride)), stride_(stride), used_(E(0)) {}
+
+  /// A += S in the lanes that use it.
+  void add_to(V* A, int n) const {
+    for (int i = 0; i < n; ++i)
+      for (int j = 0; j <= i; ++j) A[i * stride_ + j] += used_ * S_[i * stride_ + j];
+  }
+
+  void forget(int lane) { used_.set(lane, E(0)); }
+
+  /// Learn from the step at -> trial where it was taken, forget everything where it was not. S is used
+  /// from where the cost falls slowly, which Gauss-Newton's own fast convergence never does (Fletcher
+  /// and Xu 1987, "Hybrid methods for nonlinear least squares").
+  template <class Point>
+  void learn(const Point& at, const Point& trial, M taken, int n) {
+    V along = V(E(0)), error2 = V(E(0)), step2 = V(E(0));
+    for (int i = 0; i < n; ++i) {
+      V error = trial.gradient[i] - at.gradient[i];
+      for (int j = 0; j < n; ++j) {
+        const int ij = i > j ? i * stride_ + j : j * stride_ + i;
+        error -= (trial.hessian[ij] + S_[ij]) * (trial.x[j] - at.x[j]);
+      }
+      const V step = trial.x[i] - at.x[i];
+      error_[i] = error;
+      along += error * step;
+      error2 += error * error;
+      step2 += step * step;
+    }
+    const M sound = taken & (along * along > V(E(1e-8)) * error2 * step2);
+    const V scale = select(sound, V(E(1)) / select(sound, along, V(E(1))), V(E(0)));
+    for (int i = 0; i < n; ++i)
+      for (int j = 0; j <= i; ++j)
+        S_[i * stride_ + j] = select(taken, S_[i * stride_ + j] + scale * error_[i] * error_[j], V(E(0)));
+    const M slow = at.cost - trial.cost < V(E(0.2)) * at.cost;
+    used_ = select(taken & slow, V(E(1)), V(E(0)));
+  }
+
+ private:
+  V *S_, *error_;
+  int stride_;
+  V used_;
+};
+
+}  // namespace RETARGET_ISA

@@ -1,0 +1,123 @@
+// Pack: a handful of numbers, one per frame, that are computed on together.
+//
+// Everything below lm.hpp is written as if for one number; a Pack makes each formula run for `lanes`
+// independent frames at once. Lanes never mix: the only operations that look across lanes are any(),
+// all() and access by index. Built on the vector extensions of GCC and Clang, so one source serves
+// SSE2, AVX2, AVX-512 and NEON.
+#pragma once
+
+#ifndef RETARGET_ISA
+#error "name the namespace of this instruction set: -DRETARGET_ISA=retarget_avx2"
+#endif
+
+namespace RETARGET_ISA {
+
+#if defined(__AVX512F__)
+constexpr int kPackBytes = 64;
+#elif defined(__AVX__)
+constexpr int kPackBytes = 32;
+#else
+constexpr int kPackBytes = 16;
+#endif
+
+template <class E>
+struct Register;
+template <>
+struct Register<float> {
+  typedef float Values __attribute__((vector_size(kPackBytes)));
+  typedef int Bits __attribute__((vector_size(kPackBytes)));
+};
+template <>
+struct Register<double> {
+  typedef double Values __attribute__((vector_size(kPackBytes)));
+  typedef long long Bits __attribute__((vector_size(kPackBytes)));
+};
+
+/// Yes or no, per lane (all bits set or none).
+template <class E>
+struct Mask {
+  static constexpr int lanes = kPackBytes / int(sizeof(E));
+  using Bits = typename Register<E>::Bits;
+  Bits bits;
+
+  bool operator[](int lane) const { return bits[lane] != 0; }
+  void set(int lane, bool value) { bits[lane] = value ? -1 : 0; }
+  friend Mask operator&(Mask a, Mask b) { return {a.bits & b.bits}; }
+  friend Mask operator|(Mask a, Mask b) { return {a.bits | b.bits}; }
+  friend Mask operator~(Mask a) { return {~a.bits}; }
+  bool any() const {
+    bool seen = false;
+    for (int lane = 0; lane < lanes; ++lane) seen |= bits[lane] != 0;
+    return seen;
+  }
+};
+
+template <class E>
+struct Pack {
+  using Scalar = E;
+  static constexpr int lanes = Mask<E>::lanes;
+  using Values = typename Register<E>::Values;
+  Values values;
+
+  Pack() = default;
+  Pack(Values v) : values(v) {}
+  Pack(E scalar) : values(scalar - Values{}) {}  // every lane; s - 0 == s for every s, also -0
+
+  E operator[](int lane) const { return values[lane]; }
+  void set(int lane, E value) { values[lane] = value; }
+
+  friend Pack operator+(Pack a, Pack b) { return a.values + b.values; }
+  friend Pack operator-(Pack a, Pack b) { return a.values - b.values; }
+  friend Pack operator*(Pack a, Pack b) { return a.values * b.values; }
+  friend Pack operator/(Pack a, Pack b) { return a.values / b.values; }
+  Pack operator-() const { return -values; }
+  Pack& operator+=(Pack b) {
+    values += b.values;
+    return *this;
+  }
+  Pack& operator-=(Pack b) {
+    values -= b.values;
+    return *this;
+  }
+  Pack& operator*=(Pack b) {
+    values *= b.values;
+    return *this;
+  }
+
+  friend Mask<E> operator<(Pack a, Pack b) { return {a.values < b.values}; }
+  friend Mask<E> operator>(Pack a, Pack b) { return {a.values > b.values}; }
+  friend Mask<E> operator<=(Pack a, Pack b) { return {a.values <= b.values}; }
+  friend Mask<E> operator>=(Pack a, Pack b) { return {a.values >= b.values}; }
+};
+
+/// yes where the mask is set, no elsewhere.
+template <class E>
+Pack<E> select(Mask<E> mask, Pack<E> yes, Pack<E> no) {
+  return mask.bits ? yes.values : no.values;
+}
+template <class E>
+Pack<E> min(Pack<E> a, Pack<E> b) {
+  return a.values < b.values ? a.values : b.values;
+}
+template <class E>
+Pack<E> max(Pack<E> a, Pack<E> b) {
+  return a.values > b.values ? a.values : b.values;
+}
+template <class E>
+Pack<E> abs(Pack<E> a) {
+  return a.values < 0 ? -a.values : a.values;
+}
+template <class E>
+Pack<E> clamp(Pack<E> x, Pack<E> low, Pack<E> high) {
+  return min(max(x, low), high);
+}
+inline float root(float x) { return __builtin_sqrtf(x); }
+inline double root(double x) { return __builtin_sqrt(x); }
+template <class E>
+Pack<E> sqrt(Pack<E> a) {
+  Pack<E> r;
+  for (int lane = 0; lane < Pack<E>::lanes; ++lane) r.values[lane] = root(E(a.values[lane]));
+  return r;
+}
+
+}  // namespace RETARGET_ISA

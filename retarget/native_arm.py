@@ -1,0 +1,191 @@
+"""The native arm solver as seen from Python."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from retarget import _native
+from retarget.errors import InputError
+from retarget.native_checks import call, is_single, numbers, real, whole
+from retarget.types import BoolArray, FloatArray
+
+
+class NativeSolutions(NamedTuple):
+    """Arm joints for wrist poses.
+
+    Attributes:
+        q: (..., n) joint positions, within the limits to the last bit [rad].
+        position_error: (...) [m], NaN where missing.
+        rotation_error: (...) [rad], NaN where missing.
+        reached: (...) both errors are within the tolerances.
+        settled: (...) reached, or q is a minimum of the pose error.
+        missing: (...) the pose was not finite, q is held.
+        iterations: (...) evaluations of the derivatives on the way.
+    """
+
+    q: FloatArray
+    position_error: FloatArray
+    rotation_error: FloatArray
+    reached: BoolArray
+    settled: BoolArray
+    missing: BoolArray
+    iterations: NDArray[np.int32]
+
+
+class NativeArm:
+    """Inverse kinematics of a serial chain of 1 to 12 revolute joints.
+
+    The chain is a product of exponentials: at q = 0 all joints' frames have the base's axes.
+
+    Args:
+        steps: (n, 3) from joint to joint at q = 0 [m].
+        axes: (n, 3) unit axes.
+        T_last_wrist: (4, 4) wrist frame in the last joint's frame [m].
+        lower: (n,) lower limits [rad], -inf for none.
+        upper: (n,) upper limits [rad], inf for none.
+        posture: (n,) joint positions to lean to [rad].
+        known: (m, n) joint positions to start from where the first start fails [rad].
+        T_world_base: (4, 4) pose of the base in the frame of the wanted poses [m].
+        rotation_weight: what an angle counts against a length [m/rad].
+        isa: instruction set, "" for the best.
+
+    Raises:
+        InputError: an argument has another shape or type, is not finite or out of range.
+    """
+
+    def __init__(
+        self,
+        steps: ArrayLike,
+        axes: ArrayLike,
+        T_last_wrist: ArrayLike,
+        lower: ArrayLike,
+        upper: ArrayLike,
+        posture: ArrayLike,
+        known: ArrayLike | None = None,
+        T_world_base: ArrayLike | None = None,
+        rotation_weight: float = 0.15,
+        isa: str = "",
+    ) -> None:
+        low, high = numbers(lower, "lower"), numbers(upper, "upper")
+        if low.shape != high.shape or low.ndim != 1 or np.isnan(low).any() or np.isnan(high).any():
+            raise InputError(f"lower and upper must be (n,) numbers, got {low.shape} {high.shape}")
+        base = np.eye(4) if T_world_base is None else numbers(T_world_base, "T_world_base")
+        if base.shape != (4, 4) or not np.isfinite(base).all():
+            raise InputError(f"T_world_base must be a finite (4, 4) transform, got {base.shape}")
+        inverse = np.eye(4)
+        inverse[:3, :3] = base[:3, :3].T
+        inverse[:3, 3] = -base[:3, :3].T @ base[:3, 3]
+        self._solver = call(
+            _native.ArmSolver,
+            numbers(steps, "steps"),
+            numbers(axes, "axes"),
+            numbers(T_last_wrist, "T_last_wrist"),
+            inverse,
+            low,
+            high,
+            np.minimum(0.5 * (high - low), np.pi),
+            numbers(posture, "posture"),
+            numbers(np.zeros((0, len(low))) if known is None else known, "known"),
+            real("rotation_weight", rotation_weight),
+            isa,
+        )
+        self.joints = len(low)
+
+    def solve(
+        self,
+        T_world_wrist: ArrayLike,
+        start: ArrayLike,
+        moving: BoolArray,
+        *,
+        position_tolerance: float = 1e-6,
+        rotation_tolerance: float = 1e-5,
+        posture_gain: float = 10.0,
+        lean: bool = True,
+        goal: float = 1e-12,
+        starts: int = 24,
+        max_iterations: int = 100,
+        threads: int = 0,
+        dtype: str = "float64",
+    ) -> NativeSolutions:
+        """Joints for independent wrist poses, or along trajectories.
+
+        A pose is reached from where the arm comes from; where that fails, from the known joints
+        whose wrists are nearest. What is reached then leans to the posture without moving the
+        wrist. Along a trajectory every frame comes from the one before.
+
+        Args:
+            T_world_wrist: (m, 4, 4) independent poses or (m, N, 4, 4) trajectories [m]; a pose that
+                is not finite is missing.
+            start: (m, n) joint positions the arm comes from [rad], brought within the limits.
+            moving: (m,) whether it was there just before, so that it leans only as far as the
+                wrist's way allows.
+            position_tolerance: largest position error of a reached pose [m].
+            rotation_tolerance: largest rotation error of a reached pose [rad].
+            posture_gain: how far joints may lean for each metre of the wrist's way [1/m].
+            lean: whether to lean to the posture at all.
+            goal: combined error that ends a reach [m].
+            starts: further starts where the first fails.
+            max_iterations: evaluations after which a start is given up.
+            threads: 0 for as many as are useful.
+            dtype: "float32" reaches in single precision first.
+
+        Raises:
+            InputError: an argument has another shape or type or is out of range, or a finite pose
+                is no rigid transform.
+        """
+        if type(moving) is not np.ndarray or moving.dtype != np.bool_:
+            raise InputError(f"moving must be a boolean array, got {type(moving).__name__}")
+        wanted = numbers(T_world_wrist, "T_world_wrist")
+        lead = wanted.shape[:-2]
+        count, n = math.prod(lead), self.joints
+        found, flags = np.empty(count * (n + 2)), np.empty((3, count), dtype=np.bool_)
+        iterations = np.empty(count, dtype=np.int32)
+        call(
+            self._solver.solve,
+            wanted,
+            numbers(start, "start"),
+            np.ascontiguousarray(moving),
+            real("position_tolerance", position_tolerance),
+            real("rotation_tolerance", rotation_tolerance),
+            real("posture_gain", posture_gain),
+            real("goal", goal),
+            whole("starts", starts, 0),
+            whole("max_iterations", max_iterations, 1),
+            lean,
+            is_single(dtype),
+            whole("threads", threads, 0),
+            found,
+            flags,
+            iterations,
+        )
+        errors = found[count * n :].reshape(2, *lead)
+        reached, settled, missing = flags.reshape(3, *lead)
+        return NativeSolutions(
+            found[: count * n].reshape(*lead, n),
+            errors[0],
+            errors[1],
+            reached,
+            settled,
+            missing,
+            iterations.reshape(lead),
+        )
+
+    def evaluate(
+        self, T_base_wrist: ArrayLike, q: ArrayLike
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Pose (m, 4, 4), Jacobian (m, 6, n), cost (m,), half its gradient, Gauss-Newton Hessian.
+
+        Poses are in the base frame, the Jacobian is by joints (linear, then angular, base axes),
+        the derivatives of the cost by joints over half their range.
+        """
+        target, joints = numbers(T_base_wrist, "T_base_wrist"), numbers(q, "q")
+        m, n = len(joints) if joints.ndim else 0, self.joints
+        pose, jacobian = np.empty((m, 4, 4)), np.empty((m, 6, n))
+        cost, gradient, hessian = np.empty(m), np.empty((m, n)), np.empty((m, n, n))
+        out = pose, jacobian, cost, gradient, hessian
+        call(self._solver.evaluate, target, joints, *out)
+        return out

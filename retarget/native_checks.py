@@ -1,0 +1,90 @@
+"""Checks of what goes into the native core: cheap where all is right, clear where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from retarget.errors import InputError
+from retarget.types import FloatArray
+
+DTYPES = ("float64", "float32")
+Result = TypeVar("Result")
+
+
+def call(function: Callable[..., Result], *args: Any) -> Result:
+    """Call into the core; what it refuses is the caller's input."""
+    try:
+        return function(*args)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InputError(str(error)) from None
+
+
+def numbers(values: ArrayLike, name: str) -> FloatArray:
+    """As contiguous float64, untouched where it is that already."""
+    if type(values) is np.ndarray and values.dtype == np.float64 and values.flags.c_contiguous:
+        return values
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{name} must be an array of numbers: {error}") from None
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    return np.ascontiguousarray(array, dtype=np.float64)
+
+
+def pair(name: str, values: Any) -> tuple[Any, Any]:
+    """Exactly two values."""
+    if not isinstance(values, (tuple, list)) or len(values) != 2:
+        raise InputError(f"{name} must be two values, got {values!r}")
+    return values[0], values[1]
+
+
+def is_single(dtype: str) -> bool:
+    """Whether a dtype's name, one of `DTYPES`, is that of single precision."""
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise InputError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
+    return dtype == "float32"
+
+
+def optional(values: ArrayLike | None, name: str) -> FloatArray | None:
+    """`numbers`, or None as it is."""
+    return None if values is None else numbers(values, name)
+
+
+def real(name: str, value: float) -> float:
+    """A number, as a float."""
+    if type(value) is float:
+        return value
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+        raise InputError(f"{name} must be a number, got {value!r}")
+    return float(value)
+
+
+def whole(name: str, value: int, least: int) -> int:
+    """A whole number, at least ``least``."""
+    if type(value) is not int and (
+        isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer))
+    ):
+        raise InputError(f"{name} must be a whole number, got {value!r}")
+    if not least <= value < 2**31:
+        raise InputError(f"{name} must be at least {least} and less than 2**31, got {value}")
+    return int(value)
+
+
+def indices(name: str, values: Sequence[int], count: int) -> NDArray[np.intp]:
+    """Whole numbers from 0 to ``count`` - 1."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{name} must be whole numbers: {error}") from None
+    if array.shape == (0,):
+        array = array.astype(np.intp)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise InputError(f"{name} must be whole numbers, got {values!r}")
+    if np.any((array < 0) | (array >= count)):
+        raise InputError(f"{name} must be 0 to {count - 1}, got {array.tolist()}")
+    return array.astype(np.intp)
