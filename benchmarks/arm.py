@@ -58,12 +58,12 @@ def to_joints(report: Report, targets: Targets, say: Callable[[str], None]) -> N
         ("solver", "frames/s", "spread", "within 1 mm, 1 deg", "median / p99 / max mm",
          "beyond a limit", "largest step rad"),
         rows,
-        f"Targets: {targets.source}; the peers on every {_PEER_STEP}th. Every episode starts at the "
-        "posture, every frame at the last one's joints. Peers iterate until both arms are within "
-        "0.1 mm and 0.1 degree (or make no progress for 10 iterations); this library goes on to "
-        "1e-12 m and leads the seventh joint to the posture. pink and mink: a posture task, limits, "
-        "damping and time step as in their examples; 'tuned': full Gauss-Newton steps on the frame "
-        "tasks alone. Poses are those of Pinocchio for the joints found. Largest step: of a joint "
+        f"Targets: {targets.source}; the peers on every {_PEER_STEP}th. Every episode starts at "
+        "the posture, every frame at the last one's joints. Peers iterate until both arms are "
+        "within 0.1 mm and 0.1 degree (or make no progress for 10 iterations); this library goes on to "
+        "1e-12 m and leads the seventh joint to the posture. pink and mink: a posture task, "
+        "limits, damping and time step as in their examples; 'tuned': full Gauss-Newton steps on "
+        "the frame tasks alone. Poses are those of Pinocchio for the joints found. Largest step: of a joint "
         "from one frame to the next.",
     )  # fmt: skip
     for peer in ("pink", "mink"):

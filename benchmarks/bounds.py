@@ -36,30 +36,22 @@ class Bound:
 
 
 BOUNDS = (
-    Bound("fit6_ratio", "fit, 6 components, float32, batch 300, over the recipe", 10_000, unit="x"),
-    Bound(
-        "fit15_ratio", "fit, 15 components, float32, batch 300, over the recipe", 4_000, unit="x"
-    ),
+    Bound("fit6_ratio", "fit, 6 components, float32, over the recipe", 10_000, unit="x"),
+    Bound("fit15_ratio", "fit, 15 components, float32, over the recipe", 4_000, unit="x"),
     Bound(
         "fit_default_ratio",
-        "default fit (float64, 15 components, prior), batch 300, over the recipe",
+        "default fit (float64, 15 components, prior), over the recipe",
         3_000,
         unit="x",
     ),
     Bound("fit6_median", "median residual over the recipe's, 6 components", most=1.0, unit="x"),
     Bound("fit15_median", "median residual over the recipe's, 15 components", most=1.0, unit="x"),
-    Bound(
-        "fit_default_median", "median residual of the default over the recipe's", most=1.0, unit="x"
-    ),
+    Bound("fit_default_median", "median residual, default over the recipe's", most=1.0, unit="x"),
     Bound("fit_failures", "reachable targets missed by more than 1 mm", most=0.02, unit=" %"),
-    Bound(
-        "fit_jumps", "frames whose coefficients jump (0.05 sigma for 1e-3 rad)", most=0.0, unit=" %"
-    ),
+    Bound("fit_jumps", "frames whose coefficients jump", most=0.0, unit=" %"),
     Bound("hand_mean", "mean fingertip error of HandMLP, no refinement", most=25.0, unit=" um"),
     Bound("hand_p99", "99th percentile of the same", most=100.0, unit=" um"),
-    Bound(
-        "hand_refined_mean", "mean fingertip error of HandMLP, one refinement", most=0.2, unit=" um"
-    ),
+    Bound("hand_refined_mean", "mean fingertip error, one refinement", most=0.2, unit=" um"),
     Bound("arm_over_pink", "dual-arm IK over pink", 1_000, unit="x"),
     Bound("arm_over_mink", "dual-arm IK over mink", 1_000, unit="x"),
     Bound("arm_within", "arm frames within 1 mm and 1 degree", 99.4, unit=" %"),

@@ -1,4 +1,4 @@
-"""This library as the benchmark calls it; settings that an older version lacks are seen, not set."""
+"""This library as the benchmark calls it; settings it lacks are not set."""
 
 from __future__ import annotations
 

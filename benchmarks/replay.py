@@ -21,7 +21,7 @@ FRAMES = 500
 LONG, SHORT = 100_000, 10_000
 _CYCLE = 300  # frames after which a generated demo is where it began
 _PATIENCE = 30.0  # for the long file [s]
-_MEMORY = (3_000, 90_000)  # frames whose memory is compared
+_MEMORY = (10_000, 300_000)  # frames whose memory is compared
 
 
 def replays(report: Report, robot: Robot, folder: Path, say: Callable[[str], None]) -> None:

@@ -72,9 +72,11 @@ class Report:
         rows = []
         for bound in BOUNDS:
             value = self.figures.get(bound.metric)
-            got = "not measured" if value is None else f"{value:,.4g}{bound.unit}"
-            held = value is not None and bound.holds(value)
-            rows.append((bound.meaning, got, bound.wanted, "holds" if held else "falls short"))
+            if value is None:
+                rows.append((bound.meaning, "not measured", bound.wanted, ""))
+                continue
+            verdict = "holds" if bound.holds(value) else "falls short"
+            rows.append((bound.meaning, f"{value:,.4g}{bound.unit}", bound.wanted, verdict))
         self.table("Bounds", ("figure", "measured", "wanted", ""), rows)
 
     def show(self) -> None:

@@ -38,11 +38,11 @@ def to_robot(report: Report, targets: Targets, folder: Path, say: Callable[[str]
         "Human fingertips -> joints of the robot's hand, frames/s of one hand",
         ("solver", "frames/s", "tip error mean um", "p99 / max um", "joints beyond a limit"),
         rows,
-        f"Targets: {targets.source}; the peers on every {_PEER_STEP}th, frame after frame, given the "
-        "robot's own fingertips (which they can reach exactly); HandMLP, in batches of "
+        f"Targets: {targets.source}; the peers on every {_PEER_STEP}th, frame after frame, given "
+        "the robot's own fingertips (which they can reach exactly); HandMLP, in batches of "
         f"{BATCH}, is given the coefficients of the human hand fitted to them. Tip error: distance "
-        "to the recorded fingertip. dex-retargeting keeps its usual weights and tolerances, without "
-        "its low-pass filter.",
+        "to the recorded fingertip. dex-retargeting keeps its usual weights and tolerances, "
+        "without its low-pass filter.",
     )
 
 

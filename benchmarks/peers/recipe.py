@@ -46,12 +46,12 @@ class Recipe:
         import torch
 
         self._torch = torch
-        torch.set_num_threads(os.cpu_count() or 1)
         path = folder / f"MANO_{'RIGHT' if right else 'LEFT'}.pkl"
         with contextlib.redirect_stdout(io.StringIO()):  # smplx prints what it misses
             self._hand = smplx.MANO(str(path), is_rhand=right, use_pca=True, num_pca_comps=15)
         self._tips = list(TIP_VERTICES.values())
         self.components = components
+        self.threads = self._best_threads()
         self.seconds: list[float] = []
 
     def fit(self, target: FloatArray, seed: int = 0) -> tuple[FloatArray, FloatArray]:
@@ -64,6 +64,29 @@ class Recipe:
         Returns:
             Coefficients (N, 15) [rad] and fingertips (N, 5, 3) [m].
         """
+        self._torch.set_num_threads(self.threads)
+        began = time.perf_counter()
+        whole = self._descend(target, seed, STEPS)
+        self.seconds.append(time.perf_counter() - began)
+        torch, frames = self._torch, len(whole)
+        with torch.no_grad():
+            found = self._points(whole, torch.zeros(frames, 3), torch.zeros(frames, 10))[:, 1:]
+        return whole.numpy().astype(np.float64), found.numpy().astype(np.float64)
+
+    def _best_threads(self) -> int:
+        """All cores, or one where that is faster: on a busy machine threads wait for each other."""
+        speed = {}
+        for threads in (os.cpu_count() or 1, 1):
+            self._torch.set_num_threads(threads)
+            target = np.zeros((BATCH, 5, 3))
+            self._descend(target, 0, 3)
+            began = time.perf_counter()
+            self._descend(target, 0, 20)
+            speed[threads] = time.perf_counter() - began
+        return min(speed, key=lambda threads: speed[threads])
+
+    def _descend(self, target: FloatArray, seed: int, steps: int):  # type: ignore[no-untyped-def]
+        """The coefficients (N, 15) after some steps of Adam."""
         torch = self._torch
         frames = len(target)
         dice = torch.Generator().manual_seed(seed)
@@ -74,19 +97,14 @@ class Recipe:
         with torch.no_grad():
             wrist = self._points(torch.zeros(1, 15), zeros[:1], betas[:1])[:, :1]
         goal = torch.cat([wrist.expand(frames, 1, 3), tips], dim=1)
-        began = time.perf_counter()
         c = (0.1 * torch.rand(frames, self.components, generator=dice)).requires_grad_()
         adam = torch.optim.Adam([c], lr=_LEARNING_RATE)
-        for _ in range(STEPS):
+        for _ in range(steps):
             adam.zero_grad()
             points = self._points(torch.cat([c, rest], dim=1), zeros, betas)
             torch.nn.functional.smooth_l1_loss(points, goal).backward()
             adam.step()
-        self.seconds.append(time.perf_counter() - began)
-        with torch.no_grad():
-            whole = torch.cat([c, rest], dim=1)
-            found = self._points(whole, zeros, betas)[:, 1:]
-        return whole.numpy().astype(np.float64), found.numpy().astype(np.float64)
+        return torch.cat([c, rest], dim=1).detach()
 
     def _points(self, c, zeros, betas):  # type: ignore[no-untyped-def]
         """Wrist and five fingertips out of a forward pass of the whole hand."""
