@@ -1,0 +1,1 @@
+"""Speed and accuracy of this library beside its peers, measured in one run (`make bench`)."""

@@ -1,0 +1,77 @@
+"""The ratios and limits that `make bench CHECK=1` holds the library to, as one table."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One limit on one measured figure.
+
+    Attributes:
+        metric: name under which the report collects the figure.
+        least: smallest value allowed.
+        most: largest value allowed.
+        unit: of both.
+        meaning: what the figure is.
+    """
+
+    metric: str
+    meaning: str
+    least: float = -math.inf
+    most: float = math.inf
+    unit: str = ""
+
+    def holds(self, value: float) -> bool:
+        """Whether a figure is within the limits; NaN is not."""
+        return self.least <= value <= self.most
+
+    @property
+    def wanted(self) -> str:
+        """The limit in words."""
+        sign, limit = (">=", self.least) if math.isfinite(self.least) else ("<=", self.most)
+        return f"{sign} {limit:,.6g}{self.unit}"
+
+
+BOUNDS = (
+    Bound("fit6_ratio", "fit, 6 components, float32, batch 300, over the recipe", 10_000, unit="x"),
+    Bound(
+        "fit15_ratio", "fit, 15 components, float32, batch 300, over the recipe", 4_000, unit="x"
+    ),
+    Bound(
+        "fit_default_ratio",
+        "default fit (float64, 15 components, prior), batch 300, over the recipe",
+        3_000,
+        unit="x",
+    ),
+    Bound("fit6_median", "median residual over the recipe's, 6 components", most=1.0, unit="x"),
+    Bound("fit15_median", "median residual over the recipe's, 15 components", most=1.0, unit="x"),
+    Bound(
+        "fit_default_median", "median residual of the default over the recipe's", most=1.0, unit="x"
+    ),
+    Bound("fit_failures", "reachable targets missed by more than 1 mm", most=0.02, unit=" %"),
+    Bound(
+        "fit_jumps", "frames whose coefficients jump (0.05 sigma for 1e-3 rad)", most=0.0, unit=" %"
+    ),
+    Bound("hand_mean", "mean fingertip error of HandMLP, no refinement", most=25.0, unit=" um"),
+    Bound("hand_p99", "99th percentile of the same", most=100.0, unit=" um"),
+    Bound(
+        "hand_refined_mean", "mean fingertip error of HandMLP, one refinement", most=0.2, unit=" um"
+    ),
+    Bound("arm_over_pink", "dual-arm IK over pink", 1_000, unit="x"),
+    Bound("arm_over_mink", "dual-arm IK over mink", 1_000, unit="x"),
+    Bound("arm_within", "arm frames within 1 mm and 1 degree", 99.4, unit=" %"),
+    Bound("arm_violations", "arm joints beyond a limit", most=0.0),
+    Bound("fit_latency", "one hand fit, warm, median", most=80.0, unit=" us"),
+    Bound("arm_latency", "one arm solve, warm, median", most=15.0, unit=" us"),
+    Bound("mlp_latency", "HandMLP, one frame of both hands, median", most=15.0, unit=" us"),
+    Bound("replay_500", "`retarget replay` of 500 frames, start to exit", most=1.5, unit=" s"),
+    Bound("replay_rate", "`retarget replay` of 100,000 frames", 20_000, unit=" frames/s"),
+    Bound("replay_memory", "peak memory of 100,000 over 10,000 frames", most=1.05, unit="x"),
+    Bound("fit_growth", "time of 30x the frames, fit", most=33.0, unit="x"),
+    Bound("arm_growth", "time of 30x the frames, arms", most=33.0, unit="x"),
+    Bound("fit_memory_growth", "memory a frame at 30x the frames, fit", most=1.1, unit="x"),
+    Bound("arm_memory_growth", "memory a frame at 30x the frames, arms", most=1.1, unit="x"),
+)

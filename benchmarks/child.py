@@ -1,0 +1,137 @@
+"""Runs in a process of its own: a replay with its parts timed, or the memory a call takes.
+
+    python -m benchmarks.child replay DEMO RESULT
+    python -m benchmarks.child memory fit|arms FRAMES RESULT
+
+The result, JSON, holds seconds by part, or bytes.
+"""
+
+from __future__ import annotations
+
+import time
+
+_BEGAN = time.perf_counter()
+
+import importlib  # noqa: E402
+import json  # noqa: E402
+import sys  # noqa: E402
+from collections.abc import Callable  # noqa: E402
+from contextlib import suppress  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+# part of the time -> where it is spent; what a version does not have is not timed
+_PARTS = {
+    "robot, hands, networks": ["retarget.commands.options:load_retargeter"],
+    "read and check": ["retarget.replay:checked"],
+    "fit": ["retarget.fitter:MANOFitter.fit", "retarget.retargeter:Retargeter._label_jumps"],
+    "network": ["retarget.hand_mlp:HandMLP.joints"],
+    "arms": ["retarget.arm_ik:ArmIK.solve_trajectory"],
+    "statistics": ["retarget.replay_record:ReplayRecord.add", "retarget.replay:_side"],
+    "report": ["retarget.report:print_replay"],
+}
+
+
+def main() -> None:
+    """Do as the command line says."""
+    kind, *arguments = sys.argv[1:]
+    result = Path(arguments.pop())
+    found = {"replay": _replay, "memory": _memory}[kind](*arguments)
+    result.write_text(json.dumps(found), encoding="utf-8")
+
+
+def _replay(demo: str) -> dict[str, float]:
+    """Seconds by part of ``retarget replay DEMO``, and ``peak`` bytes of memory."""
+    from retarget.cli import app
+
+    for places in _PARTS.values():
+        for place in places:
+            with suppress(ImportError):
+                importlib.import_module(place.split(":")[0])
+    options = importlib.import_module("retarget.commands.replay")
+    imported = time.perf_counter()
+    spent = dict.fromkeys(_PARTS, 0.0)
+    for part, places in _PARTS.items():
+        for place in places:
+            module, _, path = place.partition(":")
+            _timed(module, path, part, spent)
+    with suppress(AttributeError):  # the command has its own name for it
+        options.load_retargeter = importlib.import_module(
+            "retarget.commands.options"
+        ).load_retargeter
+    with suppress(SystemExit):
+        app(["replay", demo])
+    ended = time.perf_counter()
+    rest = ended - imported - sum(spent.values())
+    return {
+        "imports": imported - _BEGAN,
+        **spent,
+        "the rest": rest,
+        "peak": float(_status("VmHWM")),
+    }
+
+
+_inside: list[str] = []
+
+
+def _timed(module: str, path: str, part: str, spent: dict[str, float]) -> None:
+    """Replace a function by one that adds its time to a part, unless called within another part."""
+    try:
+        owner: Any = importlib.import_module(module)
+        *parents, name = path.split(".")
+        for parent in parents:
+            owner = getattr(owner, parent)
+        original: Callable[..., Any] = getattr(owner, name)
+    except (ImportError, AttributeError):
+        return
+
+    def timed(*args: Any, **kwargs: Any) -> Any:
+        if _inside:
+            return original(*args, **kwargs)
+        _inside.append(part)
+        began = time.perf_counter()
+        try:
+            return original(*args, **kwargs)
+        finally:
+            spent[part] += time.perf_counter() - began
+            _inside.pop()
+
+    setattr(owner, name, timed)
+
+
+def _memory(what: str, frames: str) -> dict[str, float]:
+    """Peak bytes that one call on so many frames takes beyond its inputs."""
+    import numpy as np
+
+    from benchmarks.targets import load_targets
+    from retarget import ArmIK, MANOFitter, Robot
+
+    robot = Robot.load()
+    targets, count = load_targets(robot), int(frames)
+    if what == "fit":
+        fitter = MANOFitter(robot)
+        inputs = fitter.frames[1].human(targets.tips(1))
+        call: Callable[[Any], Any] = lambda x: fitter.fit_human(1, x)  # noqa: E731
+    else:
+        call, inputs = ArmIK(robot, "right").solve, targets.T_world_wrist[:, :, 1]
+        inputs = inputs.reshape(-1, 4, 4)
+    inputs = np.resize(inputs, (count, *inputs.shape[1:]))
+    call(inputs[:300])
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # peak := present
+    before = _status("VmRSS")
+    call(inputs)
+    return {"bytes": float(_status("VmHWM") - before)}
+
+
+def _status(key: str) -> int:
+    """A figure of this process's memory in bytes; 0 where the system does not tell."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith(key + ":"):
+                return 1024 * int(line.split()[1])
+    return 0
+
+
+if __name__ == "__main__":
+    main()
