@@ -106,4 +106,39 @@ struct ArmEvaluation {
   double *pose, *jacobian, *cost, *gradient, *hessian;  // (4, 4), (6, n) unscaled, (), (n), (n, n)
 };
 
+/// Hands posed by coefficients (inputs: components a row), their points to be written.
+struct PointsBatch {
+  long frames;
+  const double* coefficients;
+  double* points;
+  long coefficients_stride, points_stride;  // from one frame to the next
+  long next;                                // the next frame nobody has taken
+};
+
+constexpr int kMaxLayers = 8;
+constexpr int kMaxWidth = 1024;
+constexpr int kLine = 8;    // layers are rounded up to so many outputs: 64 bytes
+constexpr int kPanel = 32;  // outputs whose weights lie together
+
+/// Perceptrons of one shape, one a hand: x -> x W + b, with SiLU between the layers. A network's numbers
+/// lie in the order of their use, 64-byte aligned: per layer the biases, then W in panels of kPanel
+/// outputs (the last as wide as is left), each (inputs, width).
+struct MlpModel {
+  int networks, layers;
+  int sizes[kMaxLayers + 1];  // inputs, hidden layers, outputs
+  int widest;                 // layer or input, rounded up to kLine
+  const double* numbers;
+  long per_network;
+  const double *lower, *upper;  // (networks, outputs)
+};
+
+/// Frames to map, (frames, networks, inputs) to (frames, networks, outputs).
+struct MlpBatch {
+  long frames;
+  const double* inputs;
+  double* outputs;
+  bool clamp;
+  long next;
+};
+
 }  // namespace retarget

@@ -19,4 +19,5 @@ NB_MODULE(_native, m) {
   m.def("compiler", [] { return std::string(__VERSION__); });
   bind_hand(m);
   bind_arm(m);
+  bind_mlp(m);
 }

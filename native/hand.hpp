@@ -55,6 +55,12 @@ class HandProblem {
     soft_lower_ = lower, soft_upper_ = upper, soft_weight_ = V(E(weight));
   }
 
+  /// The points alone, (points) at z.
+  void place(const V* z, Vec3<V>* points) {
+    set_pose(z);
+    for (int p = 0; p < model_.points; ++p) points[p] = place_point(p);
+  }
+
   void evaluate(const V* z, Point<V>& out) {
     set_pose(z);
     out.cost = V(E(0));

@@ -36,6 +36,7 @@ class HandModelOwner {
 class HandSolver {
  public:
   explicit HandSolver(const HandArrays& arrays) : f64_(arrays), f32_(arrays) {}
+  const HandModel<double>& model() const { return f64_.model(); }
   int points() const { return f64_.model().points; }
   int components() const { return f64_.model().components; }
   int unknowns() const { return components() + (f64_.model().wrist ? 6 : 0); }

@@ -3,6 +3,8 @@
 
 #include "arm_slide.hpp"
 #include "hand_fit.hpp"
+#include "hand_points.hpp"
+#include "mlp.hpp"
 
 namespace RETARGET_ISA {
 namespace {
@@ -117,6 +119,8 @@ constexpr retarget::KernelsOf<E> kernels_of() {
           hand_workspace<E>,
           hand_fit<E>,
           hand_evaluate<E>,
+          points_workspace<E>,
+          hand_points<E>,
           arm_workspace<E>,
           arm_run<E, ArmReach<Pack<E>>>,
           arm_run<E, ArmSlide<Pack<E>>>,
@@ -127,6 +131,7 @@ constexpr retarget::KernelsOf<E> kernels_of() {
 
 // constant, so that nothing of this file runs before it is chosen
 extern const retarget::Kernels kernels;
-constexpr retarget::Kernels kernels = {RETARGET_ISA_NAME, kernels_of<double>(), kernels_of<float>()};
+constexpr retarget::Kernels kernels = {RETARGET_ISA_NAME, kernels_of<double>(), kernels_of<float>(),
+                                       mlp_workspace, mlp};
 
 }  // namespace RETARGET_ISA

@@ -10,6 +10,8 @@ struct KernelsOf {
   long (*hand_workspace)(const HandModel<E>&);  // bytes one worker needs, 64-byte aligned
   void (*hand_fit)(const HandModel<E>&, HandBatch&, const LmOptions&, void* workspace);
   void (*hand_evaluate)(const HandModel<E>&, const HandBatch&, const HandEvaluation&, void* workspace);
+  long (*points_workspace)(const HandModel<E>&);
+  void (*hand_points)(const HandModel<E>&, PointsBatch&, void* workspace);
   long (*arm_workspace)(const ArmModel<E>&);
   void (*arm_reach)(const ArmModel<E>&, ArmBatch&, const LmOptions&, void* workspace);
   void (*arm_slide)(const ArmModel<E>&, ArmBatch&, const LmOptions&, void* workspace);
@@ -20,6 +22,8 @@ struct Kernels {
   const char* isa;
   KernelsOf<double> f64;
   KernelsOf<float> f32;
+  long (*mlp_workspace)(const MlpModel&);
+  void (*mlp)(const MlpModel&, MlpBatch&, void* workspace);
 };
 
 }  // namespace retarget

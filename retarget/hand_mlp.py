@@ -1,7 +1,7 @@
 """HandMLP: fingertips of predicted human hands -> active joints of the robot's hands.
 
-One small network a hand (15-64-128-64-6, SiLU) evaluated in numpy, both hands at once; an optional
-Gauss-Newton step through one more fit removes what the network leaves.
+One small network a hand (15-64-128-64-6, SiLU), both hands in one call of the native core; an
+optional Gauss-Newton step through one more fit removes what the network leaves.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retarget.errors import InputError
+from retarget.keypoints import TIP_VERTICES
+from retarget.native_checks import numbers
+from retarget.native_mlp import NativeMLP
+from retarget.native_points import NativePoints
 from retarget.types import SIDES, FloatArray
 
 if TYPE_CHECKING:
@@ -27,6 +31,8 @@ _DAMPING = 1e-4
 @dataclass(frozen=True)
 class Network:
     """Weights of both hands' networks, left then right, and the scaling around them.
+
+    Called, it is the formula in numpy, which `NativeMLP` must agree with.
 
     Attributes:
         weights: per layer (2, inputs, outputs).
@@ -70,6 +76,15 @@ class HandMLP:
         self.network = network
         self.fitter = fitter
         self.errors = dict(errors or {})
+        self._evaluate = NativeMLP(
+            network.weights,
+            network.biases,
+            network.center,
+            network.spread,
+            network.lower,
+            network.upper,
+        )
+        self._tips: dict[int, NativePoints] = {}  # by number of coefficients
 
     @classmethod
     def load(cls, path: str | Path | None = None, *, fitter: MANOFitter | None = None) -> HandMLP:
@@ -139,46 +154,62 @@ class HandMLP:
         Raises:
             InputError: wrong shape, or a negative `refine`.
         """
-        return self.joints_from_fingertips(self.fitter.fingertips(pca), refine=refine)
+        c = numbers(pca, "pca")
+        if c.ndim < 2 or c.shape[-2] != 2:
+            raise InputError(f"pca must have shape (..., 2, K), got {c.shape}")
+        if c.shape[-1] not in self._tips:
+            self._tips[c.shape[-1]] = NativePoints(
+                self.fitter.hands, tuple(TIP_VERTICES.values()), components=c.shape[-1]
+            )
+        if c.size == 0:
+            return np.empty((*c.shape[:-1], 6))
+        return self.joints_from_fingertips(self._tips[c.shape[-1]](c), refine=refine)
 
     def joints_from_fingertips(self, fingertips: ArrayLike, *, refine: int = 0) -> FloatArray:
         """Active joints for human fingertips (..., 2, 5, 3) in the hand model's frame [m].
 
         Returns:
             (..., 2, 6) active joints [rad], within the limits; NaN where the input is NaN.
+
+        Raises:
+            InputError: wrong shape or type, or a negative `refine`.
         """
-        tips = np.asarray(fingertips, dtype=np.float64)
-        if tips.ndim < 3 or tips.shape[-3:] != (2, 5, 3):
-            raise InputError(f"fingertips must have shape (..., 2, 5, 3), got {tips.shape}")
+        tips = numbers(fingertips, "fingertips")
+        shape = tips.shape
+        if shape[-3:] != (2, 5, 3):
+            raise InputError(f"fingertips must have shape (..., 2, 5, 3), got {shape}")
         if refine < 0:
             raise InputError(f"refine must not be negative, got {refine}")
-        lead = tips.shape[:-3]
-        flat = np.moveaxis(tips.reshape(-1, 2, 15), 1, 0)
-        q = self._clamped(self.network(flat))
+        lead = shape[:-3]
+        if tips.size == 0:
+            return np.empty((*lead, 2, 6))
+        flat = tips.reshape(*lead, 2, 15)
+        q = self._evaluate(flat)
+        if refine == 0:
+            return q
+        q, flat = q.reshape(-1, 2, 6), flat.reshape(-1, 2, 15)
         for _ in range(refine):
             q = self._refined(q, flat)
-        return np.moveaxis(q, 0, 1).reshape(*lead, 2, 6)
-
-    def _clamped(self, q: FloatArray) -> FloatArray:
-        return np.clip(q, self.network.lower, self.network.upper)
+        return q.reshape(*lead, 2, 6)
 
     def _refined(self, q: FloatArray, wanted: FloatArray) -> FloatArray:
-        """One Gauss-Newton step on ``wanted - fit(robot tips of q)``, both hands (2, N, ...).
+        """One Gauss-Newton step on ``wanted - fit(robot tips of q)``, both hands (N, 2, ...).
 
         The fit of the robot's own tips, not the tips themselves, is compared with what is wanted:
         the network was asked for the fit, whose residual must not be chased.
         """
         robot, frames = self.fitter.robot, self.fitter.frames
-        out = np.empty_like(q)
+        out = np.full_like(q, np.nan)
+        known = np.isfinite(np.concatenate([q, wanted], axis=-1)).all(axis=-1)
         for side, frame in enumerate(frames):
-            known = np.isfinite(q[side]).all(axis=-1) & np.isfinite(wanted[side]).all(axis=-1)
-            tips = frame.human(robot.hand_tips(SIDES[side], q[side][known]))
+            rows = known[:, side]
+            joints = q[rows, side]
+            tips = frame.human(robot.hand_tips(SIDES[side], joints))
             pca = self.fitter.fit_human(side, tips).pca
-            miss = wanted[side][known] - self.fitter.tips_of(side, pca).reshape(-1, 15)
-            J = robot.hand_tips_jacobian(SIDES[side], q[side][known])
+            miss = wanted[rows, side] - self.fitter.tips_of(side, pca).reshape(-1, 15)
+            J = robot.hand_tips_jacobian(SIDES[side], joints)
             J = np.einsum("ij,nfjk->nfik", frame.linear, J).reshape(-1, 15, 6)
             H = np.swapaxes(J, -1, -2) @ J + _DAMPING**2 * np.eye(6)
             step = np.linalg.solve(H, np.swapaxes(J, -1, -2) @ miss[..., None])[..., 0]
-            out[side] = np.nan
-            out[side][known] = q[side][known] + step
-        return self._clamped(out)
+            out[rows, side] = joints + step
+        return np.asarray(np.clip(out, self.network.lower[:, 0], self.network.upper[:, 0]))

@@ -14,6 +14,8 @@ from native_cases import TIPS, arm, blended_hand, hand_targets
 from retarget import _native
 from retarget.errors import InputError
 from retarget.native import NativeHand
+from retarget.native_mlp import NativeMLP
+from retarget.native_points import NativePoints
 
 NUMBERS: list[Any] = [
     0,
@@ -80,7 +82,10 @@ def main(calls: int) -> None:
     zeros, yes = np.zeros((3, 4)), np.ones(3, dtype=bool)
     start = np.tile(chain.posture, (3, 1))
     how: dict[str, Any] = {"max_iterations": 5, "threads": 1}
-    raw = fitter._solver, solver._solver
+    layers = [np.ones((2, 5, 9)), np.ones((2, 9, 3))], [np.ones((2, 9)), np.ones((2, 3))]
+    scaling = [np.zeros((2, 5)), np.ones((2, 5)), -np.ones((2, 3)), np.ones((2, 3))]
+    mlp, place = NativeMLP(*layers, *scaling), NativePoints((hand, hand), TIPS, components=4)
+    raw = fitter._solver, solver._solver, mlp._mlp
     cases: list[tuple[Any, list[Any], dict[str, Any]]] = [
         (
             fitter.fit,
@@ -202,11 +207,28 @@ def main(calls: int) -> None:
             ],
             {},
         ),
+        (mlp, [np.ones((4, 2, 5))], {"clamp": True, "threads": 1}),
+        (place, [np.ones((4, 2, 4))], {"threads": 1, "isa": ""}),
+        (NativeMLP, [*layers, *scaling], {"isa": ""}),
+        (NativeMLP, [layers[0][:1], layers[1][:1], *scaling], {}),
+        (raw[2].run, [np.ones((4, 2, 5)), True, 1, np.ones((4, 2, 3))], {}),
+        (_native.Mlp, [*layers, *scaling[2:], ""], {}),
+        (
+            _native.hand_points,
+            [place._solvers, np.ones((4, 2, 4)), 1, "", np.ones((4, 2, 5, 3))],
+            {},
+        ),
         (_native.HandSolver, [start, 3], {}),
         (_native.ArmSolver, [poses], {}),
         (_native.lanes, [""], {}),
     ]
-    bare = (_native.HandSolver, _native.ArmSolver, _native.lanes)
+    bare = (
+        _native.HandSolver,
+        _native.ArmSolver,
+        _native.Mlp,
+        _native.hand_points,
+        _native.lanes,
+    )
     refused = 0
     for _ in range(calls):
         function, args, kwargs = cases[rng.integers(len(cases))]
