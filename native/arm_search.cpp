@@ -48,12 +48,16 @@ void ArmSolver::search(Solved& f, const std::vector<long>& failed, const ArmSett
         best = j, least = error;  // equal minima differ by rounding: the first of them stays
       }
     }
+    // near the edge of reach steps shrink before the slowest end; a start that ended there vouches for it
+    for (std::size_t j = k * starts; nearest == INFINITY && j < (k + 1) * starts; ++j)
+      if (jobs.converged[j] && cost(jobs.position_error[j], jobs.rotation_error[j]) <= least * (1 + 1e-5))
+        f.settled[i] = true;
     if (best == none) continue;
     std::copy_n(&jobs.joints[best * n], n, &f.joints[i * n]);
     f.position_error[i] = jobs.position_error[best];
     f.rotation_error[i] = jobs.rotation_error[best];
     f.reached[i] = nearest < INFINITY;
-    f.settled[i] = f.reached[i] || jobs.converged[best];
+    f.settled[i] = f.settled[i] || f.reached[i] || jobs.converged[best];
   }
 }
 

@@ -49,6 +49,14 @@ class ArmSolver {
   const std::vector<double>& lower() const { return lower_; }
   const std::vector<double>& upper() const { return upper_; }
 
+  /// Whether a joint stands on one of its limits.
+  bool at_limit(const double* q) const {
+    constexpr double kNear = 1e-9;  // [rad]
+    for (int i = 0; i < f64_.joints; ++i)
+      if (q[i] <= lower_[i] + kNear || q[i] >= upper_[i] - kNear) return true;
+    return false;
+  }
+
   /// Solve all sequences; a pose that is not finite is missing: joints are held, errors NaN.
   /// Throws std::invalid_argument for a pose that is no rigid transform.
   void solve(const ArmPoses& poses, const ArmSettings& settings, int threads) const;

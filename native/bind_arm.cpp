@@ -1,5 +1,6 @@
 // The Python class ArmSolver.
 #include <algorithm>
+#include <cstdint>
 
 #include "arm_solver.hpp"
 #include "bindings.hpp"
@@ -10,6 +11,9 @@ namespace retarget {
 namespace {
 
 using Object = nb::handle;
+
+// values of retarget.types.Status
+enum : std::int64_t { kOk = 0, kAtLimit = 1, kUnreachable = 2, kNotConverged = 3, kMissingInput = 4 };
 
 void make(ArmSolver* self, Object steps_, Object axes_, Object tool_, Object base_, Object lower_,
           Object upper_, Object half_range_, Object posture_, Object known_, double rotation_weight,
@@ -58,10 +62,11 @@ ArmSettings settings_of(double position_tolerance, double rotation_tolerance, do
 
 /// Poses T_world_wrist (m, 4, 4), or sequences of them (m, N, 4, 4). Numbers holds the joints of all
 /// poses, then their position errors, then their rotation errors; flags whether they are reached, then
-/// settled, then missing.
+/// settled, then missing; status what retarget.types.Status makes of that.
 void solve(const ArmSolver& self, Object targets_, Object start_, Object moving_, double position_tolerance,
            double rotation_tolerance, double posture_gain, double goal, int starts, int max_iterations,
-           bool lean, bool single, int threads, Object numbers_, Object flags_, Object iterations_) {
+           bool lean, bool single, int threads, Object numbers_, Object flags_, Object status_,
+           Object iterations_) {
   const Doubles targets(targets_, "T_world_wrist"), start(start_, "start");
   const Lent<const bool> moving(moving_, "moving");
   const bool sequences = targets.axes() == 4;
@@ -82,6 +87,8 @@ void solve(const ArmSolver& self, Object targets_, Object start_, Object moving_
   const Lent<double> numbers(numbers_, "numbers");
   const Lent<bool> flags(flags_, "flags");
   const Lent<int> iterations(iterations_, "iterations");
+  const Lent<std::int64_t> status(status_, "status");
+  std::int64_t* const statuses = status.checked({all}, false);
   poses.joints = numbers.checked({all * (n + 2)}, false);
   poses.position_error = poses.joints + all * n;
   poses.rotation_error = poses.position_error + all;
@@ -91,6 +98,11 @@ void solve(const ArmSolver& self, Object targets_, Object start_, Object moving_
   poses.iterations = iterations.checked({all}, false);
   const nb::gil_scoped_release release;
   self.solve(poses, settings, threads);
+  for (long i = 0; i < all; ++i)
+    statuses[i] = poses.missing[i]    ? kMissingInput
+                  : poses.reached[i]  ? (self.at_limit(poses.joints + i * n) ? kAtLimit : kOk)
+                  : poses.settled[i] ? kUnreachable
+                                     : kNotConverged;
 }
 
 void evaluate(const ArmSolver& self, Object targets_, Object joints_, Object pose_, Object jacobian_,

@@ -97,6 +97,11 @@ class Chain:
         return len(self.names)
 
     @property
+    def steps(self) -> FloatArray:
+        """(n, 3) from joint to joint at q = 0 [m]."""
+        return np.ascontiguousarray(self.constant[:, :3, 3])
+
+    @property
     def half_range(self) -> FloatArray:
         """Half of each joint's range, (n,) [rad]; at most pi."""
         return np.asarray(np.minimum(0.5 * (self.upper - self.lower), np.pi))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retarget.arm_chain import Chain
+from retarget.arm_engines import ENGINES, ArmEngine, NativeEngine, NumpyEngine
 from retarget.arm_input import first_index, read_poses
 from retarget.arm_solver import ArmSolver
 from retarget.errors import InputError
-from retarget.geometry import transform_inverse
 from retarget.kinematics import Kinematics
 from retarget.robot import Robot
 from retarget.robot_model import limits
-from retarget.types import ArmSolution, BoolArray, FloatArray, Status
-
-AT_LIMIT = 1e-9  # a joint this near to a limit stands on it [rad]
+from retarget.types import ArmSolution, BoolArray, FloatArray
 
 
 class ArmIK:
@@ -50,6 +49,8 @@ class ArmIK:
         rotation_tolerance: largest rotation error of a reached pose [rad].
         rotation_weight: what an angle counts against a length [m/rad].
         posture_gain: how far the joints may lean to the posture while the wrist moves [1/m].
+        engine: "native" runs in C++, "numpy" is the reference it is tested against.
+        threads: of the native engine; 0 for as many as are useful. They do not change the result.
 
     Attributes:
         joints: the n joint names.
@@ -76,6 +77,8 @@ class ArmIK:
         rotation_tolerance: float = 1e-5,
         rotation_weight: float = 0.15,
         posture_gain: float = 10.0,
+        engine: str = "native",
+        threads: int = 0,
     ) -> None:
         robot = robot if isinstance(robot, Robot) else Robot.load(robot)
         arm = robot.side(side)
@@ -92,6 +95,8 @@ class ArmIK:
             rotation_tolerance=rotation_tolerance,
             rotation_weight=rotation_weight,
             posture_gain=posture_gain,
+            engine=engine,
+            threads=threads,
         )
 
     @classmethod
@@ -102,7 +107,7 @@ class ArmIK:
         frame: str,
         posture: ArrayLike | None = None,
         T_world_base: ArrayLike | None = None,
-        **settings: float,
+        **settings: Any,
     ) -> ArmIK:
         """An arm of any robot: up to 12 revolute joints in series.
 
@@ -136,6 +141,9 @@ class ArmIK:
         frame: str,
         posture: FloatArray,
         T_world_base: FloatArray,
+        *,
+        engine: str = "native",
+        threads: int = 0,
         **settings: float,
     ) -> None:
         if posture.shape != (chain.size,):
@@ -144,8 +152,15 @@ class ArmIK:
             raise InputError(f"posture {posture.tolist()} is not within the joint limits")
         if T_world_base.shape != (4, 4):
             raise InputError(f"T_world_base must have shape (4, 4), got {T_world_base.shape}")
+        if engine not in ENGINES:
+            raise InputError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}")
         self._chain = chain
-        self._solver = ArmSolver(chain, posture, **settings)  # type: ignore[arg-type]
+        solver = ArmSolver(chain, posture, **settings)  # type: ignore[arg-type]
+        self._engine: ArmEngine = (
+            NativeEngine(solver, T_world_base, threads)
+            if engine == "native"
+            else NumpyEngine(solver, T_world_base)
+        )
         self.joints, self.frame = chain.names, frame
         self.posture, self.T_world_base = _read_only(posture), _read_only(T_world_base)
 
@@ -181,10 +196,8 @@ class ArmIK:
         Raises:
             InputError: a shape is wrong, a finite pose is no rigid transform, q0 is not finite.
         """
-        T, missing = self._targets(T_world_wrist)
-        lead = T.shape[:-2]
-        start, moving = self._origin(q0, lead)
-        return self._frame(T, missing, start, moving)
+        T = _shaped(T_world_wrist)
+        return self._run(T, T.shape[:-2], T.shape[:-2], q0)
 
     def solve_trajectory(
         self, T_world_wrist: ArrayLike, q0: ArrayLike | None = None
@@ -203,45 +216,37 @@ class ArmIK:
         Raises:
             InputError: a shape is wrong, a finite pose is no rigid transform, q0 is not finite.
         """
-        T, missing = self._targets(T_world_wrist)
+        T = _shaped(T_world_wrist)
         if T.ndim < 3:
             raise InputError(f"T_world_wrist must have shape (..., N, 4, 4), got {T.shape}")
-        *lead, frames = T.shape[:-2]
-        q, moving = self._origin(q0, tuple(lead))
-        solutions = []
-        for k in range(frames):
-            solution = self._frame(T[..., k, :, :], missing[..., k], q, moving)
-            q, moving = solution.q, moving | ~missing[..., k]
-            solutions.append(solution)
-        return _stack(solutions, tuple(lead), self._chain.size)
+        return self._run(T, T.shape[:-2], T.shape[:-3], q0)
 
-    def _frame(
-        self, T: FloatArray, missing: BoolArray, start: FloatArray, moving: BoolArray
+    def _run(
+        self,
+        T: FloatArray,
+        lead: tuple[int, ...],
+        sequences: tuple[int, ...],
+        q0: ArrayLike | None,
     ) -> ArmSolution:
-        """Solve the poses (..., 4, 4) that are there, hold the others."""
-        lead = T.shape[:-2]
-        there = ~missing
-        solved = self._solver.solve(T[there], start[there], moving[there])
-        reached = np.where(self._limited(solved.q), Status.AT_LIMIT, Status.OK)
-        failed = np.where(solved.settled, Status.UNREACHABLE, Status.NOT_CONVERGED)
-        q = start.copy()
-        position, rotation = np.full(lead, np.nan), np.full(lead, np.nan)
-        status = np.full(lead, int(Status.MISSING_INPUT), dtype=np.int64)
-        iterations = np.zeros(lead, dtype=np.int64)
-        q[there] = solved.q
-        position[there], rotation[there] = solved.position_error, solved.rotation_error
-        status[there] = np.where(solved.reached, reached, failed)
-        iterations[there] = solved.iterations
-        return ArmSolution(q, position, rotation, status, iterations)
-
-    def _limited(self, q: FloatArray) -> BoolArray:
-        lower, upper = self._chain.lower + AT_LIMIT, self._chain.upper - AT_LIMIT
-        return np.asarray(np.any((q <= lower) | (q >= upper), axis=-1))
-
-    def _targets(self, T_world_wrist: ArrayLike) -> tuple[FloatArray, BoolArray]:
-        """Wanted poses in the base frame with exact rotations, and which of them are missing."""
-        T, missing = read_poses(T_world_wrist, "T_world_wrist")
-        return np.asarray(transform_inverse(self.T_world_base) @ T), missing
+        """Solve poses (*lead, 4, 4), which are sequences of successive frames."""
+        start, moving = self._origin(q0, sequences)
+        count, n = math.prod(sequences), self._chain.size
+        frames = lead[-1] if len(lead) > len(sequences) else 1
+        if count * frames == 0:
+            return _empty(lead, n)
+        poses = T.reshape(count, frames, 4, 4)
+        try:
+            found = self._engine.solve(poses, start.reshape(count, n), moving.reshape(count))
+        except InputError:
+            read_poses(T, "T_world_wrist")  # tells which of the caller's poses, and what it lacks
+            raise
+        return ArmSolution(
+            q=found.q.reshape(*lead, n),
+            position_error=found.position_error.reshape(lead),
+            rotation_error=found.rotation_error.reshape(lead),
+            status=found.status.reshape(lead),
+            iterations=found.iterations.reshape(lead),
+        )
 
     def _origin(self, q0: ArrayLike | None, lead: tuple[int, ...]) -> tuple[FloatArray, BoolArray]:
         """Joints the arm comes from, (..., n), and whether it was really there."""
@@ -271,16 +276,13 @@ def _read_only(values: FloatArray) -> FloatArray:
     return copy
 
 
-def _stack(solutions: Sequence[ArmSolution], lead: tuple[int, ...], joints: int) -> ArmSolution:
-    """Solutions of successive frames as one, frames behind the leading axes."""
-    axis = len(lead)
-    if not solutions:
-        none, count = np.zeros((*lead, 0)), np.zeros((*lead, 0), dtype=np.int64)
-        return ArmSolution(np.zeros((*lead, 0, joints)), none, none.copy(), count, count.copy())
-    return ArmSolution(
-        q=np.stack([s.q for s in solutions], axis),
-        position_error=np.stack([s.position_error for s in solutions], axis),
-        rotation_error=np.stack([s.rotation_error for s in solutions], axis),
-        status=np.stack([s.status for s in solutions], axis),
-        iterations=np.stack([s.iterations for s in solutions], axis),
-    )
+def _shaped(T_world_wrist: ArrayLike) -> FloatArray:
+    T = np.asarray(T_world_wrist, dtype=np.float64)
+    if T.ndim < 2 or T.shape[-2:] != (4, 4):
+        raise InputError(f"T_world_wrist must have shape (..., 4, 4), got {T.shape}")
+    return T
+
+
+def _empty(lead: tuple[int, ...], joints: int) -> ArmSolution:
+    none, count = np.zeros(lead), np.zeros(lead, dtype=np.int64)
+    return ArmSolution(np.zeros((*lead, joints)), none, none.copy(), count, count.copy())

@@ -173,6 +173,11 @@ class ArmSolver:
         order = np.argsort(distance, axis=1, kind="stable")[:, : self.starts]
         return u[order]
 
+    @property
+    def known_joints(self) -> FloatArray:
+        """(memory, n) joint positions spread evenly over the limits, to start from [rad]."""
+        return np.asarray(self._known[0] * self.chain.half_range)
+
     @cached_property
     def _known(self) -> tuple[FloatArray, FloatArray]:
         """Scaled joints (memory, n) spread evenly over the limits, and where their wrists are."""

@@ -2,7 +2,7 @@
 
 One code for numpy and torch (any device). In coordinates ``z = c / sigma`` it minimises
 ``sum rho(tips(z) - target) + prior |z|^2``. Gauss-Newton alone crawls where the weak prior meets a
-residual, so the residual's curvature is kept; the damping is absolute in z, a step is at most
+residual, so near the minimum the residual's curvature is kept; the damping is absolute in z, a step is at most
 `STEP_CAP` long, and a frame ends when its step is below rounding. What a frame gives does not
 depend on its neighbours.
 """
@@ -24,6 +24,7 @@ from retarget.types import BoolArray, FloatArray, IntArray
 Array = Any  # a numpy array or a torch tensor
 
 STEP_CAP = 2.0  # [standard deviations]
+STEP_NEAR = 1.0  # steps below it take the curvature; farther out Gauss-Newton finds its way better
 STEP_DONE = 1e-9  # the step after which a frame has ended; Newton squares it
 STEP_SURE = 1e-5  # below it the cost cannot tell steps apart, and Newton needs no telling
 DAMPING, DAMPING_FLOOR, DAMPING_END = 1e-6, 1e-8, 1e3
@@ -92,20 +93,18 @@ class NewtonFit:
 
     def _fit_block(self, target: FloatArray) -> tuple[FloatArray, IntArray, BoolArray]:
         z, cost, iterations, converged = self._descend(target, self._start(target))
-        dice = np.random.default_rng(0)
-        for _ in range(RESTARTS):  # the same further starts for every frame, where one failed
+        for further in restarts(z.shape[1]):
             left = np.flatnonzero(~converged)
             if not len(left):
                 break
-            start = np.tile(dice.normal(size=z.shape[1]), (len(left), 1))
-            again = self._descend(target[left], start)
+            again = self._descend(target[left], np.tile(further, (len(left), 1)))
             better = again[3] | (again[1] < cost[left])
             for mine, new in zip((z, cost, iterations, converged), again, strict=True):
                 mine[left[better]] = new[better]
         return z, iterations, converged
 
-    def _evaluate(self, z: Array, target: Array) -> tuple[Array, Array, Array]:
-        """Cost (N,), gradient (N, K) and Hessian (N, K, K), all halved, in z."""
+    def _evaluate(self, z: Array, target: Array) -> tuple[Array, Array, Array, Array]:
+        """Cost (N,), gradient (N, K), Gauss-Newton matrix and curvature (N, K, K), halved, in z."""
         xp, beta, prior = self._xp, self.settings.beta, self.settings.prior
 
         def pull(tips: Array) -> Array:
@@ -122,7 +121,8 @@ class NewtonFit:
         gradient = (clipped[:, None, :] @ J)[:, 0] + prior * z
         eye = self._layer.array(np.eye(k))
         scale = self._sigma[:, None] * self._sigma
-        return cost, gradient, J.swapaxes(-1, -2) @ (J * inside) + bent * scale + prior * eye
+        gauss = J.swapaxes(-1, -2) @ (J * inside) + prior * eye
+        return cost, gradient, gauss, bent * scale
 
     def _descend(
         self, target: FloatArray, start: FloatArray
@@ -135,21 +135,25 @@ class NewtonFit:
         converged = np.zeros(count, dtype=np.bool_)
         frames = np.arange(count)  # those still on their way
         goal, z = array(target), array(start)
-        cost, gradient, hessian = self._evaluate(z, goal)
+        cost, gradient, gauss, bent = self._evaluate(z, goal)
+        near = xp.zeros_like(cost)
         damping = xp.zeros_like(cost) + DAMPING
         for _ in range(self.settings.max_iterations):
-            step = xp.linalg.solve(hessian + damping[:, None, None] * eye, gradient[..., None])
+            hessian = gauss + near[:, None, None] * bent + damping[:, None, None] * eye
+            step = xp.linalg.solve(hessian, gradient[..., None])
             step = step[..., 0]
             length = xp.sqrt((step * step).sum(-1))
             downhill = (step * gradient).sum(-1) > 0.0
             tried = z - step * xp.clip(STEP_CAP / (length + 1e-300), None, 1.0)[:, None]
-            new_cost, new_gradient, new_hessian = self._evaluate(tried, goal)
+            new_cost, new_gradient, new_gauss, new_bent = self._evaluate(tried, goal)
             sure = downhill & (length < STEP_SURE)
             taken = sure | (downhill & (new_cost <= cost))
             z = xp.where(taken[:, None], tried, z)
             cost = xp.where(taken, new_cost, cost)
             gradient = xp.where(taken[:, None], new_gradient, gradient)
-            hessian = xp.where(taken[:, None, None], new_hessian, hessian)
+            gauss = xp.where(taken[:, None, None], new_gauss, gauss)
+            bent = xp.where(taken[:, None, None], new_bent, bent)
+            near = xp.where(taken, 1.0 * (length < STEP_NEAR), 0.0 * near)
             lower = xp.where(damping > DAMPING_FLOOR, 0.1 * damping, 0.0 * damping)
             damping = xp.where(taken, lower, xp.clip(8.0 * damping, DAMPING, None))
             ended = _numpy(taken & (length < STEP_DONE))
@@ -162,13 +166,18 @@ class NewtonFit:
                 converged[gone] = ended[leaving]
                 stay = array(~leaving) > 0.5
                 frames = frames[~leaving]
-                z, cost, gradient, hessian, damping, goal = (
-                    values[stay] for values in (z, cost, gradient, hessian, damping, goal)
+                z, cost, gradient, gauss, bent, near, damping, goal = (
+                    values[stay] for values in (z, cost, gradient, gauss, bent, near, damping, goal)
                 )
             if not len(frames):
                 break
         out_z[frames], out_cost[frames] = _numpy(z), _numpy(cost)
         return out_z, out_cost, iterations, converged
+
+
+def restarts(components: int) -> FloatArray:
+    """(S, K) standardised coefficients to start from where a frame failed, the same for all."""
+    return np.random.default_rng(0).normal(size=(RESTARTS, components))
 
 
 def _numpy(values: Array) -> Any:

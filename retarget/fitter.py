@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retarget.errors import InputError, ModelError
-from retarget.fit_newton import FitSettings, NewtonFit
+from retarget.fit_engines import FitEngine, engine_maker
+from retarget.fit_newton import FitSettings
 from retarget.geometry import transform_inverse, transform_points
 from retarget.hand_frame import HandFrame, hand_frames, human_wrists
 from retarget.hand_model import HandModel, hands_hash, load_hands
@@ -55,7 +56,10 @@ class MANOFitter:
         prior: weight of the squared standardised coefficients [m^2].
         beta: where the loss of a coordinate turns from quadratic to linear [m]; 1 m is plain least
             squares, a few millimetres make it robust.
-        device: None fits in numpy, else the torch device that fits, e.g. "cuda".
+        engine: "native" runs in C++; "numpy" and "torch" give the same, the latter on any device.
+        device: of the torch engine, e.g. "cuda".
+        dtype: of the native engine; "float32" iterates in single precision and polishes in double.
+        threads: of the native engine; 0 for as many as are useful. They do not change the result.
         calibrations: left and right; None takes those stored for the robot and these hands.
         recipe: "retarget", or "egovla" for the published recipe, for comparison only: fingertips
             shrunk by 1.5 about the wrist, 6 of the coefficients, Adam, no prior. It is neither
@@ -75,7 +79,10 @@ class MANOFitter:
         components: int = 15,
         prior: float = 1e-6,
         beta: float = 1.0,
-        device: str | None = None,
+        engine: str = "native",
+        device: str = "cpu",
+        dtype: str = "float64",
+        threads: int = 0,
         calibrations: Sequence[Calibration] | None = None,
         recipe: str = "retarget",
         seed: int = 0,
@@ -86,7 +93,7 @@ class MANOFitter:
         self.hands = hands if hands is not None else load_hands()
         self.hand_hash = hands_hash(self.hands)
         self.settings = FitSettings(components=components, prior=prior, beta=beta)
-        self.device = device
+        self._solvers = engine_maker(engine, device=device, dtype=dtype, threads=threads)
         self.recipe = recipe
         self.seed = seed
         self.calibrations = self._calibrations(calibrations)
@@ -203,8 +210,8 @@ class MANOFitter:
         return tuple(HandKeypoints(hand) for hand in self.hands)
 
     @cached_property
-    def _engines(self) -> tuple[NewtonFit, ...]:
-        return tuple(NewtonFit(hand, self.settings, self.device) for hand in self.hands)
+    def _engines(self) -> tuple[FitEngine, ...]:
+        return tuple(self._solvers(hand, self.settings) for hand in self.hands)
 
     def _solve(self, side: int, target: FloatArray) -> tuple[FloatArray, IntArray, BoolArray]:
         if self.recipe == "egovla":

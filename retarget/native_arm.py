@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from retarget import _native
 from retarget.errors import InputError
 from retarget.native_checks import call, is_single, numbers, real, whole
-from retarget.types import BoolArray, FloatArray
+from retarget.types import BoolArray, FloatArray, IntArray
 
 
 class NativeSolutions(NamedTuple):
@@ -24,6 +24,7 @@ class NativeSolutions(NamedTuple):
         reached: (...) both errors are within the tolerances.
         settled: (...) reached, or q is a minimum of the pose error.
         missing: (...) the pose was not finite, q is held.
+        status: (...) `Status` values.
         iterations: (...) evaluations of the derivatives on the way.
     """
 
@@ -33,6 +34,7 @@ class NativeSolutions(NamedTuple):
     reached: BoolArray
     settled: BoolArray
     missing: BoolArray
+    status: IntArray
     iterations: NDArray[np.int32]
 
 
@@ -143,7 +145,7 @@ class NativeArm:
         lead = wanted.shape[:-2]
         count, n = math.prod(lead), self.joints
         found, flags = np.empty(count * (n + 2)), np.empty((3, count), dtype=np.bool_)
-        iterations = np.empty(count, dtype=np.int32)
+        status, iterations = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int32)
         call(
             self._solver.solve,
             wanted,
@@ -160,6 +162,7 @@ class NativeArm:
             whole("threads", threads, 0),
             found,
             flags,
+            status,
             iterations,
         )
         errors = found[count * n :].reshape(2, *lead)
@@ -171,6 +174,7 @@ class NativeArm:
             reached,
             settled,
             missing,
+            status.reshape(lead),
             iterations.reshape(lead),
         )
 

@@ -14,6 +14,7 @@ import numpy as np
 from retarget.types import FloatArray
 
 SAMPLES = 20_000
+FARTHEST = 3.0  # [standard deviations] far off its sample the regression is wild; cut, continuous
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class QuadraticStart:
     def __call__(self, fingertips: FloatArray) -> FloatArray:
         """Fingertips (N, 5, 3) [m] -> standardised coefficients z (N, K), ``c = sigma z``."""
         x = (fingertips.reshape(len(fingertips), 15) - self.center) / self.spread
-        return np.asarray(_monomials(x) @ self.weights)
+        return np.clip(_monomials(x) @ self.weights, -FARTHEST, FARTHEST)
 
 
 def quadratic_start(

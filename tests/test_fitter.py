@@ -69,11 +69,32 @@ def test_wrist_pose_does_not_matter(fitter: MANOFitter) -> None:
     np.testing.assert_allclose(robot_wrists(fitter.robot, moved.T_world_wrist), T, atol=1e-14)
 
 
-def test_torch_gives_what_numpy_gives(fitter: MANOFitter) -> None:
+@pytest.mark.parametrize("components", [12, 15])
+@pytest.mark.parametrize("engine", ["numpy", "torch"])
+def test_every_engine_gives_the_same(fitter: MANOFitter, engine: str, components: int) -> None:
     tips = robot_tips(fitter, robot_poses(fitter, 200, 5))
     T = np.broadcast_to(np.eye(4), (200, 2, 4, 4))
-    torch_fitter = MANOFitter(fitter.robot, fitter.hands, device="cpu")
-    np.testing.assert_allclose(torch_fitter.fit(tips, T).pca, fitter.fit(tips, T).pca, atol=1e-9)
+    native, other = (
+        MANOFitter(fitter.robot, fitter.hands, components=components, engine=name).fit(tips, T)
+        for name in ("native", engine)
+    )
+    np.testing.assert_allclose(other.pca, native.pca, atol=1e-9)
+    np.testing.assert_allclose(other.residual, native.residual, atol=1e-12)
+
+
+def test_single_precision_has_the_same_residuals(fitter: MANOFitter) -> None:
+    tips = robot_tips(fitter, robot_poses(fitter, 2_000, 5))
+    T = np.broadcast_to(np.eye(4), (2_000, 2, 4, 4))
+    single = MANOFitter(fitter.robot, fitter.hands, dtype="float32").fit(tips, T)
+    np.testing.assert_allclose(single.residual, fitter.fit(tips, T).residual, atol=1e-6)
+
+
+def test_threads_change_nothing(fitter: MANOFitter) -> None:
+    tips = robot_tips(fitter, robot_poses(fitter, 500, 5))
+    T = np.broadcast_to(np.eye(4), (500, 2, 4, 4))
+    for threads in (1, 2, 3):
+        other = MANOFitter(fitter.robot, fitter.hands, threads=threads).fit(tips, T)
+        np.testing.assert_array_equal(other.pca, fitter.fit(tips, T).pca)
 
 
 @pytest.mark.parametrize("beta", [1.0, 2e-3])
@@ -267,6 +288,10 @@ def test_published_recipe_is_there_for_comparison(fitter: MANOFitter) -> None:
         ({"components": 46}, "got 46"),
         ({"prior": 0.0}, "prior must be positive"),
         ({"beta": -1.0}, "beta must be positive"),
+        ({"engine": "fpga"}, "engine must be one of native, numpy, torch, got 'fpga'"),
+        ({"dtype": "float16"}, "dtype must be one of float64, float32"),
+        ({"engine": "numpy", "dtype": "float32"}, "float64 but for the native engine"),
+        ({"threads": -1}, "threads must not be negative, got -1"),
         ({"recipe": "egovla2"}, "recipe must be one of retarget, egovla, got 'egovla2'"),
         ({"calibrations": (Calibration(1.0),)}, "left and right, got 1"),
     ],

@@ -1,0 +1,115 @@
+"""The two ways ArmIK runs: the native core, and numpy, which the core is tested against."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from retarget.arm_input import read_poses
+from retarget.arm_solver import ArmSolver
+from retarget.geometry import transform_inverse
+from retarget.native_arm import NativeArm
+from retarget.types import ArmSolution, BoolArray, FloatArray, Status
+
+ENGINES = ("native", "numpy")
+MAX_ITERATIONS = 300  # of one start
+AT_LIMIT = 1e-9  # a joint this near to a limit stands on it [rad]
+
+
+class ArmEngine(Protocol):
+    """Solves sequences of wrist poses, each frame coming from the joints of the frame before."""
+
+    def solve(self, T_world_wrist: FloatArray, start: FloatArray, moving: BoolArray) -> ArmSolution:
+        """Solve m > 0 sequences of N > 0 frames.
+
+        Args:
+            T_world_wrist: (m, N, 4, 4) [m]; a pose that is not finite is missing.
+            start: (m, n) joint positions before the first frame, within the limits [rad].
+            moving: (m,) whether the arm was there.
+
+        Raises:
+            InputError: a finite pose is no rigid transform.
+        """
+        ...
+
+
+class NativeEngine:
+    """The C++ core: lanes of its registers are sequences, or the frames of many short ones."""
+
+    def __init__(self, solver: ArmSolver, T_world_base: FloatArray, threads: int) -> None:
+        chain = solver.chain
+        self._arm = NativeArm(
+            chain.steps,
+            chain.axes,
+            chain.T_last_wrist,
+            chain.lower,
+            chain.upper,
+            solver.posture,
+            solver.known_joints,
+            T_world_base,
+            solver.rotation_weight,
+        )
+        self._position_tolerance = solver.position_tolerance
+        self._rotation_tolerance = solver.rotation_tolerance
+        self._posture_gain = solver.posture_gain
+        self._starts, self._threads = solver.starts, threads
+
+    def solve(self, T_world_wrist: FloatArray, start: FloatArray, moving: BoolArray) -> ArmSolution:
+        """See `ArmEngine.solve`."""
+        found = self._arm.solve(
+            T_world_wrist,
+            start,
+            moving,
+            position_tolerance=self._position_tolerance,
+            rotation_tolerance=self._rotation_tolerance,
+            posture_gain=self._posture_gain,
+            starts=self._starts,
+            max_iterations=MAX_ITERATIONS,
+            threads=self._threads,
+        )
+        iterations = found.iterations.astype(np.int64)
+        return ArmSolution(
+            found.q, found.position_error, found.rotation_error, found.status, iterations
+        )
+
+
+class NumpyEngine:
+    """The reference: one frame of all sequences at a time."""
+
+    def __init__(self, solver: ArmSolver, T_world_base: FloatArray) -> None:
+        self._solver = solver
+        self._T_base_world = transform_inverse(T_world_base)
+
+    def solve(self, T_world_wrist: FloatArray, start: FloatArray, moving: BoolArray) -> ArmSolution:
+        """See `ArmEngine.solve`."""
+        T, missing = read_poses(T_world_wrist, "T_world_wrist")
+        T = self._T_base_world @ T
+        q, frames = start, []
+        for k in range(T.shape[1]):
+            frames.append(self._frame(T[:, k], missing[:, k], q, moving))
+            q, moving = frames[-1].q, moving | ~missing[:, k]
+        return ArmSolution(*(np.stack([getattr(f, name) for f in frames], 1) for name in _FIELDS))
+
+    def _frame(
+        self, T: FloatArray, missing: BoolArray, start: FloatArray, moving: BoolArray
+    ) -> ArmSolution:
+        """Solve the poses (m, 4, 4) that are there, hold the others."""
+        there, chain = ~missing, self._solver.chain
+        solved = self._solver.solve(T[there], start[there], moving[there])
+        lower, upper = chain.lower + AT_LIMIT, chain.upper - AT_LIMIT
+        limited = np.any((solved.q <= lower) | (solved.q >= upper), axis=-1)
+        reached = np.where(limited, Status.AT_LIMIT, Status.OK)
+        failed = np.where(solved.settled, Status.UNREACHABLE, Status.NOT_CONVERGED)
+        q, count = start.copy(), len(T)
+        position, rotation = np.full(count, np.nan), np.full(count, np.nan)
+        status = np.full(count, int(Status.MISSING_INPUT), dtype=np.int64)
+        iterations = np.zeros(count, dtype=np.int64)
+        q[there] = solved.q
+        position[there], rotation[there] = solved.position_error, solved.rotation_error
+        status[there] = np.where(solved.reached, reached, failed)
+        iterations[there] = solved.iterations
+        return ArmSolution(q, position, rotation, status, iterations)
+
+
+_FIELDS = ("q", "position_error", "rotation_error", "status", "iterations")
