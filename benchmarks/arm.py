@@ -60,11 +60,11 @@ def to_joints(report: Report, targets: Targets, say: Callable[[str], None]) -> N
         rows,
         f"Targets: {targets.source}; the peers on every {_PEER_STEP}th. Every episode starts at "
         "the posture, every frame at the last one's joints. Peers iterate until both arms are "
-        "within 0.1 mm and 0.1 degree (or make no progress for 10 iterations); this library goes on to "
-        "1e-12 m and leads the seventh joint to the posture. pink and mink: a posture task, "
-        "limits, damping and time step as in their examples; 'tuned': full Gauss-Newton steps on "
-        "the frame tasks alone. Poses are those of Pinocchio for the joints found. Largest step: of a joint "
-        "from one frame to the next.",
+        "within 0.1 mm and 0.1 degree (or make no progress for 10 iterations); this library goes "
+        "on to 1e-9 m or better and leads the seventh joint to the posture. pink and mink: a "
+        "posture task, limits, damping and time step as in their examples; 'tuned': full "
+        "Gauss-Newton steps on the frame tasks alone. Poses are those of Pinocchio for the joints "
+        "found. Largest step: of a joint from one frame to the next.",
     )  # fmt: skip
     for peer in ("pink", "mink"):
         if peer in speeds and "default" in speeds:

@@ -71,13 +71,13 @@ def to_human(report: Report, targets: Targets, folder: Path, say: Callable[[str]
          "jumps", "largest change"),
         peers + rows,
         f"Targets: {targets.source}. Errors at the robot's scale, mean of five fingertips: of the "
-        f"recipe over {2 * recipe.BATCH} frames, of scipy over {_SCIPY_FRAMES}, else over all frames "
-        "of both hands. 'x recipe': over the recipe with as many components. Jumps: frames "
+        f"recipe over {2 * recipe.BATCH} frames, of scipy over {_SCIPY_FRAMES}, else over all "
+        "frames of both hands. 'x recipe': over the recipe with as many components. Jumps: frames "
         f"in which moving the robot's joints by {JUMP_STEP:g} rad moves a coefficient by more than "
         f"{JUMP:g} standard deviations; beside it the largest change in standard deviations. Fits "
         "at 'scale 1.5' have the recipe's own targets, the others the calibrated hand. Spread: "
-        "slowest over fastest of the repeats, less one. The recipe has all cores, or one where that "
-        "is faster.",
+        "slowest over fastest of the repeats, less one. The recipe has all cores, or one where "
+        "that is faster.",
     )  # fmt: skip
     figures = report.figures
     for key, figure in (("6f", "fit6"), ("15f", "fit15"), ("15", "fit_default")):
