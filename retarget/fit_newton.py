@@ -2,9 +2,9 @@
 
 One code for numpy and torch (any device). In coordinates ``z = c / sigma`` it minimises
 ``sum rho(tips(z) - target) + prior |z|^2``. Gauss-Newton alone crawls where the weak prior meets a
-residual, so near the minimum the residual's curvature is kept; the damping is absolute in z, a step is at most
-`STEP_CAP` long, and a frame ends when its step is below rounding. What a frame gives does not
-depend on its neighbours.
+residual, so near the minimum the residual's curvature is kept; the damping is absolute in z, a
+step is at most `STEP_CAP` long, and a frame ends when its step is below rounding. What a frame
+gives does not depend on its neighbours.
 """
 
 from __future__ import annotations
