@@ -22,14 +22,15 @@ ENGINES = ("native", "numpy", "torch")
 class FitEngine(Protocol):
     """Fits one hand's coefficients to fingertips."""
 
-    def fit(self, target: FloatArray) -> tuple[FloatArray, IntArray, BoolArray]:
+    def fit(self, target: FloatArray) -> tuple[FloatArray, FloatArray, IntArray, BoolArray]:
         """Fit every frame.
 
         Args:
-            target: (N, 5, 3) finite fingertips in the hand model's frame [m].
+            target: (N, 5, 3) finite fingertips in the hand model's frame [m], N at least 1.
 
         Returns:
-            Coefficients (N, K) [rad], iterations (N,), and whether each frame converged (N,).
+            Coefficients (N, K) [rad], distance of each fingertip to its target (N, 5) [m],
+            iterations (N,), and whether each frame converged (N,).
         """
         ...
 
@@ -46,11 +47,8 @@ class NativeFit:
         self._restarts = restarts(settings.components) * sigma
         self._settings, self._dtype, self._threads = settings, dtype, threads
 
-    def fit(self, target: FloatArray) -> tuple[FloatArray, IntArray, BoolArray]:
+    def fit(self, target: FloatArray) -> tuple[FloatArray, FloatArray, IntArray, BoolArray]:
         """See `FitEngine.fit`."""
-        if not len(target):
-            none = np.zeros(0, dtype=np.int64)
-            return np.zeros((0, self._settings.components)), none, np.zeros(0, dtype=np.bool_)
         fits = self._hand.fit(
             target,
             beta=self._settings.beta,
@@ -59,7 +57,7 @@ class NativeFit:
             dtype=self._dtype,
             threads=self._threads,
         )
-        return fits.pca, fits.iterations.astype(np.int64), fits.converged
+        return fits.pca, fits.residual, fits.iterations.astype(np.int64), fits.converged
 
 
 def engine_maker(

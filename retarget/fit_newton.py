@@ -78,18 +78,13 @@ class NewtonFit:
         self._start = quadratic_start(HandKeypoints(hand).fingertips, sigma)
         self._sigma = self._layer.array(sigma)
 
-    def fit(self, target: FloatArray) -> tuple[FloatArray, IntArray, BoolArray]:
-        """Fit every frame.
-
-        Args:
-            target: (N, 5, 3) finite fingertips in the hand model's frame [m].
-
-        Returns:
-            Coefficients (N, K) [rad], iterations (N,), and whether each frame converged (N,).
-        """
+    def fit(self, target: FloatArray) -> tuple[FloatArray, FloatArray, IntArray, BoolArray]:
+        """See `retarget.fit_engines.FitEngine.fit`."""
         blocks = [self._fit_block(target[at : at + BLOCK]) for at in range(0, len(target), BLOCK)]
         z, iterations, converged = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-        return z * _numpy(self._sigma), iterations, converged
+        pca = z * _numpy(self._sigma)
+        miss = _numpy(self._layer.fingertips(pca)) - target
+        return pca, np.linalg.norm(miss, axis=-1), iterations, converged
 
     def _fit_block(self, target: FloatArray) -> tuple[FloatArray, IntArray, BoolArray]:
         z, cost, iterations, converged = self._descend(target, self._start(target))

@@ -21,12 +21,14 @@ from retarget.fit_newton import FitSettings
 from retarget.geometry import transform_inverse, transform_points
 from retarget.hand_frame import HandFrame, hand_frames, human_wrists
 from retarget.hand_model import HandModel, hands_hash, load_hands
-from retarget.keypoints import HandKeypoints
+from retarget.keypoints import TIP_VERTICES, HandKeypoints
+from retarget.native_points import NativePoints
 from retarget.robot import Robot
 from retarget.types import SIDES, BoolArray, Calibration, FloatArray, HumanMotion, IntArray, Status
 
 RECIPES = ("retarget", "egovla")
 EGOVLA_SCALE = 1.5
+TIPS = tuple(TIP_VERTICES.values())
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class MANOFitter:
         self.settings = FitSettings(components=components, prior=prior, beta=beta)
         self._solvers = engine_maker(engine, device=device, dtype=dtype, threads=threads)
         self.recipe = recipe
+        self._points: dict[tuple[tuple[int, ...], int], NativePoints] = {}
         self.seed = seed
         self.calibrations = self._calibrations(calibrations)
         self.frames: tuple[HandFrame, HandFrame] = hand_frames(
@@ -163,15 +166,15 @@ class MANOFitter:
         lead = wanted.shape[:-2]
         flat = wanted.reshape(-1, 5, 3)
         known = np.isfinite(flat).all(axis=(1, 2))
-        pca = np.full((len(flat), self.components), np.nan)
-        residual = np.full((len(flat), 5), np.nan)
-        iterations = np.zeros(len(flat), dtype=np.int64)
-        status = np.full(len(flat), int(Status.MISSING_INPUT))
-        if known.any():
-            pca[known], iterations[known], converged = self._solve(side, flat[known])
-            miss = self.tips_of(side, pca[known]) - flat[known]
-            residual[known] = np.linalg.norm(miss, axis=-1)
-            status[known] = np.where(converged, int(Status.OK), int(Status.NOT_CONVERGED))
+        if known.all():
+            pca, residual, iterations, status = self._solve(side, flat)
+        else:
+            pca = np.full((len(flat), self.components), np.nan)
+            residual = np.full((len(flat), 5), np.nan)
+            iterations = np.zeros(len(flat), dtype=np.int64)
+            status = np.full(len(flat), int(Status.MISSING_INPUT))
+            found = self._solve(side, flat[known])
+            pca[known], residual[known], iterations[known], status[known] = found
         return HandFit(
             pca=pca.reshape(*lead, self.components),
             residual=residual.reshape(*lead, 5),
@@ -184,13 +187,22 @@ class MANOFitter:
         c = np.asarray(pca, dtype=np.float64)
         if c.ndim < 2 or c.shape[-2] != 2:
             raise InputError(f"pca must have shape (..., 2, K), got {c.shape}")
-        flat = c.reshape(-1, 2, c.shape[-1])
-        both = [self.tips_of(side, flat[:, side]) for side in range(len(SIDES))]
-        return np.stack(both, axis=1).reshape(*c.shape[:-1], 5, 3)
+        return self._placed(tuple(range(len(SIDES))), c)
 
-    def tips_of(self, side: int, pca: FloatArray) -> FloatArray:
+    def tips_of(self, side: int, pca: ArrayLike) -> FloatArray:
         """Human fingertips of one hand: (..., K) -> (..., 5, 3) in the model's frame [m]."""
-        return np.asarray(self.layers[side].fingertips(pca))
+        c = np.asarray(pca, dtype=np.float64)
+        return self._placed((side,), c[..., None, :])[..., 0, :, :]
+
+    def _placed(self, sides: tuple[int, ...], pca: FloatArray) -> FloatArray:
+        """Fingertips (..., H, 5, 3) of some hands' coefficients (..., H, K)."""
+        if pca.size == 0:
+            return np.empty((*pca.shape[:-1], 5, 3))
+        key = sides, pca.shape[-1]
+        if key not in self._points:
+            hands = [self.hands[side] for side in sides]
+            self._points[key] = NativePoints(hands, TIPS, components=key[1])
+        return self._points[key](pca)
 
     def keypoints(self, motion: HumanMotion) -> FloatArray:
         """The 21 keypoints of both hands in the world frame, (..., 2, 21, 3) [m].
@@ -213,12 +225,24 @@ class MANOFitter:
     def _engines(self) -> tuple[FitEngine, ...]:
         return tuple(self._solvers(hand, self.settings) for hand in self.hands)
 
-    def _solve(self, side: int, target: FloatArray) -> tuple[FloatArray, IntArray, BoolArray]:
+    def _solve(
+        self, side: int, target: FloatArray
+    ) -> tuple[FloatArray, FloatArray, IntArray, IntArray]:
+        """Coefficients, residuals, iterations and statuses of finite targets (N, 5, 3)."""
+        if len(target) == 0:
+            none = np.zeros(0, dtype=np.int64)
+            return np.zeros((0, self.components)), np.zeros((0, 5)), none, none
         if self.recipe == "egovla":
             from retarget.egovla_recipe import fit_published
 
-            return fit_published(self.hands[side], target, self.components, self.seed)
-        return self._engines[side].fit(target)
+            pca, iterations, converged = fit_published(
+                self.hands[side], target, self.components, self.seed
+            )
+            residual = np.linalg.norm(self.tips_of(side, pca) - target, axis=-1)
+        else:
+            pca, residual, iterations, converged = self._engines[side].fit(target)
+        status = np.where(converged, int(Status.OK), int(Status.NOT_CONVERGED))
+        return pca, residual, iterations, status
 
     def _calibrations(self, given: Sequence[Calibration] | None) -> tuple[Calibration, Calibration]:
         if self.recipe == "egovla":

@@ -14,10 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retarget.errors import InputError
-from retarget.keypoints import TIP_VERTICES
 from retarget.native_checks import numbers
 from retarget.native_mlp import NativeMLP
-from retarget.native_points import NativePoints
 from retarget.types import SIDES, FloatArray
 
 if TYPE_CHECKING:
@@ -84,7 +82,6 @@ class HandMLP:
             network.lower,
             network.upper,
         )
-        self._tips: dict[int, NativePoints] = {}  # by number of coefficients
 
     @classmethod
     def load(cls, path: str | Path | None = None, *, fitter: MANOFitter | None = None) -> HandMLP:
@@ -157,13 +154,9 @@ class HandMLP:
         c = numbers(pca, "pca")
         if c.ndim < 2 or c.shape[-2] != 2:
             raise InputError(f"pca must have shape (..., 2, K), got {c.shape}")
-        if c.shape[-1] not in self._tips:
-            self._tips[c.shape[-1]] = NativePoints(
-                self.fitter.hands, tuple(TIP_VERTICES.values()), components=c.shape[-1]
-            )
         if c.size == 0:
             return np.empty((*c.shape[:-1], 6))
-        return self.joints_from_fingertips(self._tips[c.shape[-1]](c), refine=refine)
+        return self.joints_from_fingertips(self.fitter.fingertips(c), refine=refine)
 
     def joints_from_fingertips(self, fingertips: ArrayLike, *, refine: int = 0) -> FloatArray:
         """Active joints for human fingertips (..., 2, 5, 3) in the hand model's frame [m].
