@@ -25,7 +25,7 @@ class ArmEngine(Protocol):
 
         Args:
             T_world_wrist: (m, N, 4, 4) [m]; a pose that is not finite is missing.
-            start: (m, n) joint positions before the first frame, within the limits [rad].
+            start: (m, n) joint positions before the first frame, brought within the limits [rad].
             moving: (m,) whether the arm was there.
 
         Raises:
@@ -85,7 +85,8 @@ class NumpyEngine:
         """See `ArmEngine.solve`."""
         T, missing = read_poses(T_world_wrist, "T_world_wrist")
         T = self._T_base_world @ T
-        q, frames = start, []
+        chain, frames = self._solver.chain, []
+        q = np.clip(start, chain.lower, chain.upper)
         for k in range(T.shape[1]):
             frames.append(self._frame(T[:, k], missing[:, k], q, moving))
             q, moving = frames[-1].q, moving | ~missing[:, k]

@@ -254,14 +254,16 @@ class ArmIK:
         if q0 is None:
             return np.broadcast_to(self.posture, shape).copy(), np.zeros(lead, dtype=np.bool_)
         q = self._joints(q0, "q0")
-        try:
-            q = np.broadcast_to(q, shape)
-        except ValueError:
-            raise InputError(f"q0 must broadcast to shape {shape}, got {q.shape}") from None
-        if not np.all(np.isfinite(q)):
-            where = first_index(~np.all(np.isfinite(q), axis=-1))
+        if q.shape != shape:
+            try:
+                q = np.broadcast_to(q, shape)
+            except ValueError:
+                raise InputError(f"q0 must broadcast to shape {shape}, got {q.shape}") from None
+        finite = np.isfinite(q)
+        if not finite.all():
+            where = first_index(np.asarray(~finite.all(axis=-1)))
             raise InputError(f"q0 is not finite at index {where}", index=where)
-        return np.clip(q, self._chain.lower, self._chain.upper), np.ones(lead, dtype=np.bool_)
+        return q, np.ones(lead, dtype=np.bool_)
 
     def _joints(self, values: ArrayLike, name: str) -> FloatArray:
         q = np.asarray(values, dtype=np.float64)
