@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks import ours, timing
-from benchmarks.hand import GROWTH, SIZES
+from benchmarks.hand_limits import GROWTH, SIZES
 from benchmarks.peers import missing
 from benchmarks.peers.arm_peer import POSITION_TOLERANCE, ROTATION_TOLERANCE
 from benchmarks.report import Report
 from benchmarks.targets import Targets
 from retarget import ArmIK
 from retarget.geometry import rotation_angle
-from retarget.types import FloatArray
+from retarget.types import BoolArray, FloatArray
 
 _PEER_STEP = 8  # every so many episodes for the slow ones
 _BEYOND = 1e-12  # a joint further out violates its limit [rad]
@@ -25,7 +25,7 @@ def to_joints(report: Report, targets: Targets, say: Callable[[str], None]) -> N
     """The table of arm solvers, with the figures of the bounds."""
     part = targets.every(_PEER_STEP)
     judge = _Judge(targets)
-    rows, speeds = _peers(report, part, judge, say)
+    rows, speeds, reached = _peers(report, part, judge, say)
     same = {"position_tolerance": POSITION_TOLERANCE, "rotation_tolerance": ROTATION_TOLERANCE}
     kinds: list[tuple[str, str, dict[str, Any], Targets]] = [
         ("retarget, the peers' targets", "part", {}, part),
@@ -42,9 +42,13 @@ def to_joints(report: Report, targets: Targets, say: Callable[[str], None]) -> N
         say(name)
         T = which.T_world_wrist
         spent = timing.measure(lambda arms=arms, T=T: arms.track(T))
-        cells, figures = judge.cells(arms.track(T), which.T_base_wrist)
+        q = arms.track(T)
+        cells, figures = judge.cells(q, which.T_base_wrist)
         rows.append(_row(name, which.frames, spent, cells))
         speeds[key] = which.frames / spent.median
+        if key == "part":
+            missed = reached & ~judge.within(q, part.T_base_wrist)
+            report.figures["arm_missed"] = float(missed.sum())
         if key == "default":
             report.figures["arm_within"], report.figures["arm_violations"] = figures
     arms = ours.Arms(targets.robot)
@@ -82,14 +86,23 @@ class _Judge:
         rows = np.stack([robot.indices(hand.arm_joints) for hand in robot.sides])
         self._lower, self._upper = robot.lower[rows], robot.upper[rows]
 
+    def errors(self, q: FloatArray, T_base_wrist: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Position [m] and rotation error [rad] of each arm in each frame."""
+        found = self._arms.forward(q)
+        position = np.linalg.norm(found[..., :3, 3] - T_base_wrist[..., :3, 3], axis=-1)
+        return position, rotation_angle(found[..., :3, :3], T_base_wrist[..., :3, :3])
+
+    def within(self, q: FloatArray, T_base_wrist: FloatArray) -> BoolArray:
+        """Which arms are within 1 mm and 1 degree in which frame."""
+        position, rotation = self.errors(q, T_base_wrist)
+        return np.asarray((position <= 1e-3) & (rotation <= np.radians(1.0)))
+
     def cells(
         self, q: FloatArray, T_base_wrist: FloatArray
     ) -> tuple[tuple[str, ...], tuple[float, float]]:
         """Cells of the table; share of arms' frames within 1 mm and 1 degree, and violations."""
-        found = self._arms.forward(q)
-        position = np.linalg.norm(found[..., :3, 3] - T_base_wrist[..., :3, 3], axis=-1)
-        rotation = rotation_angle(found[..., :3, :3], T_base_wrist[..., :3, :3])
-        within = 100 * float(np.mean((position <= 1e-3) & (rotation <= np.radians(1.0))))
+        position, _ = self.errors(q, T_base_wrist)
+        within = 100 * float(self.within(q, T_base_wrist).mean())
         beyond = int(((q < self._lower - _BEYOND) | (q > self._upper + _BEYOND)).sum())
         mm = 1e3 * position
         steps = np.abs(np.diff(q, axis=1)) if q.shape[1] > 1 else None
@@ -108,8 +121,8 @@ def _row(name: str, frames: int, spent: timing.Timing, cells: tuple[str, ...]) -
 
 def _peers(
     report: Report, part: Targets, judge: _Judge, say: Callable[[str], None]
-) -> tuple[list[tuple[str, ...]], dict[str, float]]:
-    """Rows of the peers; frames a second of the faster solver of each as its examples have it."""
+) -> tuple[list[tuple[str, ...]], dict[str, float], BoolArray]:
+    """Rows of the peers, speed of each with its faster solver, and what any of them reaches."""
     from benchmarks.peers.clik_arms import ClikArms
     from benchmarks.peers.scipy_arms import ScipyArms
 
@@ -133,7 +146,9 @@ def _peers(
             if solver == "daqp":
                 makers.append((f"{peer} tuned", lambda a=Arms, s=solver: a(robot, s, tuned=True)))
     makers += [("clik", lambda: ClikArms(robot)), ("scipy", lambda: ScipyArms(robot))]
-    rows, speeds = [], {}
+    rows: list[tuple[str, ...]] = []
+    speeds: dict[str, float] = {}
+    reached = np.zeros(part.T_base_wrist.shape[:-2], dtype=np.bool_)
     for peer, make in makers:
         solver = make()
         say(solver.name)
@@ -141,8 +156,9 @@ def _peers(
         q = solver.track(T)
         spent = timing.measure(lambda s=solver, T=T: s.track(T), warm_up=False)
         rows.append(_row(solver.name, part.frames, spent, judge.cells(q, T)[0]))
+        reached |= judge.within(q, T)
         speeds[peer] = max(speeds.get(peer, 0.0), part.frames / spent.median)
-    return rows, speeds
+    return rows, speeds, reached
 
 
 def scaling(report: Report, targets: Targets, say: Callable[[str], None]) -> None:

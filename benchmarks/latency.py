@@ -93,6 +93,7 @@ def _networks(report: Report, targets: Targets, row: Callable[..., None]) -> Non
 
     from benchmarks.peers.torch_mlp import torch_network
 
+    torch.set_num_threads(1)  # the fastest for a single frame
     network = torch_network(mlp.network)
     inputs = [torch.as_tensor(t.reshape(2, 1, 15)).float() for t in tips]
     row("the same networks in plain torch, from fingertips", network, inputs)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import arm, hand, latency, replay, robot_hand, timing
+from benchmarks import arm, hand, hand_limits, latency, replay, robot_hand, timing
 from benchmarks.report import Report
 from benchmarks.targets import load_targets
 from retarget import Robot
@@ -51,8 +51,8 @@ def main() -> int:
             "memory": lambda: replay.memory(report, folder, say),
             "hand": lambda: (
                 hand.to_human(report, targets, folder, say),
-                hand.limits(report, targets, say),
-                hand.scaling(report, targets, say),
+                hand_limits.limits(report, targets, say),
+                hand_limits.scaling(report, targets, say),
             ),
             "robot_hand": lambda: robot_hand.to_robot(report, targets, folder, say),
         }  # fmt: skip
