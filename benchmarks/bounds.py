@@ -60,7 +60,9 @@ BOUNDS = (
     Bound("hand_refined_mean", "mean fingertip error, one refinement", most=0.2, unit=" um"),
     Bound("arm_over_pink", "dual-arm IK over pink", 1_000, unit="x"),
     Bound("arm_over_mink", "dual-arm IK over mink", 1_000, unit="x"),
-    Bound("arm_within", "arm frames within 1 mm and 1 degree", 99.4, unit=" %"),
+    # 88 of the recording's 13,440 arm frames are out of reach for any solver (tests/test_arm_motion.py
+    # holds that against scipy), so 99.35 % of them is all there is
+    Bound("arm_within", "arm frames within 1 mm and 1 degree", 99.34, unit=" %"),
     Bound("arm_missed", "arm frames that a peer reaches and this library does not", most=0.0),
     Bound("arm_violations", "arm joints beyond a limit", most=0.0),
     Bound("fit_latency", "one hand fit, warm, median", most=80.0, unit=" us"),

@@ -8,6 +8,7 @@ import numpy as np
 
 from retarget.arm_input import read_poses
 from retarget.arm_solver import ArmSolver
+from retarget.errors import InputError
 from retarget.geometry import transform_inverse
 from retarget.native_arm import NativeArm
 from retarget.types import ArmSolution, BoolArray, FloatArray, Status
@@ -37,7 +38,18 @@ class ArmEngine(Protocol):
 class NativeEngine:
     """The C++ core: lanes of its registers are sequences, or the frames of many short ones."""
 
-    def __init__(self, solver: ArmSolver, T_world_base: FloatArray, threads: int) -> None:
+    def __init__(
+        self,
+        solver: ArmSolver,
+        T_world_base: FloatArray,
+        *,
+        accuracy: float,
+        dtype: str,
+        threads: int,
+    ) -> None:
+        if not 0.0 < accuracy <= solver.position_tolerance:
+            most = solver.position_tolerance
+            raise InputError(f"accuracy must be above 0 and at most {most:g} m, got {accuracy}")
         chain = solver.chain
         self._arm = NativeArm(
             chain.steps,
@@ -53,7 +65,8 @@ class NativeEngine:
         self._position_tolerance = solver.position_tolerance
         self._rotation_tolerance = solver.rotation_tolerance
         self._posture_gain = solver.posture_gain
-        self._starts, self._threads = solver.starts, threads
+        self._accuracy, self._lean, self._starts = accuracy, solver.lean, solver.starts
+        self._dtype, self._threads = dtype, threads
 
     def solve(self, T_world_wrist: FloatArray, start: FloatArray, moving: BoolArray) -> ArmSolution:
         """See `ArmEngine.solve`."""
@@ -64,9 +77,12 @@ class NativeEngine:
             position_tolerance=self._position_tolerance,
             rotation_tolerance=self._rotation_tolerance,
             posture_gain=self._posture_gain,
+            lean=self._lean,
+            goal=self._accuracy,
             starts=self._starts,
             max_iterations=MAX_ITERATIONS,
             threads=self._threads,
+            dtype=self._dtype,
         )
         iterations = found.iterations.astype(np.int64)
         return ArmSolution(

@@ -49,7 +49,12 @@ class ArmIK:
         rotation_tolerance: largest rotation error of a reached pose [rad].
         rotation_weight: what an angle counts against a length [m/rad].
         posture_gain: how far the joints may lean to the posture while the wrist moves [1/m].
+        lean: whether to lean to the posture; without, the first joints that reach a pose are taken.
+        starts: further starts where the first fails.
+        accuracy: error at which a pose counts as exactly reached and its search ends, rotations
+            counted by ``rotation_weight`` [m]; the native engine's.
         engine: "native" runs in C++, "numpy" is the reference it is tested against.
+        dtype: of the native engine; "float32" approaches in single precision.
         threads: of the native engine; 0 for as many as are useful. They do not change the result.
 
     Attributes:
@@ -77,7 +82,11 @@ class ArmIK:
         rotation_tolerance: float = 1e-5,
         rotation_weight: float = 0.15,
         posture_gain: float = 10.0,
+        lean: bool = True,
+        starts: int = 24,
+        accuracy: float = 1e-12,
         engine: str = "native",
+        dtype: str = "float64",
         threads: int = 0,
     ) -> None:
         robot = robot if isinstance(robot, Robot) else Robot.load(robot)
@@ -95,7 +104,11 @@ class ArmIK:
             rotation_tolerance=rotation_tolerance,
             rotation_weight=rotation_weight,
             posture_gain=posture_gain,
+            lean=lean,
+            starts=starts,
+            accuracy=accuracy,
             engine=engine,
+            dtype=dtype,
             threads=threads,
         )
 
@@ -142,7 +155,9 @@ class ArmIK:
         posture: FloatArray,
         T_world_base: FloatArray,
         *,
+        accuracy: float = 1e-12,
         engine: str = "native",
+        dtype: str = "float64",
         threads: int = 0,
         **settings: float,
     ) -> None:
@@ -157,7 +172,7 @@ class ArmIK:
         self._chain = chain
         solver = ArmSolver(chain, posture, **settings)  # type: ignore[arg-type]
         self._engine: ArmEngine = (
-            NativeEngine(solver, T_world_base, threads)
+            NativeEngine(solver, T_world_base, accuracy=accuracy, dtype=dtype, threads=threads)
             if engine == "native"
             else NumpyEngine(solver, T_world_base)
         )

@@ -57,6 +57,7 @@ class ArmSolver:
         rotation_weight: w [m/rad]; the nearest pose minimises ``|dp|^2 + (w * angle)^2``.
         posture_gain: how far joints may lean to the posture for each metre that the wrist moved,
             in half ranges [1/m].
+        lean: whether to lean to the posture at all.
         starts: further starts where the first fails.
         memory: known joint positions that those are taken from.
     """
@@ -67,6 +68,7 @@ class ArmSolver:
     rotation_tolerance: float = 1e-5
     rotation_weight: float = 0.15
     posture_gain: float = 10.0
+    lean: bool = True
     starts: int = 24
     memory: int = 2048
 
@@ -114,7 +116,7 @@ class ArmSolver:
             iterations[failed] += more
             reached[failed] = self._reached(lanes.take(failed), u[failed])
 
-        free = np.flatnonzero(reached)
+        free = np.flatnonzero(reached & self.lean)
         u[free], more = slide(lanes.take(free), u[free], self.posture / scale, budget[free])
         iterations[free] += more
         low, high = lanes.limits
