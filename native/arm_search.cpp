@@ -6,6 +6,8 @@
 
 namespace retarget {
 
+constexpr double kSwitch = 1.05;  // a moving arm leaves its nearest pose for one that is this much nearer
+
 void ArmSolver::search(Solved& f, const std::vector<long>& failed, const ArmSettings& settings,
                        void* workspace) const {
   const std::size_t n = half_range_.size(), known_count = std::size_t(known());
@@ -32,7 +34,10 @@ void ArmSolver::search(Solved& f, const std::vector<long>& failed, const ArmSett
   reach(jobs, settings, workspace);
   for (std::size_t k = 0; k < failed.size(); ++k) {
     const std::size_t i = std::size_t(failed[k]), none = jobs.pose.size();
-    double nearest = INFINITY, least = cost(f.position_error[i], f.rotation_error[i]);
+    // equal minima differ by rounding, and a moving arm does not flip between similar ones
+    const double by_itself = cost(f.position_error[i], f.rotation_error[i]),
+                 enough = by_itself / (f.moving[i] ? kSwitch * kSwitch : 1 + 1e-6) - 1e-18;
+    double nearest = INFINITY, least = enough;
     std::size_t best = none;
     for (std::size_t j = k * starts; j < (k + 1) * starts; ++j) {
       f.iterations[i] += jobs.iterations[j];
@@ -44,13 +49,14 @@ void ArmSolver::search(Solved& f, const std::vector<long>& failed, const ArmSett
           way += turn * turn;
         }
         if (way < nearest) best = j, nearest = way;
-      } else if (nearest == INFINITY && error * (1 + 1e-6) + 1e-18 < least) {
-        best = j, least = error;  // equal minima differ by rounding: the first of them stays
+      } else if (nearest == INFINITY && error < least / (best == none ? 1 : 1 + 1e-6)) {
+        best = j, least = error;
       }
     }
     // near the edge of reach steps shrink before the slowest end; a start that ended there vouches for it
     for (std::size_t j = k * starts; nearest == INFINITY && j < (k + 1) * starts; ++j)
-      if (jobs.converged[j] && cost(jobs.position_error[j], jobs.rotation_error[j]) <= least * (1 + 1e-5))
+      if (jobs.converged[j] && cost(jobs.position_error[j], jobs.rotation_error[j]) <=
+                                   (best == none ? by_itself : least) * (1 + 1e-5))
         f.settled[i] = true;
     if (best == none) continue;
     std::copy_n(&jobs.joints[best * n], n, &f.joints[i * n]);

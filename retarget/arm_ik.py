@@ -68,11 +68,6 @@ class ArmIK:
         ModelError: the robot cannot be read.
     """
 
-    joints: tuple[str, ...]
-    frame: str
-    posture: FloatArray
-    T_world_base: FloatArray
-
     def __init__(
         self,
         robot: Robot | str | Path = "h1_inspire",
