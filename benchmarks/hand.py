@@ -73,8 +73,8 @@ def to_human(report: Report, targets: Targets, folder: Path, say: Callable[[str]
         f"in which moving the robot's joints by {JUMP_STEP:g} rad moves a coefficient by more than "
         f"{JUMP:g} standard deviations; beside it the largest change in standard deviations. "
         "'Recipe's cost': its targets (scale 1.5) and no prior; 'scale 1.5': its targets; the "
-        "others: the calibrated hand. Spread: slowest over fastest of the repeats, less one. The recipe has all cores, or one where "
-        "that is faster.",
+        "others: the calibrated hand. Spread: slowest over fastest of the repeats, less one. The "
+        "recipe has all cores, or one where that is faster.",
     )  # fmt: skip
     figures = report.figures
     # the published recipe has 6 components; the float32 fits are compared with as many as theirs
@@ -113,7 +113,7 @@ def _over(speeds: dict[str, float], key: str) -> str:
 
 
 def human_tips(fitter: MANOFitter, targets: Targets, side: int) -> FloatArray:
-    """(N, 5, 3) targets of one hand in its human model\'s frame [m]."""
+    """(N, 5, 3) targets of one hand in its human model's frame [m]."""
     return fitter.frames[side].human(targets.tips(side))
 
 

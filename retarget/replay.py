@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, the frames done and the frames there are."""
 
-BLOCK = 256  # frames a block: a second's work, so that progress moves
+BLOCK = 2048  # frames a block: a fraction of a second's work, so that progress moves
 _CHECK_BLOCK = 4096
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +18,7 @@ from retarget.hand_mlp import HandMLP
 from retarget.robot import Robot
 from retarget.types import (
     SIDES,
+    ArmSolution,
     BoolArray,
     Demo,
     FloatArray,
@@ -27,6 +29,7 @@ from retarget.types import (
 )
 
 JUMP_STEP = 1e-3  # how far the joints are moved to see whether the labels jump [rad]
+PARALLEL = 64  # frames from which a thread for each arm pays
 JUMP = 0.05  # change of a coefficient that is a jump [standard deviations]
 
 # of two statuses of one side, the one to report
@@ -172,11 +175,11 @@ class Retargeter:
         active = self.hand_mlp.joints(human.pca, refine=self.refine)
         arm_status = np.zeros((frames, len(SIDES)), dtype=np.int64)
         errors = np.zeros((2, frames, len(SIDES)))
-        for k, side in enumerate(self.robot.sides):
+        for k, (side, solution) in enumerate(
+            zip(self.robot.sides, self._follow(wrists, before), strict=True)
+        ):
             arm, hand = self.robot.indices(side.arm_joints), self.robot.indices(side.hand_joints)
             driven = self.robot.indices(side.active_joints)
-            start = None if before is None else before[arm]
-            solution = self.arms[k].solve_trajectory(wrists[:, k], q0=start)
             qpos[:, arm] = solution.q
             lower, upper = self.robot.hand_limits(k)
             first = np.clip(
@@ -194,6 +197,20 @@ class Retargeter:
             hand_status=np.where(known, human.status, int(Status.MISSING_INPUT)),
             arm_status=arm_status,
         )
+
+    def _follow(self, wrists: FloatArray, before: FloatArray | None) -> list[ArmSolution]:
+        """Both arms along (T, 2, 4, 4), side by side: one trajectory keeps but one core busy."""
+
+        def follow(k: int) -> ArmSolution:
+            arm = self.robot.indices(self.robot.sides[k].arm_joints)
+            start = None if before is None else before[arm]
+            return self.arms[k].solve_trajectory(wrists[:, k], q0=start)
+
+        sides = range(len(SIDES))
+        if len(wrists) < PARALLEL:
+            return [follow(k) for k in sides]
+        with ThreadPoolExecutor(len(SIDES)) as pool:
+            return list(pool.map(follow, sides))
 
     def round_trip(self, demo: Demo, *, q0: ArrayLike | None = None) -> RoundTrip:
         """Carry a demonstration to human motion and back, and measure what it lost.

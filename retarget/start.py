@@ -13,7 +13,7 @@ import numpy as np
 
 from retarget.types import FloatArray
 
-SAMPLES = 20_000
+SAMPLES = 4_000
 FARTHEST = 3.0  # [standard deviations] far off its sample the regression is wild; cut, continuous
 
 
