@@ -10,7 +10,7 @@ from retarget.arm_input import read_poses
 from retarget.arm_solver import ArmSolver
 from retarget.errors import InputError
 from retarget.geometry import transform_inverse
-from retarget.native_arm import NativeArm
+from retarget.native_arm import NativeArm, arm_settings
 from retarget.types import ArmSolution, BoolArray, FloatArray, Status
 
 ENGINES = ("native", "numpy")
@@ -21,16 +21,23 @@ AT_LIMIT = 1e-9  # a joint this near to a limit stands on it [rad]
 class ArmEngine(Protocol):
     """Solves sequences of wrist poses, each frame coming from the joints of the frame before."""
 
-    def solve(self, T_world_wrist: FloatArray, start: FloatArray, moving: BoolArray) -> ArmSolution:
+    def solve(
+        self,
+        T_world_wrist: FloatArray,
+        start: FloatArray,
+        moving: BoolArray,
+        lead: tuple[int, ...],
+    ) -> ArmSolution:
         """Solve m > 0 sequences of N > 0 frames.
 
         Args:
             T_world_wrist: (m, N, 4, 4) [m]; a pose that is not finite is missing.
             start: (m, n) joint positions before the first frame, brought within the limits [rad].
             moving: (m,) whether the arm was there.
+            lead: shape of the m N results.
 
         Raises:
-            InputError: a finite pose is no rigid transform.
+            InputError: a finite pose is no rigid transform, or the start is not finite.
         """
         ...
 
@@ -62,31 +69,36 @@ class NativeEngine:
             T_world_base,
             solver.rotation_weight,
         )
-        self._position_tolerance = solver.position_tolerance
-        self._rotation_tolerance = solver.rotation_tolerance
-        self._posture_gain = solver.posture_gain
-        self._accuracy, self._lean, self._starts = accuracy, solver.lean, solver.starts
-        self._dtype, self._threads = dtype, threads
-
-    def solve(self, T_world_wrist: FloatArray, start: FloatArray, moving: BoolArray) -> ArmSolution:
-        """See `ArmEngine.solve`."""
-        found = self._arm.solve(
-            T_world_wrist,
-            start,
-            moving,
-            position_tolerance=self._position_tolerance,
-            rotation_tolerance=self._rotation_tolerance,
-            posture_gain=self._posture_gain,
-            lean=self._lean,
-            goal=self._accuracy,
-            starts=self._starts,
+        self._settings = arm_settings(
+            position_tolerance=solver.position_tolerance,
+            rotation_tolerance=solver.rotation_tolerance,
+            posture_gain=solver.posture_gain,
+            lean=solver.lean,
+            goal=accuracy,
+            starts=solver.starts,
             max_iterations=MAX_ITERATIONS,
-            threads=self._threads,
-            dtype=self._dtype,
+            threads=threads,
+            dtype=dtype,
         )
-        iterations = found.iterations.astype(np.int64)
+
+    def solve(
+        self,
+        T_world_wrist: FloatArray,
+        start: FloatArray,
+        moving: BoolArray,
+        lead: tuple[int, ...],
+    ) -> ArmSolution:
+        """See `ArmEngine.solve`."""
+        found, _, status, iterations = self._arm.run(
+            np.ascontiguousarray(T_world_wrist), start, moving, self._settings
+        )
+        count, n = len(status), start.shape[1]
         return ArmSolution(
-            found.q, found.position_error, found.rotation_error, found.status, iterations
+            q=found[: count * n].reshape(*lead, n),
+            position_error=found[count * n : -count].reshape(lead),
+            rotation_error=found[-count:].reshape(lead),
+            status=status.reshape(lead),
+            iterations=iterations.astype(np.int64).reshape(lead),
         )
 
 
@@ -97,8 +109,16 @@ class NumpyEngine:
         self._solver = solver
         self._T_base_world = transform_inverse(T_world_base)
 
-    def solve(self, T_world_wrist: FloatArray, start: FloatArray, moving: BoolArray) -> ArmSolution:
+    def solve(
+        self,
+        T_world_wrist: FloatArray,
+        start: FloatArray,
+        moving: BoolArray,
+        lead: tuple[int, ...],
+    ) -> ArmSolution:
         """See `ArmEngine.solve`."""
+        if not np.all(np.isfinite(start)):
+            raise InputError("start must be finite")
         T, missing = read_poses(T_world_wrist, "T_world_wrist")
         T = self._T_base_world @ T
         chain, frames = self._solver.chain, []
@@ -106,7 +126,8 @@ class NumpyEngine:
         for k in range(T.shape[1]):
             frames.append(self._frame(T[:, k], missing[:, k], q, moving))
             q, moving = frames[-1].q, moving | ~missing[:, k]
-        return ArmSolution(*(np.stack([getattr(f, name) for f in frames], 1) for name in _FIELDS))
+        parts = [np.stack([getattr(f, name) for f in frames], 1) for name in _FIELDS]
+        return ArmSolution(*(part.reshape(*lead, *part.shape[2:]) for part in parts))
 
     def _frame(
         self, T: FloatArray, missing: BoolArray, start: FloatArray, moving: BoolArray

@@ -246,17 +246,15 @@ class ArmIK:
             return _empty(lead, n)
         poses = T.reshape(count, frames, 4, 4)
         try:
-            found = self._engine.solve(poses, start.reshape(count, n), moving.reshape(count))
+            return self._engine.solve(poses, start.reshape(count, n), moving.reshape(count), lead)
         except InputError:
-            read_poses(T, "T_world_wrist")  # tells which of the caller's poses, and what it lacks
+            # tell which of the caller's joints or poses, and what it lacks
+            lost = ~np.isfinite(start).all(axis=-1)
+            if np.any(lost):
+                where = first_index(np.asarray(lost))
+                raise InputError(f"q0 is not finite at index {where}", index=where) from None
+            read_poses(T, "T_world_wrist")
             raise
-        return ArmSolution(
-            q=found.q.reshape(*lead, n),
-            position_error=found.position_error.reshape(lead),
-            rotation_error=found.rotation_error.reshape(lead),
-            status=found.status.reshape(lead),
-            iterations=found.iterations.reshape(lead),
-        )
 
     def _origin(self, q0: ArrayLike | None, lead: tuple[int, ...]) -> tuple[FloatArray, BoolArray]:
         """Joints the arm comes from, (..., n), and whether it was really there."""
@@ -269,10 +267,6 @@ class ArmIK:
                 q = np.broadcast_to(q, shape)
             except ValueError:
                 raise InputError(f"q0 must broadcast to shape {shape}, got {q.shape}") from None
-        finite = np.isfinite(q)
-        if not finite.all():
-            where = first_index(np.asarray(~finite.all(axis=-1)))
-            raise InputError(f"q0 is not finite at index {where}", index=where)
         return q, np.ones(lead, dtype=np.bool_)
 
     def _joints(self, values: ArrayLike, name: str) -> FloatArray:

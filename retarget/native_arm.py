@@ -13,6 +13,34 @@ from retarget.errors import InputError
 from retarget.native_checks import call, is_single, numbers, real, whole
 from retarget.types import BoolArray, FloatArray, IntArray
 
+ArmSettings = tuple[float, float, float, float, int, int, bool, bool, int]
+
+
+def arm_settings(
+    *,
+    position_tolerance: float,
+    rotation_tolerance: float,
+    posture_gain: float,
+    lean: bool,
+    goal: float,
+    starts: int,
+    max_iterations: int,
+    threads: int,
+    dtype: str,
+) -> ArmSettings:
+    """Settings of `NativeArm.solve`, checked, in the order the core takes them."""
+    return (
+        real("position_tolerance", position_tolerance),
+        real("rotation_tolerance", rotation_tolerance),
+        real("posture_gain", posture_gain),
+        real("goal", goal),
+        whole("starts", starts, 0),
+        whole("max_iterations", max_iterations, 1),
+        lean,
+        is_single(dtype),
+        whole("threads", threads, 0),
+    )
+
 
 class NativeSolutions(NamedTuple):
     """Arm joints for wrist poses.
@@ -139,32 +167,21 @@ class NativeArm:
             InputError: an argument has another shape or type or is out of range, or a finite pose
                 is no rigid transform.
         """
-        if type(moving) is not np.ndarray or moving.dtype != np.bool_:
-            raise InputError(f"moving must be a boolean array, got {type(moving).__name__}")
-        wanted = numbers(T_world_wrist, "T_world_wrist")
-        lead = wanted.shape[:-2]
-        count, n = math.prod(lead), self.joints
-        found, flags = np.empty(count * (n + 2)), np.empty((3, count), dtype=np.bool_)
-        status, iterations = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int32)
-        call(
-            self._solver.solve,
-            wanted,
-            numbers(start, "start"),
-            np.ascontiguousarray(moving),
-            real("position_tolerance", position_tolerance),
-            real("rotation_tolerance", rotation_tolerance),
-            real("posture_gain", posture_gain),
-            real("goal", goal),
-            whole("starts", starts, 0),
-            whole("max_iterations", max_iterations, 1),
-            lean,
-            is_single(dtype),
-            whole("threads", threads, 0),
-            found,
-            flags,
-            status,
-            iterations,
+        settings = arm_settings(
+            position_tolerance=position_tolerance,
+            rotation_tolerance=rotation_tolerance,
+            posture_gain=posture_gain,
+            lean=lean,
+            goal=goal,
+            starts=starts,
+            max_iterations=max_iterations,
+            threads=threads,
+            dtype=dtype,
         )
+        wanted = numbers(T_world_wrist, "T_world_wrist")
+        lead, n = wanted.shape[:-2], self.joints
+        found, flags, status, iterations = self.run(wanted, start, moving, settings)
+        count = len(status)
         errors = found[count * n :].reshape(2, *lead)
         reached, settled, missing = flags.reshape(3, *lead)
         return NativeSolutions(
@@ -177,6 +194,34 @@ class NativeArm:
             status.reshape(lead),
             iterations.reshape(lead),
         )
+
+    def run(
+        self, wanted: FloatArray, start: ArrayLike, moving: BoolArray, settings: ArmSettings
+    ) -> tuple[FloatArray, BoolArray, IntArray, NDArray[np.int32]]:
+        """`solve` with settings that are checked already, and results as the core lays them out.
+
+        Returns:
+            The M poses' joints (M n), position errors (M) and rotation errors (M) in one array;
+            flags (3, M): reached, settled, missing; statuses (M,); iterations (M,).
+        """
+        if type(moving) is not np.ndarray or moving.dtype != np.bool_:
+            raise InputError(f"moving must be a boolean array, got {type(moving).__name__}")
+        count = math.prod(wanted.shape[:-2])
+        found = np.empty(count * (self.joints + 2))
+        flags = np.empty((3, count), dtype=np.bool_)
+        status, iterations = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int32)
+        call(
+            self._solver.solve,
+            wanted,
+            numbers(start, "start"),
+            np.ascontiguousarray(moving),
+            *settings,
+            found,
+            flags,
+            status,
+            iterations,
+        )
+        return found, flags, status, iterations
 
     def evaluate(
         self, T_base_wrist: ArrayLike, q: ArrayLike
