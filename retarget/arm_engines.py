@@ -90,15 +90,15 @@ class NativeEngine:
     ) -> ArmSolution:
         """See `ArmEngine.solve`."""
         found, _, status, iterations = self._arm.run(
-            np.ascontiguousarray(T_world_wrist), start, moving, self._settings
+            T_world_wrist, start, moving, self._settings
         )
         count, n = len(status), start.shape[1]
         return ArmSolution(
-            q=found[: count * n].reshape(*lead, n),
-            position_error=found[count * n : -count].reshape(lead),
-            rotation_error=found[-count:].reshape(lead),
-            status=status.reshape(lead),
-            iterations=iterations.astype(np.int64).reshape(lead),
+            found[: count * n].reshape(*lead, n),
+            found[count * n : -count].reshape(lead),
+            found[-count:].reshape(lead),
+            status.reshape(lead),
+            iterations.astype(np.int64).reshape(lead),
         )
 
 

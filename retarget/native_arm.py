@@ -212,9 +212,9 @@ class NativeArm:
         status, iterations = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int32)
         call(
             self._solver.solve,
-            wanted,
+            numbers(wanted, "T_world_wrist"),
             numbers(start, "start"),
-            np.ascontiguousarray(moving),
+            moving if moving.flags.c_contiguous else np.ascontiguousarray(moving),
             *settings,
             found,
             flags,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,9 +126,8 @@ class RobotMotion:
         return self.qpos[:, self.names.index(name)]
 
 
-@dataclass(frozen=True)
-class ArmSolution:
-    """Arm joints for wrist poses.
+class ArmSolution(NamedTuple):
+    """Arm joints for wrist poses; a plain tuple, for it is made in control loops.
 
     Attributes:
         q: (..., n) arm joint positions [rad], within the limits.
