@@ -32,7 +32,7 @@ def main() -> int:
     if unknown:
         parser.error(f"no part named {', '.join(sorted(unknown))}")
 
-    report = Report(notes=timing.disturbances())
+    report, quiet = Report(), timing.Quiet()
     began = time.perf_counter()
 
     def say(what: str) -> None:
@@ -60,6 +60,7 @@ def main() -> int:
             if part in chosen:
                 work[part]()
     report.add_bounds()
+    report.notes += quiet.notes()
     report.notes.append(f"The run took {time.perf_counter() - began:.0f} s.")
     report.show()
     if not options.no_write:
