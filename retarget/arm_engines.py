@@ -89,9 +89,7 @@ class NativeEngine:
         lead: tuple[int, ...],
     ) -> ArmSolution:
         """See `ArmEngine.solve`."""
-        found, _, status, iterations = self._arm.run(
-            T_world_wrist, start, moving, self._settings
-        )
+        found, _, status, iterations = self._arm.run(T_world_wrist, start, moving, self._settings)
         count, n = len(status), start.shape[1]
         return ArmSolution(
             found[: count * n].reshape(*lead, n),

@@ -40,7 +40,7 @@ class NativeFit:
 
     def __init__(self, hand: HandModel, settings: FitSettings, dtype: str, threads: int) -> None:
         sigma = hand.sigma[: settings.components]
-        start = quadratic_start(HandKeypoints(hand).fingertips, sigma)
+        start = quadratic_start(HandKeypoints(hand).fingertips, hand.sigma, settings.components)
         self._hand = NativeHand(
             hand, tuple(TIP_VERTICES.values()), components=settings.components, start=start
         )

@@ -75,7 +75,8 @@ class NewtonFit:
         self._layer = HandKeypoints(hand, backend=backend, device=device)
         self._xp = self._layer.namespace
         sigma = hand.sigma[: settings.components]
-        self._start = quadratic_start(HandKeypoints(hand).fingertips, sigma)
+        tips = HandKeypoints(hand).fingertips
+        self._start = quadratic_start(tips, hand.sigma, settings.components)
         self._sigma = self._layer.array(sigma)
 
     def fit(self, target: FloatArray) -> tuple[FloatArray, FloatArray, IntArray, BoolArray]:

@@ -14,6 +14,7 @@ import numpy as np
 from retarget.types import FloatArray
 
 SAMPLES = 4_000
+FREEDOMS = 15  # of five fingertips
 FARTHEST = 3.0  # [standard deviations] far off its sample the regression is wild; cut, continuous
 
 
@@ -38,22 +39,30 @@ class QuadraticStart:
 
 
 def quadratic_start(
-    fingertips: Callable[[FloatArray], FloatArray], sigma: FloatArray, seed: int = 0
+    fingertips: Callable[[FloatArray], FloatArray],
+    sigma: FloatArray,
+    components: int,
+    seed: int = 0,
 ) -> QuadraticStart:
     """Regress standardised coefficients on the fingertips they make.
 
     Args:
-        fingertips: coefficients (N, K) [rad] -> (N, 5, 3) [m].
-        sigma: (K,) standard deviations of the coefficients [rad].
+        fingertips: coefficients (N, any) [rad] -> (N, 5, 3) [m].
+        sigma: (45,) standard deviations of the coefficients [rad].
+        components: number K of coefficients to start. Poses are sampled with at least
+            `FREEDOMS` of them: few coefficients fill a thin sheet of the 15 coordinates, off which
+            a regression on them alone would be wild.
         seed: of the standard normal sample of poses.
     """
-    z = np.random.default_rng(seed).normal(size=(SAMPLES, len(sigma)))
-    x = fingertips(z * sigma).reshape(SAMPLES, 15)
+    sampled = max(components, FREEDOMS)
+    z = np.random.default_rng(seed).normal(size=(SAMPLES, sampled))
+    x = fingertips(z * sigma[:sampled]).reshape(SAMPLES, 15)
     center, spread = x.mean(axis=0), x.std(axis=0)
     features = _monomials((x - center) / spread)
     # normal equations: 136 well-scaled unknowns
     gram = features.T @ features + 1e-6 * SAMPLES * np.eye(features.shape[1])
-    return QuadraticStart(center, spread, np.asarray(np.linalg.solve(gram, features.T @ z)))
+    weights = np.linalg.solve(gram, features.T @ z[:, :components])
+    return QuadraticStart(center, spread, np.asarray(weights))
 
 
 def _monomials(x: FloatArray) -> FloatArray:
