@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retarget.demo import DemoReader, DemoWriter
+from retarget.frame_runs import frames_text
 from retarget.human_file import HumanReader, HumanWriter, human_info
 from retarget.human_info import body_joints
 from retarget.replay import BLOCK, Progress, checked, no_progress, played, status_counts
@@ -17,7 +18,6 @@ from retarget.replay_stats import FrameStats
 from retarget.tables import statuses_text
 from retarget.types import SIDES, FloatArray, IntArray, Status
 from retarget.units import angle_text, length_text
-from retarget.verdict import frames_text
 
 if TYPE_CHECKING:
     from retarget.retargeter import Retargeter

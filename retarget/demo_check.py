@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retarget.demo_causes import Cause, likely_cause
-from retarget.demo_errors import DemoErrors, demo_errors, typical
+from retarget.demo_errors import TYPICAL, DemoErrors, demo_errors, typical
 from retarget.errors import DemoError, InputError
-from retarget.types import SIDES, Demo, FloatArray
+from retarget.quantiles import ErrorSketch
+from retarget.types import SIDES, Demo
 
 if TYPE_CHECKING:
     from retarget.robot import Robot
@@ -123,30 +124,24 @@ def check_blocks(
     """
     if not tolerance > 0.0:
         raise InputError(f"tolerance must be positive [m], got {tolerance}")
-    parts: list[DemoErrors] = []
+    seen = [_Seen() for _ in SIDES]
     worst, most = None, -1.0
-    start, path = 0, None
     for block in blocks:
-        if not parts:
-            start, path = block.start, block.path
-        parts.append(demo_errors(block, robot))
-        off = max(_off(parts[-1], h) for h in range(len(SIDES)))
+        errors = demo_errors(block, robot)
+        for h in range(len(SIDES)):
+            seen[h].add(errors, h, block.start)
+        off = max(_off(errors, h) for h in range(len(SIDES)))
         if off > most:
             worst, most = block, off
     if worst is None:
         raise InputError("a demonstration to check must have at least one frame")
-    errors = DemoErrors(
-        wrist_position=np.concatenate([part.wrist_position for part in parts]),
-        wrist_rotation=np.concatenate([part.wrist_rotation for part in parts]),
-        fingertip=np.concatenate([part.fingertip for part in parts]),
-    )
-    sides = tuple(_side(errors, start, h, tolerance) for h in range(len(SIDES)))
+    sides = tuple(side.check(tolerance) for side in seen)
     ok = all(side.ok for side in sides)
     cause = None if ok else likely_cause(worst, robot)
     check = DemoCheck((sides[0], sides[1]), cause, ok)
     if cause is not None and (strict or cause.fatal):
         raise DemoError(
-            path or "demonstration",
+            worst.path or "demonstration",
             f"disagrees with itself: typically {check.describe()}",
             cause=cause.text,
             check=check,
@@ -162,28 +157,32 @@ def _off(errors: DemoErrors, h: int) -> float:
     )
 
 
-def _side(errors: DemoErrors, start: int, h: int, tolerance: float) -> SideCheck:
-    valid = np.isfinite(errors.fingertip[:, h])
-    position, rotation, fingertip = (
-        _disagreement(values[:, h], start)
-        for values in (errors.wrist_position, errors.wrist_rotation, errors.fingertip)
-    )
-    ok = not (
-        position.typical > tolerance
-        or fingertip.typical > tolerance
-        or rotation.typical > tolerance * _ROTATION_PER_METRE
-    )
-    return SideCheck(int(valid.sum()), position, rotation, fingertip, ok)
+class _Seen:
+    """Errors of one hand and arm, summed up as they come."""
+
+    def __init__(self) -> None:
+        self._position, self._rotation, self._fingertip = (ErrorSketch() for _ in range(3))
+
+    def add(self, errors: DemoErrors, h: int, start: int) -> None:
+        self._position.add(errors.wrist_position[:, h], start)
+        self._rotation.add(errors.wrist_rotation[:, h], start)
+        self._fingertip.add(errors.fingertip[:, h], start)
+
+    def check(self, tolerance: float) -> SideCheck:
+        position, rotation, fingertip = (
+            _disagreement(sketch) for sketch in (self._position, self._rotation, self._fingertip)
+        )
+        ok = not (
+            position.typical > tolerance
+            or fingertip.typical > tolerance
+            or rotation.typical > tolerance * _ROTATION_PER_METRE
+        )
+        return SideCheck(self._fingertip.count, position, rotation, fingertip, ok)
 
 
-def _disagreement(values: FloatArray, start: int) -> Disagreement:
-    seen = np.flatnonzero(np.isfinite(values))
-    if not seen.size:
-        return Disagreement(np.nan, np.nan, np.nan, -1)
-    worst = int(seen[np.argmax(values[seen])])
-    return Disagreement(
-        float(values[seen].mean()), typical(values), float(values[worst]), start + worst
-    )
+def _disagreement(errors: ErrorSketch) -> Disagreement:
+    usual = errors.quantile(TYPICAL, lower=True)
+    return Disagreement(errors.mean, usual, errors.max, errors.worst_frame)
 
 
 def _mm(length: float) -> str:

@@ -14,7 +14,7 @@ from retarget.types import Demo, FloatArray
 if TYPE_CHECKING:
     from retarget.robot import Robot
 
-_TYPICAL = 0.75  # quantile
+TYPICAL = 0.75  # quantile that a verdict goes by
 
 
 @dataclass(frozen=True)
@@ -61,4 +61,4 @@ def errors_between(demo: Demo, T_world_wrist: FloatArray, fingertips: FloatArray
 def typical(values: FloatArray) -> float:
     """The value that three quarters of the finite ones do not exceed; NaN where there is none."""
     seen = values[np.isfinite(values)]
-    return float(np.quantile(seen, _TYPICAL, method="lower")) if seen.size else float("nan")
+    return float(np.quantile(seen, TYPICAL, method="lower")) if seen.size else float("nan")

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from retarget.demo import DemoReader, DemoWriter
 from retarget.demo_check import DemoCheck, check_blocks
 from retarget.errors import DemoError
-from retarget.replay_record import ReplayRecord
+from retarget.replay_record import ReplayRecord, SideRecord
 from retarget.replay_stats import Extreme, FrameStats
 from retarget.types import BoolArray, Demo, FloatArray, IntArray, RobotMotion, Status
-from retarget.verdict import Reason, Tolerances, arm_jumps, reasons
+from retarget.verdict import Reason, Tolerances, reasons
 
 if TYPE_CHECKING:
     from retarget.retargeter import Retargeter
@@ -26,7 +24,7 @@ Progress = Callable[[str, int, int], None]
 """Called with what is being done, the frames done and the frames there are."""
 
 BLOCK = 2048  # frames a block: a fraction of a second's work, so that progress moves
-_CHECK_BLOCK = 4096
+_CHECK_BLOCK = 2048
 
 
 @dataclass(frozen=True)
@@ -85,12 +83,12 @@ class Unreachable:
     """Wrist poses the arm cannot reach.
 
     Attributes:
-        frames: the file's frames.
+        frames: the file's frames, ascending.
         position_m: largest distance of the nearest reachable pose [m], 0 where there is none.
         rotation_rad: largest angle of it [rad].
     """
 
-    frames: tuple[int, ...]
+    frames: Sequence[int]
     position_m: float
     rotation_rad: float
 
@@ -143,8 +141,8 @@ def replay_file(
 ) -> Replay:
     """Replay a demonstration file: `Retargeter.round_trip` in blocks, measured and judged.
 
-    The whole file is read and checked before anything is computed. Memory holds one block and some
-    350 bytes a frame.
+    The whole file is read and checked before anything is computed. Memory holds one block and
+    statistics, whatever the file's length.
 
     Args:
         path: the demonstration.
@@ -162,8 +160,8 @@ def replay_file(
     """
     robot = retargeter.robot
     with DemoReader(path, robot=robot, rate=rate) as reader:
-        check = checked(reader, robot, strict=strict, progress=progress)
-        record = ReplayRecord(robot, reader.frames, reader.rate)
+        record = ReplayRecord(robot, reader.frames, reader.rate, tolerances)
+        check = checked(reader, robot, strict=strict, progress=progress, watch=record.watch)
         writer = nullcontext() if out is None else DemoWriter(out, carry_from=path)
         with writer as returned:
             q0: FloatArray | None = None
@@ -179,15 +177,27 @@ def replay_file(
         frames=record.frames,
         rate=record.rate,
         check=check,
-        sides=(_side(record, 0), _side(record, 1)),
-        reasons=tuple(reasons(record, tolerances or Tolerances())),
+        sides=(_side(record.sides[0]), _side(record.sides[1])),
+        reasons=tuple(reasons(record)),
     )
 
 
 def checked(
-    reader: DemoReader, robot: Robot, *, strict: bool = True, progress: Progress = no_progress
+    reader: DemoReader,
+    robot: Robot,
+    *,
+    strict: bool = True,
+    progress: Progress = no_progress,
+    watch: Callable[[Demo], None] | None = None,
 ) -> DemoCheck:
     """Read all frames of a file and check them, one by one and against the file's own joints.
+
+    Args:
+        reader: the file.
+        robot: the robot it should be of.
+        strict: see `check_demo`.
+        progress: called after every block.
+        watch: called with every block that is sound.
 
     Raises:
         DemoError: a frame is unsound, no frame has a hand, or the file disagrees with itself.
@@ -199,6 +209,8 @@ def checked(
         for demo in reader.blocks(_CHECK_BLOCK):
             seen = seen or bool(demo.valid.any())
             yield demo
+            if watch is not None:
+                watch(demo)
             progress("checking", demo.start + demo.frames, reader.frames)
 
     check = check_blocks(blocks(), robot, strict=strict)
@@ -238,42 +250,27 @@ def status_counts(status: IntArray) -> dict[str, int]:
     return {s.label: int((status == int(s)).sum()) for s in Status}
 
 
-def _side(record: ReplayRecord, h: int) -> SideReplay:
-    arm, hand, recorded = record.arms[h], record.hands[h], record.recorded_arms[h]
-
-    def stats(errors: FloatArray) -> FrameStats:
-        return FrameStats.over_frames(errors[:, h], record.start)
-
-    def reached(errors: FloatArray) -> FrameStats:
-        out_of_reach = record.status[:, h] == Status.UNREACHABLE
-        return FrameStats.over_frames(np.where(out_of_reach, np.nan, errors[:, h]), record.start)
-
+def _side(side: SideRecord) -> SideReplay:
+    stats = FrameStats.of_sketch
     return SideReplay(
-        fit_residual_m=stats(record.fit_residual_m),
-        fingertip_error_m=stats(record.fingertip_error_m),
-        hand_joint_error_rad=stats(record.hand_joint_error_rad),
-        wrist_position_error_m=stats(record.wrist_position_error_m),
-        wrist_rotation_error_rad=stats(record.wrist_rotation_error_rad),
-        reached_wrist_position_error_m=reached(record.wrist_position_error_m),
-        reached_wrist_rotation_error_rad=reached(record.wrist_rotation_error_rad),
-        status=status_counts(record.status[:, h]),
-        label_jumps=int(record.label_jump[:, h].sum()),
-        arm_jumps=int(arm_jumps(record, h).sum()),
-        unreachable=_unreachable(record, h),
-        arm_limit_margin_rad=arm.margin,
-        hand_limit_margin_rad=hand.margin,
-        limit_violations=arm.violations + hand.violations,
-        peak_velocity_rad_s=arm.velocity,
-        peak_jerk_rad_s3=arm.jerk,
-        recorded_peak_velocity_rad_s=recorded.velocity,
-        recorded_peak_jerk_rad_s3=recorded.jerk,
-    )
-
-
-def _unreachable(record: ReplayRecord, h: int) -> Unreachable:
-    frames = np.flatnonzero(record.status[:, h] == Status.UNREACHABLE)
-    return Unreachable(
-        frames=tuple(int(record.start + frame) for frame in frames),
-        position_m=float(record.wrist_position_error_m[frames, h].max(initial=0.0)),
-        rotation_rad=float(record.wrist_rotation_error_rad[frames, h].max(initial=0.0)),
+        fit_residual_m=stats(side.fit_residual),
+        fingertip_error_m=stats(side.fingertip_error),
+        hand_joint_error_rad=stats(side.hand_joint_error),
+        wrist_position_error_m=stats(side.wrist_position_error),
+        wrist_rotation_error_rad=stats(side.wrist_rotation_error),
+        reached_wrist_position_error_m=stats(side.reached_wrist_position_error),
+        reached_wrist_rotation_error_rad=stats(side.reached_wrist_rotation_error),
+        status={status.label: int(side.status[status]) for status in Status},
+        label_jumps=len(side.label_jumps),
+        arm_jumps=len(side.arm_jumps),
+        unreachable=Unreachable(
+            side.unreachable.frames, side.unreachable.position, side.unreachable.rotation
+        ),
+        arm_limit_margin_rad=side.arm.margin,
+        hand_limit_margin_rad=side.hand.margin,
+        limit_violations=side.arm.violations + side.hand.violations,
+        peak_velocity_rad_s=side.arm.velocity,
+        peak_jerk_rad_s3=side.arm.jerk,
+        recorded_peak_velocity_rad_s=side.recorded_arm.velocity,
+        recorded_peak_jerk_rad_s3=side.recorded_arm.jerk,
     )

@@ -1,4 +1,4 @@
-"""Figures of a replay: errors of all frames summed up, extremes of a motion kept as it passes."""
+"""Figures of a replay: errors of all frames, extremes of a motion kept as it passes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from retarget.hand_check import ErrorStats
+from retarget.quantiles import ErrorSketch
 from retarget.types import FloatArray
 
 
@@ -23,13 +24,15 @@ class FrameStats(ErrorStats):
     @classmethod
     def over_frames(cls, errors: FloatArray, start: int = 0) -> FrameStats:
         """Sum up errors (T, ...) of frames from ``start`` on; all entries count alike."""
-        flat = errors.reshape(len(errors), -1)
-        plain = ErrorStats.of(flat)
-        known = np.where(np.isfinite(flat), flat, -np.inf).max(axis=1, initial=-np.inf)
-        # of frames that rounding alone tells apart, such as those of a hand at rest, the first
-        worst = int(np.argmax(known >= known.max(initial=-np.inf) * (1.0 - 1e-6)))
-        worst = worst + start if np.isfinite(plain.max) else -1
-        return cls(plain.mean, plain.p50, plain.p99, plain.max, worst)
+        sketch = ErrorSketch()
+        sketch.add(errors, start)
+        return cls.of_sketch(sketch)
+
+    @classmethod
+    def of_sketch(cls, sketch: ErrorSketch) -> FrameStats:
+        """The figures of errors that came in blocks."""
+        p50, p99 = sketch.quantile(0.5), sketch.quantile(0.99)
+        return cls(sketch.mean, p50, p99, sketch.max, sketch.worst_frame)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+import tracemalloc
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,15 @@ from retarget.convert import demo_to_human, human_to_demo
 from retarget.demo import load_demo, save_demo
 from retarget.demo_check import check_demo
 from retarget.errors import DemoError, InputError
+from retarget.frame_runs import frames_text
 from retarget.replay import Replay, replay_file
 from retarget.replay_record import ReplayRecord
 from retarget.replay_stats import FrameStats, MotionExtremes
-from retarget.retargeter import Retargeter
-from retarget.types import Demo, Status
+from retarget.retargeter import Retargeter, RoundTrip
+from retarget.robot import Robot
+from retarget.types import Demo, FloatArray, RobotMotion, Status
 from retarget.units import angle_text, length_text, number_text
-from retarget.verdict import Tolerances, frames_text, reasons
+from retarget.verdict import Reason, Tolerances, reasons
 
 FRAMES = 30
 
@@ -157,50 +160,108 @@ def test_frame_stats_leave_out_what_is_unknown() -> None:
 # --- verdicts -----------------------------------------------------------------------------------
 
 
-def good_record(retargeter: Retargeter) -> ReplayRecord:
-    record = ReplayRecord(retargeter.robot, 10, 30.0)
-    record.fit_residual_m[:] = 1e-4
-    record.fingertip_error_m[:] = 1e-5
-    record.hand_joint_error_rad[:] = 1e-4
-    record.wrist_position_error_m[:] = 1e-9
-    record.wrist_rotation_error_rad[:] = 1e-9
-    record.status[:] = Status.OK
-    return record
+RECORD, RATE = 10, 300.0
 
 
-def fill(name: str, index: Any, value: float) -> Callable[[ReplayRecord], None]:
-    def apply(record: ReplayRecord) -> None:
-        getattr(record, name)[index] = value
+def good_trip(retargeter: Retargeter) -> RoundTrip:
+    """Frames that break no rule, the robot at rest in the middle of its limits."""
+    robot = retargeter.robot
+    rest = np.tile((robot.lower + robot.upper) / 2, (RECORD, 1))
+    demo = Demo(
+        qpos=rest,
+        T_world_wrist=np.tile(np.eye(4), (RECORD, 2, 1, 1)),
+        fingertips=np.zeros((RECORD, 2, 5, 3)),
+        valid=np.ones((RECORD, 2), dtype=bool),
+        rate=RATE,
+    )
+    status = np.full((RECORD, 2), int(Status.OK))
+    tiny = np.full((RECORD, 2), 1e-9)
+    motion = RobotMotion(rest.copy(), robot.joint_names, tiny, tiny, status, status)
+    return RoundTrip(
+        demo=demo,
+        human=retargeter.to_human(demo),
+        robot=motion,
+        fit_residual_m=np.full((RECORD, 2), 1e-4),
+        fingertip_error_m=np.full((RECORD, 2, 5), 1e-5),
+        hand_joint_error_rad=np.full((RECORD, 2, 12), 1e-4),
+        wrist_position_error_m=tiny.copy(),
+        wrist_rotation_error_rad=tiny.copy(),
+        status=status.copy(),
+        label_jump=np.zeros((RECORD, 2), dtype=bool),
+    )
+
+
+def parts(trip: RoundTrip, block: int) -> Iterator[RoundTrip]:
+    """A round trip in blocks, of what a record looks at."""
+    for start in range(0, RECORD, block):
+        rows = slice(start, start + block)
+        demo = replace(trip.demo, qpos=trip.demo.qpos[rows], start=start)
+        robot = replace(trip.robot, qpos=trip.robot.qpos[rows])
+        per_frame = {
+            field.name: getattr(trip, field.name)[rows]
+            for field in fields(trip)
+            if isinstance(getattr(trip, field.name), np.ndarray)
+        }
+        yield replace(trip, demo=demo, robot=robot, **per_frame)
+
+
+def reasons_of(
+    retargeter: Retargeter,
+    trip: RoundTrip,
+    tolerances: Tolerances | None = None,
+    block: int = RECORD,
+) -> list[Reason]:
+    record = ReplayRecord(retargeter.robot, RECORD, RATE, tolerances)
+    for part in parts(trip, block):
+        record.watch(part.demo)
+    for part in parts(trip, block):
+        record.add(part)
+    return reasons(record)
+
+
+def fill(name: str, index: Any, value: float) -> Callable[[RoundTrip, Robot], None]:
+    def apply(trip: RoundTrip, robot: Robot) -> None:
+        getattr(trip, name)[index] = value
 
     return apply
 
 
-def out_of_reach(record: ReplayRecord) -> None:
-    record.status[2:5, 0] = Status.UNREACHABLE
-    record.wrist_position_error_m[2:5, 0] = 0.012, 0.036, 0.02
+def move(qpos: FloatArray, robot: Robot, side: int, frame: int, share: float) -> None:
+    """Let an arm's wrist move into a frame, this many times as fast as its limit."""
+    joint = robot.indices(robot.sides[side].arm_joints)[-1]
+    qpos[frame:, joint] += share * robot.velocity_limits[joint] / RATE
 
 
-def past_the_limit(record: ReplayRecord) -> None:
-    record.arms[1].violations = 3
+def out_of_reach(trip: RoundTrip, robot: Robot) -> None:
+    trip.status[2:5, 0] = Status.UNREACHABLE
+    trip.wrist_position_error_m[2:5, 0] = 0.012, 0.036, 0.02
 
 
-def arm_jump(record: ReplayRecord) -> None:
-    record.recorded_arm_speed[1:] = 0.3
-    record.arm_speed[1:] = 0.4
-    record.arm_speed[6, 1] = 7.0
+def past_the_limit(trip: RoundTrip, robot: Robot) -> None:
+    joint = robot.indices(robot.sides[1].arm_joints)[0]
+    for qpos in (trip.demo.qpos, trip.robot.qpos):  # as recorded, thus no jump
+        qpos[6:9, joint] = robot.upper[joint] + 0.01
 
 
-def as_abrupt_as_recorded(record: ReplayRecord) -> None:
-    record.recorded_arm_speed[4, 1] = 3.0
-    record.arm_speed[6, 1] = 7.0
+def arm_jump(trip: RoundTrip, robot: Robot) -> None:
+    for side in (0, 1):
+        move(trip.demo.qpos, robot, side, 4, 0.3)
+        move(trip.robot.qpos, robot, side, 4, 0.4)
+    move(trip.robot.qpos, robot, 1, 6, 7.0)
 
 
-def back_after_a_gap(record: ReplayRecord) -> None:
-    record.status[5, 1] = Status.MISSING_INPUT
-    record.arm_speed[6, 1] = 7.0
+def as_abrupt_as_recorded(trip: RoundTrip, robot: Robot) -> None:
+    # the recorded one comes later: all of it counts
+    move(trip.demo.qpos, robot, 1, 8, 3.0)
+    move(trip.robot.qpos, robot, 1, 6, 7.0)
 
 
-RULES: dict[str, tuple[Callable[[ReplayRecord], None], str]] = {
+def back_after_a_gap(trip: RoundTrip, robot: Robot) -> None:
+    trip.status[5, 1] = Status.MISSING_INPUT
+    move(trip.robot.qpos, robot, 1, 6, 7.0)
+
+
+RULES: dict[str, tuple[Callable[[RoundTrip, Robot], None], str]] = {
     "out of reach": (
         out_of_reach,
         "the left wrist's pose cannot be reached by the arm; the nearest pose is off by up to "
@@ -248,13 +309,14 @@ RULES: dict[str, tuple[Callable[[ReplayRecord], None], str]] = {
 }
 
 
+@pytest.mark.parametrize("block", [RECORD, 4, 1])
 @pytest.mark.parametrize("rule", RULES)
-def test_every_rule_has_its_sentence(retargeter: Retargeter, rule: str) -> None:
+def test_every_rule_has_its_sentence(retargeter: Retargeter, rule: str, block: int) -> None:
     breaks, sentence = RULES[rule]
-    record = good_record(retargeter)
-    assert reasons(record, Tolerances()) == []
-    breaks(record)
-    found = reasons(record, Tolerances())
+    trip = good_trip(retargeter)
+    assert reasons_of(retargeter, trip, block=block) == []
+    breaks(trip, retargeter.robot)
+    found = reasons_of(retargeter, trip, block=block)
     assert len(found) == 1
     assert found[0].text.startswith(sentence)
     assert found[0].severity >= 1.0
@@ -273,22 +335,77 @@ def test_every_rule_has_its_sentence(retargeter: Retargeter, rule: str) -> None:
     ],
 )
 def test_what_no_rule_forbids_is_valid(
-    retargeter: Retargeter, harmless: Callable[[ReplayRecord], None]
+    retargeter: Retargeter, harmless: Callable[[RoundTrip, Robot], None]
 ) -> None:
-    record = good_record(retargeter)
-    harmless(record)
-    assert reasons(record, Tolerances()) == []
+    trip = good_trip(retargeter)
+    harmless(trip, retargeter.robot)
+    for block in (RECORD, 3):
+        assert reasons_of(retargeter, trip, block=block) == []
 
 
 def test_tolerances_move_the_verdict(retargeter: Retargeter) -> None:
-    record = good_record(retargeter)
-    out_of_reach(record)
-    assert reasons(record, Tolerances(wrist_m=0.04)) == []
-    assert len(reasons(good_record(retargeter), Tolerances(fingertip_m=9e-6))) == 2
+    trip = good_trip(retargeter)
+    assert len(reasons_of(retargeter, trip, Tolerances(fingertip_m=9e-6))) == 2
+    out_of_reach(trip, retargeter.robot)
+    assert reasons_of(retargeter, trip, Tolerances(wrist_m=0.04)) == []
     with pytest.raises(InputError, match=r"tolerance wrist_m must not be negative, got -1\.0"):
         Tolerances(wrist_m=-1.0)
     with pytest.raises(InputError, match="must not be negative, got nan"):
         Tolerances(missing=float("nan"))
+
+
+@pytest.mark.parametrize("block", [RECORD, 3])
+def test_reached_errors_leave_out_what_is_out_of_reach(retargeter: Retargeter, block: int) -> None:
+    trip = good_trip(retargeter)
+    trip.wrist_position_error_m[:, 0] = np.arange(RECORD) * 1e-8
+    out_of_reach(trip, retargeter.robot)
+    record = ReplayRecord(retargeter.robot, RECORD, RATE)
+    for part in parts(trip, block):
+        record.add(part)
+    left, right = record.sides
+    reached = np.delete(np.arange(RECORD), [2, 3, 4]) * 1e-8
+    assert left.wrist_position_error.max == 0.036
+    assert left.wrist_position_error.worst_frame == 3
+    assert left.reached_wrist_position_error.count == RECORD - 3
+    assert left.reached_wrist_position_error.mean == reached.mean()
+    assert left.reached_wrist_position_error.quantile(0.5) == np.median(reached)
+    assert left.reached_wrist_rotation_error.count == RECORD - 3
+    assert (list(left.unreachable.frames), left.unreachable.position) == ([2, 3, 4], 0.036)
+    assert right.reached_wrist_position_error is right.wrist_position_error
+    assert left.status[Status.UNREACHABLE] == 3
+
+
+def test_a_longer_motion_takes_no_more_memory(retargeter: Retargeter) -> None:
+    trip = good_trip(retargeter)
+    trip.status[4, 0] = Status.UNREACHABLE
+    rng = np.random.default_rng(0)
+    for name in ("fingertip_error_m", "hand_joint_error_rad", "wrist_position_error_m"):
+        errors = getattr(trip, name)
+        errors[:] = 1e-6 * rng.lognormal(size=errors.shape)
+    trip = replace(
+        trip,
+        demo=replace(trip.demo, qpos=np.tile(trip.demo.qpos, (100, 1))),
+        robot=replace(trip.robot, qpos=np.tile(trip.robot.qpos, (100, 1))),
+        **{
+            field.name: np.tile(array, (100, *[1] * (array.ndim - 1)))
+            for field in fields(trip)
+            if isinstance(array := getattr(trip, field.name), np.ndarray)
+        },
+    )
+    trip.status[:] = np.where(np.arange(1000)[:, None] < 900, trip.status[:1], trip.status[4])
+    record = ReplayRecord(retargeter.robot, 0, RATE)
+    held = []
+    tracemalloc.start()
+    try:
+        for blocks in (30, 90):
+            for _ in range(blocks):
+                record.watch(trip.demo)
+                record.add(trip)
+            held.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert record.done == 120_000
+    assert held[1] - held[0] < 100_000  # bytes; a number for each of the frames would be 720,000
 
 
 # --- missing hands ------------------------------------------------------------------------------
