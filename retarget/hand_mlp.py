@@ -1,7 +1,7 @@
 """HandMLP: fingertips of predicted human hands -> active joints of the robot's hands.
 
-One small network a hand (15-64-128-64-6, SiLU), both hands in one call of the native core; an
-optional Gauss-Newton step through one more fit removes what the network leaves.
+One small network a hand (15-64-128-64-m, SiLU, for m active joints), both hands in one call of the
+native core; an optional Gauss-Newton step through one more fit removes what the network leaves.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Network:
         biases: per layer (2, 1, outputs).
         center: (2, 1, 15) mean of the input coordinates [m].
         spread: (2, 1, 15) standard deviation of the input coordinates [m].
-        lower: (2, 1, 6) lower joint limits, the output's -1 [rad].
-        upper: (2, 1, 6) upper joint limits, the output's +1 [rad].
+        lower: (2, 1, m) lower joint limits, the output's -1 [rad].
+        upper: (2, 1, m) upper joint limits, the output's +1 [rad].
     """
 
     weights: tuple[FloatArray, ...]
@@ -49,7 +49,7 @@ class Network:
     upper: FloatArray
 
     def __call__(self, fingertips: FloatArray) -> FloatArray:
-        """(2, N, 15) tip coordinates [m] -> (2, N, 6) joints [rad], not yet clamped."""
+        """(2, N, 15) tip coordinates [m] -> (2, N, m) joints [rad], not yet clamped."""
         x = (fingertips - self.center) / self.spread
         last = len(self.weights) - 1
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
@@ -146,7 +146,7 @@ class HandMLP:
             refine: number of Gauss-Newton steps through the fit (1 is enough).
 
         Returns:
-            (..., 2, 6) active joints [rad], within the limits; NaN where the input is NaN.
+            (..., 2, m) active joints [rad], within the limits; NaN where the input is NaN.
 
         Raises:
             InputError: wrong shape, or a negative `refine`.
@@ -155,14 +155,14 @@ class HandMLP:
         if c.ndim < 2 or c.shape[-2] != 2:
             raise InputError(f"pca must have shape (..., 2, K), got {c.shape}")
         if c.size == 0:
-            return np.empty((*c.shape[:-1], 6))
+            return np.empty((*c.shape[:-1], self._evaluate.outputs))
         return self.joints_from_fingertips(self.fitter.fingertips(c), refine=refine)
 
     def joints_from_fingertips(self, fingertips: ArrayLike, *, refine: int = 0) -> FloatArray:
         """Active joints for human fingertips (..., 2, 5, 3) in the hand model's frame [m].
 
         Returns:
-            (..., 2, 6) active joints [rad], within the limits; NaN where the input is NaN.
+            (..., 2, m) active joints [rad], within the limits; NaN where the input is NaN.
 
         Raises:
             InputError: wrong shape or type, or a negative `refine`.
@@ -175,15 +175,15 @@ class HandMLP:
             raise InputError(f"refine must not be negative, got {refine}")
         lead = shape[:-3]
         if tips.size == 0:
-            return np.empty((*lead, 2, 6))
+            return np.empty((*lead, 2, self._evaluate.outputs))
         flat = tips.reshape(*lead, 2, 15)
         q = self._evaluate(flat)
         if refine == 0:
             return q
-        q, flat = q.reshape(-1, 2, 6), flat.reshape(-1, 2, 15)
+        q, flat = q.reshape(-1, *q.shape[-2:]), flat.reshape(-1, 2, 15)
         for _ in range(refine):
             q = self._refined(q, flat)
-        return q.reshape(*lead, 2, 6)
+        return q.reshape(*lead, *q.shape[-2:])
 
     def _refined(self, q: FloatArray, wanted: FloatArray) -> FloatArray:
         """One Gauss-Newton step on ``wanted - fit(robot tips of q)``, both hands (N, 2, ...).
@@ -201,8 +201,8 @@ class HandMLP:
             pca = self.fitter.fit_human(side, tips).pca
             miss = wanted[rows, side] - self.fitter.tips_of(side, pca).reshape(-1, 15)
             J = robot.hand_tips_jacobian(SIDES[side], joints)
-            J = np.einsum("ij,nfjk->nfik", frame.linear, J).reshape(-1, 15, 6)
-            H = np.swapaxes(J, -1, -2) @ J + _DAMPING**2 * np.eye(6)
+            J = np.einsum("ij,nfjk->nfik", frame.linear, J).reshape(-1, 15, joints.shape[-1])
+            H = np.swapaxes(J, -1, -2) @ J + _DAMPING**2 * np.eye(J.shape[-1])
             step = np.linalg.solve(H, np.swapaxes(J, -1, -2) @ miss[..., None])[..., 0]
             out[rows, side] = joints + step
         return np.asarray(np.clip(out, self.network.lower[:, 0], self.network.upper[:, 0]))

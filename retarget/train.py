@@ -67,8 +67,8 @@ class HandSamples:
 
     Attributes:
         tips: (N, 15) fingertips of the fitted human hand [m].
-        joints: (N, 6) active joints that made them [rad].
-        metric: (N, 6, 6) L with ``L^T L = J^T J`` [m/rad].
+        joints: (N, m) active joints that made them [rad].
+        metric: (N, m, m) L with ``L^T L = J^T J`` [m/rad].
     """
 
     tips: FloatArray

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -195,6 +197,34 @@ def test_training_loss_is_the_fingertip_error(fitter: MANOFitter) -> None:
     moved = (there - fitter.robot.hand_tips(SIDES[0], samples.joints)).reshape(200, 15)
     seen = np.linalg.norm(np.einsum("nij,nj->ni", samples.metric, e), axis=1)
     np.testing.assert_allclose(seen, np.linalg.norm(moved, axis=1), rtol=2e-3)
+
+
+@pytest.mark.parametrize("refine", [0, 1])
+def test_a_hand_may_have_another_number_of_joints(tmp_path: Path, refine: int) -> None:
+    """The pinky follows the ring finger: five active joints a hand."""
+    source = Robot.load().path
+    for name in ("h1_inspire.urdf", "calibration.toml"):
+        shutil.copy(source / name, tmp_path / name)
+    text = (source / "robot.toml").read_text(encoding="utf-8")
+    text = re.sub(r"\[sides\.\w+\.command\]\n(?:(?!\n\[).)*", "", text, flags=re.DOTALL)
+    for x in "LR":
+        driven = f'"{x}_middle_proximal_joint", "{x}_pinky_proximal_joint",\n'
+        assert text.count(driven) == 1
+        text = text.replace(driven, f'"{x}_middle_proximal_joint",\n')
+        relation = f'{x}_pinky_intermediate_joint = {{ joint = "{x}_pinky_proximal_joint"'
+        both = relation.replace("pinky_proximal", "ring_proximal")
+        first = both.replace("intermediate", "proximal", 1)
+        text = text.replace(relation, f"{first}, multiplier = 1.0 }}\n{both}")
+    (tmp_path / "robot.toml").write_text(text, encoding="utf-8")
+    urdf = (tmp_path / "h1_inspire.urdf").read_text(encoding="utf-8")
+    (tmp_path / "h1_inspire.urdf").write_text(re.sub(r"<mimic[^>]*/>", "", urdf), encoding="utf-8")
+    own = MANOFitter(Robot.load(tmp_path))
+    small = TrainSettings(samples=64, steps=2, batch=16, hidden=(8,))
+    mlp = HandMLP(train_network(own, small, progress=False), own)
+    joints = mlp.joints(np.zeros((2, 3, 2, 15)), refine=refine)
+    assert joints.shape == (2, 3, 2, 5)
+    assert np.isfinite(joints).all()
+    assert mlp.joints(np.zeros((0, 2, 15)), refine=refine).shape == (0, 2, 5)
 
 
 def test_network_is_smooth(mlp: HandMLP) -> None:
