@@ -17,7 +17,7 @@ from retarget.types import BoolArray, Demo, FloatArray, IntArray, RobotMotion, S
 from retarget.verdict import Reason, Tolerances, reasons
 
 if TYPE_CHECKING:
-    from retarget.retargeter import Retargeter
+    from retarget.retargeter import Retargeter, RoundTrip
     from retarget.robot import Robot
 
 Progress = Callable[[str, int, int], None]
@@ -42,7 +42,9 @@ class SideReplay:
         reached_wrist_rotation_error_rad: the same without the poses that are out of reach [rad].
         status: frames per status, by its label; all labels.
         label_jumps: frames in which the labels are discontinuous.
+        label_jump_frames: the file's frames of them, ascending.
         arm_jumps: frames into which the arm moves faster than its limits and than ever recorded.
+        arm_jump_frames: the file's frames of them, ascending.
         unreachable: the poses that are out of reach.
         arm_limit_margin_rad: smallest distance of a returned arm joint to its limit [rad].
         hand_limit_margin_rad: the same of the hand joints; 0 where a finger is fully open.
@@ -62,7 +64,9 @@ class SideReplay:
     reached_wrist_rotation_error_rad: FrameStats
     status: dict[str, int]
     label_jumps: int
+    label_jump_frames: Sequence[int]
     arm_jumps: int
+    arm_jump_frames: Sequence[int]
     unreachable: Unreachable
     arm_limit_margin_rad: Extreme
     hand_limit_margin_rad: Extreme
@@ -137,6 +141,7 @@ def replay_file(
     strict: bool = True,
     tolerances: Tolerances | None = None,
     progress: Progress = no_progress,
+    keep: Callable[[RoundTrip], None] | None = None,
     block: int = BLOCK,
 ) -> Replay:
     """Replay a demonstration file: `Retargeter.round_trip` in blocks, measured and judged.
@@ -152,6 +157,7 @@ def replay_file(
         strict: refuse a file that disagrees with its own joints.
         tolerances: of the verdict.
         progress: called after every block.
+        keep: called with every block's round trip; what it keeps grows with the file's length.
         block: frames a block.
 
     Raises:
@@ -169,6 +175,8 @@ def replay_file(
                 trip = retargeter.round_trip(demo, q0=q0)
                 q0 = trip.robot.qpos[-1]
                 record.add(trip)
+                if keep is not None:
+                    keep(trip)
                 if returned is not None:
                     returned.append(played(robot, trip.robot, demo.valid, demo.rate, demo.start))
                 progress("replaying", record.done, record.frames)
@@ -262,7 +270,9 @@ def _side(side: SideRecord) -> SideReplay:
         reached_wrist_rotation_error_rad=stats(side.reached_wrist_rotation_error),
         status={status.label: int(side.status[status]) for status in Status},
         label_jumps=len(side.label_jumps),
+        label_jump_frames=side.label_jumps,
         arm_jumps=len(side.arm_jumps),
+        arm_jump_frames=side.arm_jumps,
         unreachable=Unreachable(
             side.unreachable.frames, side.unreachable.position, side.unreachable.rotation
         ),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from retarget.replay import Replay, SideReplay
     from retarget.replay_stats import Extreme, FrameStats
 
-_METRICS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
+METRICS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
     ("fit residual", "fit_residual_m", length_text),
     ("fingertips", "fingertip_error_m", length_text),
     ("hand joints", "hand_joint_error_rad", angle_text),
@@ -105,7 +105,7 @@ def worst_first(replays: Sequence[Replay]) -> list[Replay]:
     """Not valid ones before valid ones, by severity, then by mean fingertip error, then by path."""
 
     def badness(replay: Replay) -> tuple[float, float, str]:
-        mean = _larger(*(side.fingertip_error_m.mean for side in replay.sides))
+        mean = larger(*(side.fingertip_error_m.mean for side in replay.sides))
         severity = max((reason.severity for reason in replay.reasons), default=0.0)
         return -severity, 0.0 if mean != mean else -mean, str(replay.path)
 
@@ -130,7 +130,7 @@ def _errors_table(replay: Replay) -> Table:
         table.add_column(name, justify="right", min_width=9, no_wrap=True)
     table.add_column("worst frame", justify="right", no_wrap=True)
     missed = any(side.unreachable.frames for side in replay.sides)
-    for title, name, text in _METRICS:
+    for title, name, text in METRICS:
         shown = f"{title}, reached" if missed and title.startswith("wrist") else title
         for h, side in enumerate(SIDES):
             stats: FrameStats = getattr(replay.sides[h], name)
@@ -138,12 +138,12 @@ def _errors_table(replay: Replay) -> Table:
                 shown if h == 0 else "",
                 side,
                 *(text(value) for value in (stats.mean, stats.p99, stats.max)),
-                _worst_frame(stats),
+                worst_frame_text(stats),
             )
     return table
 
 
-def _worst_frame(stats: FrameStats) -> str:
+def worst_frame_text(stats: FrameStats) -> str:
     """The frame of the largest error, unless rounding alone decides which one that is."""
     return str(stats.worst_frame) if stats.worst_frame >= 0 and stats.max > _ROUNDING else "-"
 
@@ -153,20 +153,7 @@ def _motion_table(replay: Replay) -> Table:
     table.add_column("motion", no_wrap=True)
     for side in SIDES:
         table.add_column(side)
-    rows: tuple[tuple[str, Callable[[SideReplay], str | Text]], ...] = (
-        ("frames", lambda s: statuses_text(s.status)),
-        ("out of reach", _unreachable),
-        ("label jumps", lambda s: _count(s.label_jumps)),
-        ("arm jumps", lambda s: _count(s.arm_jumps)),
-        ("joints beyond limits", lambda s: _count(s.limit_violations)),
-        ("limit margin, arm", lambda s: _margin(s.arm_limit_margin_rad)),
-        ("limit margin, hand", lambda s: _margin(s.hand_limit_margin_rad)),
-        ("peak arm velocity", lambda s: _peak(s.peak_velocity_rad_s, "rad/s")),
-        ("  as recorded", lambda s: _rate(s.recorded_peak_velocity_rad_s, "rad/s")),
-        ("peak arm jerk", lambda s: _peak(s.peak_jerk_rad_s3, "rad/s3")),
-        ("  as recorded", lambda s: _rate(s.recorded_peak_jerk_rad_s3, "rad/s3")),
-    )
-    for title, told in rows:
+    for title, told in MOTION:
         table.add_row(title, *(told(side) for side in replay.sides))
     return table
 
@@ -195,9 +182,9 @@ def _summary_table(
             Text(name(replay.path)),
             stamp(replay.passed),
             str(replay.frames),
-            length_text(_larger(*(side.fingertip_error_m.mean for side in sides))),
-            length_text(_larger(*(side.fingertip_error_m.max for side in sides))),
-            length_text(_larger(*(side.wrist_position_error_m.max for side in sides))),
+            length_text(larger(*(side.fingertip_error_m.mean for side in sides))),
+            length_text(larger(*(side.fingertip_error_m.max for side in sides))),
+            length_text(larger(*(side.wrist_position_error_m.max for side in sides))),
             _count(sum(len(side.unreachable.frames) for side in sides)),
             _count(sum(side.label_jumps for side in sides)),
         )
@@ -232,6 +219,21 @@ def _short(joint: str) -> str:
     return joint.removesuffix("_joint")
 
 
-def _larger(*values: float) -> float:
+def larger(*values: float) -> float:
     """The largest of some numbers, leaving out NaN."""
     return max((x for x in values if x == x), default=float("nan"))
+
+
+MOTION: tuple[tuple[str, Callable[[SideReplay], str | Text]], ...] = (
+    ("frames", lambda s: statuses_text(s.status)),
+    ("out of reach", _unreachable),
+    ("label jumps", lambda s: _count(s.label_jumps)),
+    ("arm jumps", lambda s: _count(s.arm_jumps)),
+    ("joints beyond limits", lambda s: _count(s.limit_violations)),
+    ("limit margin, arm", lambda s: _margin(s.arm_limit_margin_rad)),
+    ("limit margin, hand", lambda s: _margin(s.hand_limit_margin_rad)),
+    ("peak arm velocity", lambda s: _peak(s.peak_velocity_rad_s, "rad/s")),
+    ("  as recorded", lambda s: _rate(s.recorded_peak_velocity_rad_s, "rad/s")),
+    ("peak arm jerk", lambda s: _peak(s.peak_jerk_rad_s3, "rad/s3")),
+    ("  as recorded", lambda s: _rate(s.recorded_peak_jerk_rad_s3, "rad/s3")),
+)
