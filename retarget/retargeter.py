@@ -239,7 +239,7 @@ class Retargeter:
             hand_joint_error_rad=np.where(known[..., None], np.stack(joint_error, axis=1), np.nan),
             wrist_position_error_m=robot.position_error,
             wrist_rotation_error_rad=robot.rotation_error,
-            status=_more_severe(robot.hand_status, robot.arm_status),
+            status=severer(robot.hand_status, robot.arm_status),
             label_jump=self._label_jumps(demo, human, known),
         )
 
@@ -266,7 +266,8 @@ def _held(values: FloatArray, first: FloatArray) -> FloatArray:
     return np.asarray(rows[last][1:])
 
 
-def _more_severe(a: IntArray, b: IntArray) -> IntArray:
+def severer(a: IntArray, b: IntArray) -> IntArray:
+    """Of two arrays of `Status` values, the more severe one at each place."""
     rank = np.zeros(len(Status), dtype=np.int64)
     rank[[int(status) for status in reversed(_SEVERITY)]] = np.arange(len(_SEVERITY))
     return np.where(rank[a] >= rank[b], a, b)
