@@ -1,0 +1,193 @@
+"""Actions between frames, poses as poses: positions as points, rotations as rotations.
+
+A policy speaks in its camera's frame. Turning a rotation matrix as if its rows were points gives
+a wrong rotation without any error: a camera that moves by 10 degrees then costs 14 degrees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from retarget.actions.arrays import Array, as_array, like, namespace
+from retarget.actions.layout import COMPONENTS, Action, action
+from retarget.errors import InputError
+from retarget.geometry import transform
+from retarget.types import FINGERS, FloatArray, HumanMotion, Status
+
+if TYPE_CHECKING:
+    from retarget.camera import Camera
+    from retarget.robot import Robot
+
+_RIGID = 1e-3  # what a rotation given by the caller may lack to be orthonormal
+
+
+def camera_of(robot: Robot, name: str = "main") -> Camera:
+    """A camera of ``robot.toml``.
+
+    Raises:
+        InputError: the robot has no camera of that name.
+    """
+    if name not in robot.cameras:
+        known = ", ".join(robot.cameras) or "none"
+        raise InputError(f"{robot.name} has no camera {name!r}; it has: {known}")
+    return robot.cameras[name]
+
+
+def transform_action(T_a_b: Array, action_b: Action) -> Action:
+    """An action in frame b, expressed in frame a.
+
+    Args:
+        T_a_b: (..., 4, 4) rigid transforms [m]; their leading axes broadcast against the action's
+            batch axes. For a camera that moves from step to step: one for each step.
+        action_b: wrist poses in frame b.
+
+    Raises:
+        InputError: not a rigid transform, axes that do not fit, or an action whose wrist positions
+            are normalised.
+    """
+    T = _rigid(T_a_b, action_b.translation)
+    if action_b.normalization is not None and action_b.normalization.moves_translation:
+        raise InputError(
+            "the action's wrist positions are normalised; undo that before changing frames"
+        )
+    _check_axes(T, action_b)
+    return moved(T[..., :3, :3], T[..., :3, 3], action_b)
+
+
+def moved(rotation: Array, translation: Array, action_b: Action) -> Action:
+    """`transform_action` with nothing checked: for loops that have checked once.
+
+    Args:
+        rotation: (..., 3, 3) of T_a_b.
+        translation: (..., 3) of T_a_b [m].
+        action_b: wrist poses in frame b.
+    """
+    xp = namespace(action_b.translation)
+    R = rotation[..., None, :, :]
+    turned = R @ action_b.rotation
+    position = (R @ action_b.translation[..., None])[..., 0] + translation[..., None, :]
+    pca, status = action_b.pca, action_b.status
+    if position.shape[:-1] != status.shape:
+        pca = xp.broadcast_to(pca, (*position.shape[:-1], COMPONENTS))
+        status = xp.broadcast_to(status, position.shape[:-1])
+    known = action_b.known
+    if not (xp is np and known.all()):  # a hand that is missing keeps its placeholders
+        position = xp.where(known[..., None], position, action_b.translation)
+        turned = xp.where(known[..., None, None], turned, action_b.rotation)
+    return replace(action_b, translation=position, rotation=turned, pca=pca, status=status)
+
+
+def to_camera(action_world: Action, T_camera_world: Array) -> Action:
+    """An action in the world frame, expressed in the camera's OpenCV frame.
+
+    Args:
+        action_world: wrist poses in the world frame.
+        T_camera_world: (..., 4, 4) world to camera, e.g. ``robot.cameras["main"].T_camera_world``.
+
+    Raises:
+        InputError: see `transform_action`.
+    """
+    return transform_action(T_camera_world, action_world)
+
+
+def to_world(action_camera: Action, T_camera_world: Array) -> Action:
+    """An action in the camera's OpenCV frame, expressed in the world frame; undoes `to_camera`.
+
+    Raises:
+        InputError: see `transform_action`.
+    """
+    return transform_action(
+        inverse(_rigid(T_camera_world, action_camera.translation)), action_camera
+    )
+
+
+def inverse(T_a_b: Array) -> Array:
+    """Rigid transforms (..., 4, 4) ``T_a_b`` -> ``T_b_a``, numpy or torch."""
+    T = as_array(T_a_b, "T_a_b", 4, 4)
+    xp = namespace(T)
+    rotation = T[..., :3, :3].swapaxes(-1, -2)
+    top = xp.concatenate([rotation, -(rotation @ T[..., :3, 3:])], -1)
+    return xp.concatenate([top, T[..., 3:, :]], -2)
+
+
+def from_human(motion: HumanMotion, T_camera_world: Array | None = None) -> Action:
+    """Human motion as actions, in the world frame or in a camera's.
+
+    Args:
+        motion: (..., 2, K) coefficients, K up to 15, and poses.
+        T_camera_world: (..., 4, 4) world to camera; the world frame where None.
+
+    Raises:
+        InputError: more than 15 components, or see `transform_action`.
+    """
+    T = as_array(motion.T_world_wrist, "T_world_wrist", 4, 4)
+    world = action(T[..., :3, 3], motion.pca, T[..., :3, :3], motion.status)
+    return world if T_camera_world is None else to_camera(world, T_camera_world)
+
+
+def to_human(action_a: Action, hand: str, T_camera_world: Array | None = None) -> HumanMotion:
+    """Actions as human motion: what `Retargeter.to_robot` takes.
+
+    Args:
+        action_a: (...) actions in the world frame, or in a camera's where that is given.
+        hand: hash of the hand model that gives the coefficients their meaning.
+        T_camera_world: (..., 4, 4) world to camera, where the actions are in the camera's frame.
+
+    Returns:
+        Human motion whose residuals are NaN and iterations 0: nothing was fitted. Hands whose
+        status is MISSING_INPUT are NaN.
+
+    Raises:
+        InputError: the action is normalised, or see `transform_action`.
+    """
+    if action_a.normalization is not None:
+        raise InputError(
+            f"the action is normalised ({action_a.normalization.kind}); undo that before using it"
+        )
+    world = action_a if T_camera_world is None else to_world(action_a, T_camera_world)
+    translation, pca, rotation = (
+        _numpy(values) for values in (world.translation, world.pca, world.rotation)
+    )
+    status = np.asarray(_numpy(world.status), dtype=np.int64)
+    lost = (status == Status.MISSING_INPUT)[..., None]
+    poses = transform(rotation, translation)
+    return HumanMotion(
+        pca=np.where(lost, np.nan, pca),
+        T_world_wrist=np.where(lost[..., None], np.nan, poses),
+        residual=np.full((*status.shape, len(FINGERS)), np.nan),
+        iterations=np.zeros(status.shape, dtype=np.int64),
+        status=status,
+        hand=hand,
+    )
+
+
+def _numpy(values: Array) -> FloatArray:
+    return np.asarray(values if namespace(values) is np else values.detach().cpu().numpy())
+
+
+def _rigid(T_a_b: Array, kind: Array) -> Array:
+    """A transform as an array of the same kind; refused where it is not rigid."""
+    T = as_array(T_a_b, "T_a_b", 4, 4)
+    if namespace(T) is not namespace(kind):
+        T = like(_numpy(T), kind)
+    elif namespace(T) is not np:
+        T = T.to(dtype=kind.dtype, device=kind.device)
+    R = T[..., :3, :3]
+    gap = abs(R @ R.swapaxes(-1, -2) - like(np.eye(3), R)) <= _RIGID
+    last = abs(T[..., 3, :] - like([0.0, 0.0, 0.0, 1.0], T)) <= _RIGID
+    right_handed = namespace(R).linalg.det(R) > 0.0
+    if not (gap.all() and last.all() and right_handed.all()):
+        raise InputError("T_a_b must be rigid transforms: an orthonormal, right-handed rotation")
+    return T
+
+
+def _check_axes(T: Array, action_b: Action) -> None:
+    try:
+        np.broadcast_shapes(tuple(T.shape[:-2]), action_b.shape)
+    except ValueError:
+        raise InputError(
+            f"T_a_b {tuple(T.shape)} does not fit an action of batch axes {action_b.shape}"
+        ) from None

@@ -1,0 +1,293 @@
+"""The 48 numbers of one step of a policy's action, as named fields and as one vector.
+
+``[left xyz, right xyz | left PCA, right PCA | left rot6d, right rot6d]``: EgoVLA's layout. Wrist
+poses are those of the human (MANO) wrist; rot6d is the first column of the rotation matrix, then
+the second (PyTorch3D takes rows, which is another rotation).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from retarget.actions.arrays import Array, as_array, integers_like, like, namespace, same_kind
+from retarget.errors import InputError
+from retarget.types import SIDES, Status
+
+if TYPE_CHECKING:
+    from retarget.actions.normalization import Normalization
+
+HANDS = len(SIDES)
+COMPONENTS = 15
+ROT6D = 6
+# of the two columns of a rot6d, which should be of length 1 and perpendicular
+_SHORTEST, _LONGEST = 1e-6, 1e6
+_PARALLEL = 1e-3  # least sine of the angle between them
+_IDENTITY_6D = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+_NEXT, _AFTER = [1, 2, 0], [2, 0, 1]  # of a cross product
+
+
+class Field(NamedTuple):
+    """Where a field stands in a vector: both hands, left then right, of ``size`` numbers each."""
+
+    name: str
+    start: int
+    size: int
+
+    @property
+    def place(self) -> slice:
+        """Its place in the vector."""
+        return slice(self.start, self.start + HANDS * self.size)
+
+    def hand(self, hand: int) -> slice:
+        """The place of one hand, 0 left or 1 right."""
+        start = self.start + hand * self.size
+        return slice(start, start + self.size)
+
+
+def fields(*sizes: tuple[str, int]) -> dict[str, Field]:
+    """Consecutive fields from names and sizes of one hand."""
+    table, start = {}, 0
+    for name, size in sizes:
+        table[name] = Field(name, start, size)
+        start += HANDS * size
+    return table
+
+
+ACTION_FIELDS = fields(("translation", 3), ("pca", COMPONENTS), ("rot6d", ROT6D))
+ACTION_SIZE = 48
+
+
+@dataclass(frozen=True)
+class Action:
+    """Both hands of any number of steps; numpy arrays or torch tensors alike.
+
+    Where the status is MISSING_INPUT the hand's numbers are placeholders (zeros, identity), never
+    NaN: whoever uses them looks at the status first.
+
+    Attributes:
+        translation: (..., 2, 3) wrist position in the action's frame [m].
+        pca: (..., 2, 15) pose coefficients, or what `normalization` makes of them.
+        rotation: (..., 2, 3, 3) wrist orientation in the action's frame.
+        status: (..., 2) `Status` values.
+        normalization: what was applied to the numbers; None where they are as they should be used.
+    """
+
+    translation: Array
+    pca: Array
+    rotation: Array
+    status: Array
+    normalization: Normalization | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The batch axes."""
+        return tuple(self.status.shape[:-1])
+
+    @property
+    def known(self) -> Array:
+        """(..., 2) where there is a hand at all."""
+        return self.status != int(Status.MISSING_INPUT)
+
+    def __len__(self) -> int:
+        """Length of the first batch axis."""
+        if not self.shape:
+            raise TypeError("this action is a single step, it has no batch axis")
+        return self.shape[0]
+
+    def __getitem__(self, index: object) -> Action:
+        """The same index of the batch axes of every field, e.g. ``action[3:5]``."""
+        return Action(
+            self.translation[_kept(index, 2)],
+            self.pca[_kept(index, 2)],
+            self.rotation[_kept(index, 3)],
+            self.status[_kept(index, 1)],
+            self.normalization,
+        )
+
+
+def action(
+    translation: Array,
+    pca: Array,
+    rotation: Array,
+    status: Array | None = None,
+    *,
+    normalization: Normalization | None = None,
+) -> Action:
+    """An `Action` of checked arrays: hands whose numbers are not finite become MISSING_INPUT.
+
+    Args:
+        translation: (..., 2, 3) [m].
+        pca: (..., 2, K) coefficients, K from 1 to 15; those not given are zero.
+        rotation: (..., 2, 3, 3).
+        status: (..., 2) `Status` values; OK where not given.
+        normalization: what was applied to the numbers.
+
+    Raises:
+        InputError: shapes that do not fit, or numpy and torch mixed.
+    """
+    translation = as_array(translation, "translation", HANDS, 3)
+    rotation = as_array(rotation, "rotation", HANDS, 3, 3)
+    pca = _padded(pca)
+    xp = same_kind("translation, pca and rotation", translation, pca, rotation)
+    shape = tuple(translation.shape[:-1])
+    if tuple(pca.shape[:-1]) != shape or tuple(rotation.shape[:-2]) != shape:
+        raise InputError(
+            f"translation, pca and rotation must have the same batch axes, got "
+            f"{tuple(translation.shape)}, {tuple(pca.shape)} and {tuple(rotation.shape)}"
+        )
+    known = (
+        xp.isfinite(translation).all(-1)
+        & xp.isfinite(pca).all(-1)
+        & xp.isfinite(rotation).all(-1).all(-1)
+    )
+    if status is None:
+        return _settled(translation, pca, rotation, _status(known), known, normalization)
+    found = integers_like(status, translation)
+    if tuple(found.shape) != shape:
+        raise InputError(f"status must have shape {shape}, got {tuple(found.shape)}")
+    missing = int(Status.MISSING_INPUT)
+    known = known & (found != missing)
+    found = xp.where(known, found, missing)
+    return _settled(translation, pca, rotation, found, known, normalization)
+
+
+def pack(action: Action) -> Array:
+    """The action as vectors (..., 48); a hand whose status is MISSING_INPUT is NaN there.
+
+    `unpack` gives the same action back, statuses other than MISSING_INPUT as OK. What was done to
+    the numbers (`Action.normalization`) is not in the vector: keep it beside.
+
+    Raises:
+        InputError: a field has the wrong shape.
+    """
+    translation = as_array(action.translation, "translation", HANDS, 3)
+    pca = as_array(action.pca, "pca", HANDS, COMPONENTS)
+    rotation = as_array(action.rotation, "rotation", HANDS, 3, 3)
+    xp = same_kind("translation, pca and rotation", translation, pca, rotation)
+    rot6d = xp.concatenate([rotation[..., :, 0], rotation[..., :, 1]], -1)
+    return join_hands(action.known, translation, pca, rot6d)
+
+
+def unpack(vector: Array, *, normalization: Normalization | None = None) -> Action:
+    """Named fields of vectors (..., 48), rotations orthonormalised by Gram-Schmidt.
+
+    A hand is MISSING_INPUT where one of its 24 numbers is not finite, or where its rot6d is
+    degenerate: a column shorter than 1e-6 or longer than 1e6, or the two within 1e-3 rad of
+    parallel (Zhou et al. 2019, "On the Continuity of Rotation Representations in Neural Networks").
+
+    Args:
+        vector: (..., 48).
+        normalization: what the numbers have gone through; None where they are as they should be
+            used. `Normalization.undo` of the result takes it off, once.
+
+    Raises:
+        InputError: the last axis is not 48 long.
+    """
+    vector = as_array(vector, "vector", ACTION_SIZE)
+    translation, pca, rot6d = (by_hand(vector, field) for field in ACTION_FIELDS.values())
+    xp = namespace(vector)
+    rotation, sound = rotation_from_rot6d(rot6d)
+    known = sound
+    if not (xp is np and np.isfinite(vector).all()):
+        known = sound & xp.isfinite(translation).all(-1) & xp.isfinite(pca).all(-1)
+    return _settled(translation, pca, rotation, _status(known), known, normalization)
+
+
+def rotation_from_rot6d(rot6d: Array) -> tuple[Array, Array]:
+    """(..., 6) -> rotations (..., 3, 3) and where they are sound (...); identity where not.
+
+    With torch, gradients are finite everywhere.
+    """
+    xp = namespace(rot6d)
+    if xp is np:
+        with np.errstate(all="ignore"):
+            rotation, sound = _gram_schmidt(rot6d)
+        return rotation if sound.all() else np.where(
+            sound[..., None, None], rotation, np.eye(3)
+        ), sound
+    with xp.no_grad():
+        sound = _gram_schmidt(rot6d)[1]
+    safe = xp.where(sound[..., None], rot6d, like(_IDENTITY_6D, rot6d))
+    return _gram_schmidt(safe)[0], sound
+
+
+def _gram_schmidt(rot6d: Array) -> tuple[Array, Array]:
+    """Rotations, and where they are sound; anything where not."""
+    a, b = rot6d[..., :3], rot6d[..., 3:]
+    length2, other2 = _dot(a, a), _dot(b, b)
+    x = a / length2[..., None] ** 0.5
+    across = b - _dot(x, b)[..., None] * x
+    across2 = _dot(across, across)
+    y = across / across2[..., None] ** 0.5
+    z = x[..., _NEXT] * y[..., _AFTER] - x[..., _AFTER] * y[..., _NEXT]
+    sound = (
+        (length2 > _SHORTEST**2)
+        & (length2 < _LONGEST**2)
+        & (other2 > _SHORTEST**2)
+        & (other2 < _LONGEST**2)
+        & (across2 > _PARALLEL**2 * other2)
+    )
+    return namespace(rot6d).stack([x, y, z], -1), sound
+
+
+def by_hand(vector: Array, field: Field) -> Array:
+    """One field of vectors (..., n) as (..., 2, size)."""
+    return vector[..., field.place].reshape(*vector.shape[:-1], HANDS, field.size)
+
+
+def join_hands(known: Array, *parts: Array) -> Array:
+    """Fields (..., 2, size) as one vector (..., n); NaN for hands that are not known."""
+    xp = namespace(parts[0])
+    told = [xp.where(known[..., None], part, float("nan")) for part in parts]
+    return xp.concatenate([part.reshape(*part.shape[:-2], -1) for part in told], -1)
+
+
+def _dot(a: Array, b: Array) -> Array:
+    return namespace(a).einsum("...i,...i->...", a, b)
+
+
+def _status(known: Array) -> Array:
+    return namespace(known).where(known, int(Status.OK), int(Status.MISSING_INPUT))
+
+
+def _settled(
+    translation: Array,
+    pca: Array,
+    rotation: Array,
+    status: Array,
+    known: Array,
+    normalization: Normalization | None,
+) -> Action:
+    """An action of arrays known to fit, placeholders where a hand is not known."""
+    xp = namespace(translation)
+    if xp is np and known.all():
+        return Action(translation, pca, rotation, status, normalization)
+    return Action(
+        translation=xp.where(known[..., None], translation, 0.0),
+        pca=xp.where(known[..., None], pca, 0.0),
+        rotation=xp.where(known[..., None, None], rotation, like(np.eye(3), rotation)),
+        status=status,
+        normalization=normalization,
+    )
+
+
+def _padded(pca: Array) -> Array:
+    pca = as_array(pca, "pca")
+    shape = tuple(pca.shape)
+    if len(shape) < 2 or shape[-2] != HANDS or not 1 <= shape[-1] <= COMPONENTS:
+        raise InputError(f"pca must have shape (..., 2, K), K from 1 to {COMPONENTS}, got {shape}")
+    if shape[-1] == COMPONENTS:
+        return pca
+    rest = like(np.zeros((*shape[:-1], COMPONENTS - shape[-1])), pca)
+    return namespace(pca).concatenate([pca, rest], -1)
+
+
+def _kept(index: object, axes: int) -> tuple[object, ...]:
+    """An index of batch axes alone, for an array with ``axes`` more axes at its end."""
+    parts = index if isinstance(index, tuple) else (index,)
+    if Ellipsis in [part for part in parts if part is Ellipsis]:
+        return (*parts, *[slice(None)] * axes)
+    return parts
