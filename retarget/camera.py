@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retarget.geometry import rotation_from_rotvec, transform, transform_inverse
+from retarget.geometry import rotation_from_rpy, transform, transform_inverse
 from retarget.toml_table import Table
 from retarget.types import FloatArray
 
@@ -48,10 +48,7 @@ def read_camera(table: Table) -> Camera:
         ModelError: naming the file and the key.
     """
     table.only("position", "rpy", "fx", "fy", "cx", "cy", "width", "height")
-    roll, pitch, yaw = np.diag(table.array("rpy", 3))
-    R_world_body = (
-        rotation_from_rotvec(yaw) @ rotation_from_rotvec(pitch) @ rotation_from_rotvec(roll)
-    )
+    R_world_body = rotation_from_rpy(table.array("rpy", 3))
     T_world_camera = transform(R_world_body @ _BODY_OPENCV, table.array("position", 3))
     T_camera_world = transform_inverse(T_world_camera)
     T_camera_world.setflags(write=False)

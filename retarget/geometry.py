@@ -44,6 +44,13 @@ def rotation_from_rotvec(rotvec: ArrayLike) -> FloatArray:
     return np.asarray(np.eye(3) + a * k + b * (k @ k))
 
 
+def rotation_from_rpy(rpy: ArrayLike) -> FloatArray:
+    """Roll, pitch, yaw (..., 3) [rad] -> (..., 3, 3): ``Rz(yaw) Ry(pitch) Rx(roll)``, as URDF."""
+    angles = _last_axes(rpy, (3,), "rpy")
+    roll, pitch, yaw = (rotation_from_rotvec(angles[..., k, None] * np.eye(3)[k]) for k in range(3))
+    return np.asarray(yaw @ pitch @ roll)
+
+
 def rotvec_from_rotation(rotation: ArrayLike) -> FloatArray:
     """(..., 3, 3) -> (..., 3) rotation vectors of angle in [0, pi]."""
     q = quat_wxyz_from_rotation(rotation)

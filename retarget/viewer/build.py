@@ -1,0 +1,224 @@
+"""Builds the static scene: robot twice, human hands, points, errors, wrists, camera and floor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from retarget.camera import Camera
+from retarget.errors import InputError
+from retarget.geometry import rotation_from_rotvec, transform, transform_inverse, transform_points
+from retarget.hand_frame import HandFrame
+from retarget.hand_model import HandModel
+from retarget.types import FINGERS, SIDES, FloatArray
+from retarget.viewer import commands, surfaces
+from retarget.viewer.colours import (
+    ERROR_LEVELS,
+    RETURNED,
+    SKIN,
+    STATUS_COLOURS,
+    TARGET,
+    colour_table,
+)
+from retarget.viewer.rig import Rig
+from retarget.viewer.robot_surfaces import robot_surfaces
+from retarget.viewer.scene import CameraPreset, Layer, Scene
+
+if TYPE_CHECKING:
+    from retarget.fitter import MANOFitter
+    from retarget.robot import Robot
+
+LAYERS = (
+    Layer("/robot/recorded", "Robot as recorded"),
+    Layer("/robot/returned", "Robot as it comes back"),
+    Layer("/human", "Human hands"),
+    Layer("/targets", "Fingertips: targets"),
+    Layer("/reached", "Fingertips: reached"),
+    Layer("/errors", "Error lines"),
+    Layer("/wrists", "Wrist frames"),
+    Layer("/camera", "Camera frustum"),
+    Layer("/floor", "Floor grid"),
+)
+MAIN_CAMERA = "main"
+TIPS = tuple((side, finger) for side in SIDES for finger in FINGERS)
+
+
+def scene_of(fitter: MANOFitter, *, error_max_m: float = 1e-3) -> Scene:
+    """The scene of a fit's robot and hands; see `build_scene`."""
+    return build_scene(fitter.robot, fitter.hands, fitter.frames, error_max_m=error_max_m)
+
+
+def build_scene(
+    robot: Robot,
+    hands: tuple[HandModel, HandModel],
+    frames: tuple[HandFrame, HandFrame] | None = None,
+    *,
+    error_max_m: float = 1e-3,
+) -> Scene:
+    """Everything that stays.
+
+    Args:
+        robot: the robot; meshes of its URDF that are missing are noted, not an error.
+        hands: hand models, left and right.
+        frames: similarities between robot hand and human hand, left and right, which place the
+            human hands; by default those stored for the robot and these hands.
+        error_max_m: error that the colour scale ends at [m].
+
+    Raises:
+        InputError: `error_max_m` is not positive.
+        ModelError: the URDF cannot be drawn, or no calibration is stored.
+    """
+    if not (np.isfinite(error_max_m) and error_max_m > 0.0):
+        raise InputError(f"error_max_m must be positive, got {error_max_m}", value=error_max_m)
+    if frames is None:
+        from retarget.fitter import MANOFitter
+
+        frames = MANOFitter(robot, hands).frames
+    looks, notes = robot_surfaces(robot)
+    rig = Rig(robot, hands, frames, tuple(looks))
+    recorded, returned, human = (
+        [f"/robot/recorded/{link}" for link in looks],
+        [f"/robot/returned/{link}" for link in looks],
+        [f"/human/{side}" for side in SIDES],
+    )
+    targets, reached, errors = (
+        [f"/{kind}/{side}/{finger}" for side, finger in TIPS]
+        for kind in ("targets", "reached", "errors")
+    )
+    wrists = [f"/wrists/{side}/{kind}" for kind in ("recorded", "human") for side in SIDES]
+    tinted = [returned[k] for k in rig.tinted]
+    return Scene(
+        commands=tuple(_commands(rig, looks)),
+        objects=(*recorded, *returned, *human, *targets, *reached, *errors, *wrists),
+        meshes=(human[0], human[1]),
+        lines=tuple(errors),
+        coloured=(*reached, *errors, *human, *tinted),
+        colour_table=colour_table(),
+        error_levels=ERROR_LEVELS,
+        error_max_m=error_max_m,
+        status_colours={status.label: colour for status, colour in STATUS_COLOURS.items()},
+        layers=tuple(
+            layer for layer in LAYERS if layer.path != "/camera" or MAIN_CAMERA in robot.cameras
+        ),
+        presets=tuple(_presets(robot, rig, looks)),
+        notes=tuple(notes),
+        rig=rig,
+    )
+
+
+def _commands(rig: Rig, looks: dict[str, surfaces.Surface]) -> Iterator[dict[str, Any]]:
+    yield from (commands.hide("/Grid"), commands.hide("/Axes"))
+    yield commands.segments("/floor", _grid(), "#9a9fa6")
+    for link, look in looks.items():
+        yield commands.surface(f"/robot/recorded/{link}", look)
+    for link, look in looks.items():
+        # set back a little, so that it shows only where the two robots differ
+        yield commands.surface(
+            f"/robot/returned/{link}",
+            look,
+            colour=RETURNED,
+            opacity=0.45,
+            side=0,
+            polygonOffset=True,
+            polygonOffsetFactor=1.0,
+            polygonOffsetUnits=4.0,
+        )
+    for k, (side, hand) in enumerate(zip(SIDES, rig.hands, strict=True)):
+        rest = rig.frames[k].robot(hand.template)
+        skin = surfaces.painted(rest, hand.faces, (1.0, 1.0, 1.0))
+        yield commands.surface(f"/human/{side}", skin, colour=SKIN, opacity=0.6)
+    for side, finger in TIPS:
+        tip = f"{side}/{finger}"
+        # the reached point is drawn within the target, the line below both
+        ball = surfaces.painted(*surfaces.sphere(0.0045), (1.0, 1.0, 1.0))
+        yield commands.marker(f"/targets/{tip}", ball, TARGET, order=2, opacity=0.75)
+        ball = surfaces.painted(*surfaces.sphere(0.003), (1.0, 1.0, 1.0))
+        yield commands.marker(f"/reached/{tip}", ball, "#000000", order=3)
+        vertices, faces = surfaces.cylinder(0.0012, 1.0, segments=8)
+        line = surfaces.painted(vertices + np.array([0.0, 0.0, 0.5]), faces, (1.0, 1.0, 1.0))
+        yield commands.marker(f"/errors/{tip}", line, "#000000", order=1)
+    for side in SIDES:
+        yield commands.surface(f"/wrists/{side}/recorded", _triad(0.06, 0.0022))
+        yield commands.surface(f"/wrists/{side}/human", _triad(0.08, 0.0012))
+    if MAIN_CAMERA in rig.robot.cameras:
+        camera = rig.robot.cameras[MAIN_CAMERA]
+        yield commands.segments("/camera", _frustum(camera, 0.2), "#cc79a7")
+
+
+def _grid(half: float = 2.0, step: float = 0.25) -> FloatArray:
+    """Ends of the lines of a square grid at z = 0, (P, 3) [m]."""
+    at = np.arange(-half, half + step / 2, step)
+    lines = np.array([[[a, -half, 0.0], [a, half, 0.0]] for a in at])
+    return np.concatenate([lines, lines[..., [1, 0, 2]]]).reshape(-1, 3)
+
+
+def _triad(length: float, radius: float) -> surfaces.Surface:
+    """Three rods along x, y and z: red, green and blue."""
+    turns = np.array([[0.0, np.pi / 2, 0.0], [-np.pi / 2, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    colours = ((0.84, 0.15, 0.16), (0.17, 0.63, 0.17), (0.12, 0.35, 0.85))
+    vertices, faces = surfaces.cylinder(radius, length, segments=12)
+    rod = vertices + np.array([0.0, 0.0, length / 2])
+    return surfaces.joined(
+        [
+            surfaces.painted(rod, faces, colour).moved(transform(turn, np.zeros(3)))
+            for turn, colour in zip(rotation_from_rotvec(turns), colours, strict=True)
+        ]
+    )
+
+
+def _frustum(camera: Camera, depth: float) -> FloatArray:
+    """Ends of the lines of a camera's view down to a depth, (P, 3) in the world [m]."""
+    across = np.array([0.0, camera.width, camera.width, 0.0])
+    down = np.array([0.0, 0.0, camera.height, camera.height])
+    corners = depth * np.stack(
+        [(across - camera.cx) / camera.fx, (down - camera.cy) / camera.fy, np.ones(4)], axis=1
+    )
+    top = [(corners[0] + corners[1]) / 2 + [0.0, -0.15 * depth, 0.0]]  # which way is up
+    pairs = [(np.zeros(3), corner) for corner in corners]
+    pairs += list(zip(corners, np.roll(corners, -1, axis=0), strict=True))
+    pairs += [(corners[0], top[0]), (top[0], corners[1])]
+    return transform_points(
+        transform_inverse(camera.T_camera_world), np.array(pairs).reshape(-1, 3)
+    )
+
+
+def _presets(robot: Robot, rig: Rig, looks: dict[str, surfaces.Surface]) -> Iterator[CameraPreset]:
+    fov = 35.0
+    poses = rig.poses(np.zeros((1, len(robot.joint_names))))[0]
+    clouds = [transform_points(T, s.vertices) for T, s in zip(poses, looks.values(), strict=False)]
+    points = np.concatenate(clouds or [poses[:, :3, 3]])
+    low, high = points.min(axis=0), points.max(axis=0)
+    centre, size = (low + high) / 2, float(np.linalg.norm(high - low))
+    far = 0.5 * size / np.tan(np.radians(fov / 2))
+    direction = np.array([0.83, 0.5, 0.25])
+    eye = centre + far * direction / np.linalg.norm(direction)
+    yield CameraPreset("whole", "Whole robot", _point(eye), _point(centre), fov_deg=fov)
+    for side, y in zip(SIDES, (1.0, -1.0), strict=True):
+        yield CameraPreset(
+            side,
+            f"{side.capitalize()} hand",
+            position=(0.46, 0.22 * y, 0.26),
+            target=(0.09, 0.0, -0.01),
+            fov_deg=fov,
+            follow=f"/wrists/{side}/recorded",
+        )
+    if MAIN_CAMERA in robot.cameras:
+        camera = robot.cameras[MAIN_CAMERA]
+        T_world_camera = transform_inverse(camera.T_camera_world)
+        eye, ahead = T_world_camera[:3, 3], T_world_camera[:3, 2]
+        yield CameraPreset(
+            "head",
+            "Robot's camera",
+            position=_point(eye),
+            target=_point(eye + ahead),
+            up=_point(-T_world_camera[:3, 1]),
+            fov_deg=float(np.degrees(2.0 * np.arctan(camera.height / (2.0 * camera.fy)))),
+            aspect=camera.width / camera.height,
+        )
+
+
+def _point(values: FloatArray) -> tuple[float, float, float]:
+    x, y, z = (round(float(v), 6) for v in values)
+    return x, y, z

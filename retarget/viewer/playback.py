@@ -1,0 +1,95 @@
+"""A round trip as a playback: every frame's state, hands in 16 bits, long files thinned."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retarget.errors import InputError
+from retarget.retargeter import RoundTrip
+from retarget.types import FloatArray
+from retarget.viewer.scene import Playback, Scene
+from retarget.viewer.states import frame_states
+
+LEVELS = 65534  # of 16 bits, one kept out so that both ends round to a level
+SMALLEST_RANGE = 1e-4  # of a colour scale [m]
+
+
+def record(scene: Scene, trip: RoundTrip, *, max_frames: int = 1000) -> Playback:
+    """All frames of a round trip, or every second, third, ... of a long one.
+
+    Args:
+        scene: of the robot and hands of the round trip.
+        trip: the round trip.
+        max_frames: most rows; a longer demonstration is thinned, and the notes say so.
+
+    Raises:
+        InputError: `max_frames` is not positive, there is no frame, or the trip is of another
+            robot.
+    """
+    if max_frames < 1:
+        raise InputError(f"max_frames must be at least 1, got {max_frames}", value=max_frames)
+    demo = trip.demo
+    if demo.frames == 0:
+        raise InputError("a playback needs at least one frame")
+    stride = -(-demo.frames // max_frames)
+    rows = slice(None, None, stride)
+    there = demo.valid[rows]
+    state = frame_states(
+        scene,
+        qpos=demo.qpos[rows],
+        returned=trip.robot.qpos[rows],
+        pca=trip.human.pca[rows],
+        T_world_human=trip.human.T_world_wrist[rows],
+        targets=np.where(there[..., None, None], demo.fingertips[rows], np.nan),
+        wrists=np.where(there[..., None, None], demo.T_world_wrist[rows], np.nan),
+        hand_status=trip.robot.hand_status[rows],
+        arm_status=trip.robot.arm_status[rows],
+    )
+    vertices, scale, offset = quantised(state.vertices)
+    notes = (
+        (f"every {stride}th of {demo.frames} frames, at {demo.rate / stride:g} frames a second",)
+        if stride > 1
+        else ()
+    )
+    return Playback(
+        rate=demo.rate / stride,
+        frames=demo.start + np.arange(demo.frames)[rows],
+        stride=stride,
+        poses=state.poses,
+        visible=state.visible,
+        vertices=vertices,
+        vertex_scale=scale,
+        vertex_offset=offset,
+        colours=state.colours,
+        lengths=state.lengths,
+        error_m=state.error_m,
+        fit_residual_m=trip.fit_residual_m[rows],
+        wrist_position_error_m=trip.wrist_position_error_m[rows],
+        wrist_rotation_error_rad=trip.wrist_rotation_error_rad[rows],
+        hand_status=state.hand_status,
+        arm_status=state.arm_status,
+        notes=notes,
+    )
+
+
+def quantised(points: NDArray[np.float32]) -> tuple[NDArray[np.int16], float, FloatArray]:
+    """Points (..., 3) as 16-bit numbers, with the scale [m] and offset (3,) [m] that undo it.
+
+    One scale for all axes: no coordinate is off by more than half of it.
+    """
+    flat = points.reshape(-1, 3)
+    low, high = flat.min(axis=0).astype(np.float64), flat.max(axis=0).astype(np.float64)
+    offset = (low + high) / 2.0
+    scale = max(float((high - low).max()), 1e-9) / LEVELS
+    return np.rint((points - offset) / scale).astype(np.int16), scale, offset
+
+
+def error_range(trip: RoundTrip) -> float:
+    """A round end for the colour scale: the 99th percentile of the errors, up to 1, 2 or 5 [m]."""
+    errors = trip.fingertip_error_m + trip.wrist_position_error_m[..., None]
+    known = errors[np.isfinite(errors)]
+    wanted = max(float(np.quantile(known, 0.99)) if known.size else 0.0, SMALLEST_RANGE)
+    decade = 10.0 ** np.floor(np.log10(wanted))
+    step = next(step for step in (1.0, 2.0, 5.0, 10.0) if wanted <= step * decade * (1 + 1e-9))
+    return float(step * decade)

@@ -1,0 +1,216 @@
+"""Where everything is in a frame: the same arithmetic for one live frame and for a whole file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from retarget.errors import InputError
+from retarget.geometry import quat_wxyz_from_rotation
+from retarget.hand_frame import human_wrists, robot_wrists
+from retarget.retargeter import severer
+from retarget.types import FINGERS, SIDES, BoolArray, FloatArray, IntArray, Status
+from retarget.viewer.colours import error_rows, human_rows, returned_rows
+from retarget.viewer.scene import FrameState, Scene
+
+SHORTEST = 1e-6  # a line of no length has no direction [m]
+_TIPS = len(SIDES) * len(FINGERS)
+_UNTURNED = (0.0, 0.0, 0.0, 1.0)  # x y z w
+
+Given = Mapping[str, Any]  # an argument of `frame_state` -> its rows, or None
+
+
+def frame_state(
+    scene: Scene,
+    qpos: ArrayLike | None = None,
+    *,
+    returned: ArrayLike | None = None,
+    pca: ArrayLike | None = None,
+    T_world_human: ArrayLike | None = None,
+    targets: ArrayLike | None = None,
+    wrists: ArrayLike | None = None,
+    hand_status: ArrayLike | None = None,
+    arm_status: ArrayLike | None = None,
+) -> FrameState:
+    """One frame; what is None or not finite is not shown.
+
+    Args:
+        scene: what `build_scene` made.
+        qpos: (n,) joints of the robot as recorded or measured [rad].
+        returned: (n,) joints that come back [rad].
+        pca: (2, K) pose coefficients of the human hands.
+        T_world_human: (2, 4, 4) human wrists, as `HumanMotion.T_world_wrist` has them [m]; by
+            default those of `wrists`.
+        targets: (2, 5, 3) wanted fingertips in the environment frame [m]; by default those of
+            `qpos`.
+        wrists: (2, 4, 4) recorded wrist frames [m]; by default those of `qpos`.
+        hand_status: (2,) `Status` values of the hands; OK by default.
+        arm_status: (2,) `Status` values of the arms; OK by default.
+
+    Raises:
+        InputError: a wrong shape.
+    """
+    given = {
+        "qpos": qpos,
+        "returned": returned,
+        "pca": pca,
+        "T_world_human": T_world_human,
+        "targets": targets,
+        "wrists": wrists,
+        "hand_status": hand_status,
+        "arm_status": arm_status,
+    }
+    rows = {k: None if v is None else np.asarray(v)[None] for k, v in given.items()}
+    many = frame_states(scene, **rows)
+    return FrameState(**{name: value[0] for name, value in vars(many).items()})
+
+
+def frame_states(scene: Scene, **given: Any) -> FrameState:
+    """T frames: the arguments and results of `frame_state`, each with T rows."""
+    rig, frames = scene.rig, _frames(given)
+    joints, links = len(rig.robot.joint_names), len(rig.links)
+    places = _Places(frames, len(scene.objects))
+
+    def bodies(name: str) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Links, fingertips and wrists of a configuration, NaN where there is none."""
+        qpos = _rows(given, name, (frames, joints))
+        if qpos is None:
+            found = np.full((frames, links + _TIPS + 2, 4, 4), np.nan)
+        else:
+            found = rig.poses(qpos)
+        return found[:, :links], found[:, links:-2, :3, 3], found[:, -2:]
+
+    recorded, own_tips, own_wrists = bodies("qpos")
+    back, reached, _ = bodies("returned")
+    targets = _rows(given, "targets", (frames, 2, 5, 3))
+    wanted = own_tips if targets is None else targets.reshape(frames, _TIPS, 3)
+    wrists = _rows(given, "wrists", (frames, 2, 4, 4))
+    wrists = own_wrists if wrists is None else wrists
+    human = _rows(given, "T_world_human", (frames, 2, 4, 4))
+    human = human_wrists(rig.robot, wrists) if human is None else human
+    vertices, known = _skin(scene, given, frames)
+    places.put(recorded)
+    places.put(back)
+    places.put(np.where(known[..., None, None], robot_wrists(rig.robot, human), np.nan))
+    places.put_points(wanted)
+    places.put_points(reached)
+    error, lengths = places.put_lines(wanted, reached)
+    places.put(wrists)
+    places.put(human)
+
+    hand_status = _status(given, "hand_status", frames)
+    arm_status = _status(given, "arm_status", frames)
+    poses, visible = places.finish()
+    level = error_rows(error, scene.error_max_m)
+    moved = [(hand_status if by_hand else arm_status)[:, side] for side, by_hand in rig.movers]
+    tints = [human_rows(severer(hand_status, arm_status)), returned_rows(np.array(moved).T)]
+    return FrameState(
+        poses=poses,
+        visible=visible,
+        vertices=vertices,
+        colours=np.concatenate([level, level, *tints], axis=1),
+        lengths=lengths.astype(np.float32),
+        error_m=error.reshape(frames, 2, 5),
+        hand_status=hand_status,
+        arm_status=arm_status,
+    )
+
+
+class _Places:
+    """Poses of all objects, filled in the order of `Scene.objects`."""
+
+    def __init__(self, frames: int, objects: int) -> None:
+        self._rotation = np.empty((frames, objects, 3, 3))
+        self._position = np.empty((frames, objects, 3))
+        self._lines = slice(0)
+        self._line_quats = np.zeros((frames, 0, 4))
+        self._next = 0
+
+    def put(self, T: FloatArray) -> None:
+        """Objects with poses (T, n, 4, 4)."""
+        rows = self._take(T.shape[1])
+        self._rotation[:, rows], self._position[:, rows] = T[..., :3, :3], T[..., :3, 3]
+
+    def put_points(self, points: FloatArray) -> None:
+        """Objects at points (T, n, 3), not turned."""
+        rows = self._take(points.shape[1])
+        self._rotation[:, rows], self._position[:, rows] = np.eye(3), points
+
+    def put_lines(self, start: FloatArray, end: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Lines along z between points (T, n, 3); the distance, and the length to draw."""
+        rows = self._take(start.shape[1])
+        along = end - start
+        distance = np.linalg.norm(along, axis=-1)
+        length = np.where(distance > SHORTEST, distance, SHORTEST)
+        x, y, z = np.moveaxis(along / length[..., None], -1, 0)
+        # the shortest turn from z to the direction; half a turn about x where that is undefined
+        quat = np.stack([-y, x, np.zeros_like(x), 1.0 + z], axis=-1)
+        norm = np.linalg.norm(quat, axis=-1, keepdims=True)
+        quat = np.where(norm > 1e-6, quat / np.where(norm > 1e-6, norm, 1.0), [1.0, 0.0, 0.0, 0.0])
+        self._rotation[:, rows], self._position[:, rows] = np.eye(3), start
+        self._position[:, rows][~np.isfinite(end)] = np.nan
+        self._lines, self._line_quats = rows, quat
+        return distance, length
+
+    def finish(self) -> tuple[NDArray[np.float32], BoolArray]:
+        """Rows ``x y z qx qy qz qw``, the identity's where there is no pose; where there is one."""
+        whole = np.isfinite(self._rotation).all(axis=(-2, -1))
+        seen = np.asarray(np.isfinite(self._position).all(axis=-1) & whole)
+        rotation = np.where(seen[..., None, None], self._rotation, np.eye(3))
+        out = np.empty((*seen.shape, 7), dtype=np.float32)
+        out[..., :3] = np.where(seen[..., None], self._position, 0.0)
+        out[..., 3:] = np.roll(quat_wxyz_from_rotation(rotation), -1, axis=-1)
+        out[:, self._lines, 3:] = self._line_quats
+        out[~seen, 3:] = _UNTURNED
+        return out, seen
+
+    def _take(self, count: int) -> slice:
+        rows = slice(self._next, self._next + count)
+        self._next = rows.stop
+        return rows
+
+
+def _skin(scene: Scene, given: Given, frames: int) -> tuple[NDArray[np.float32], BoolArray]:
+    """Vertices (T, 2, V, 3), at rest where the coefficients are missing, and where they are not."""
+    rig = scene.rig
+    rest = np.stack([f.robot(hand.template) for f, hand in zip(rig.frames, rig.hands, strict=True)])
+    pca = given.get("pca")
+    if pca is None:
+        known = np.zeros((frames, 2), dtype=np.bool_)
+        return np.broadcast_to(rest, (frames, *rest.shape)).astype(np.float32), known
+    c = np.asarray(pca, dtype=np.float64)
+    if c.ndim != 3 or c.shape[:2] != (frames, 2):
+        raise InputError(f"pca must have shape (..., 2, K), got {c.shape[1:]}")
+    known = np.asarray(np.isfinite(c).all(axis=-1))
+    skin = rig.skin(np.where(known[..., None], c, 0.0))
+    return np.where(known[..., None, None], skin, rest).astype(np.float32), known
+
+
+def _frames(given: Given) -> int:
+    counts = {len(values) for values in given.values() if values is not None}
+    if len(counts) != 1:
+        raise InputError(f"a scene's frame needs some input, as many rows of each; got {counts}")
+    return counts.pop()
+
+
+def _rows(given: Given, name: str, shape: tuple[int, ...]) -> FloatArray | None:
+    values = given.get(name)
+    if values is None:
+        return None
+    array = np.asarray(values, dtype=np.float64)
+    if array.shape != shape:
+        raise InputError(f"{name} must have shape {shape[1:]}, got {array.shape[1:]}")
+    return array
+
+
+def _status(given: Given, name: str, frames: int) -> IntArray:
+    values = given.get(name)
+    if values is None:
+        return np.full((frames, len(SIDES)), int(Status.OK))
+    status = np.asarray(values, dtype=np.int64)
+    if status.shape != (frames, len(SIDES)) or not np.isin(status, list(Status)).all():
+        raise InputError(f"{name} must be (2,) `Status` values, got {np.asarray(values).tolist()}")
+    return status
