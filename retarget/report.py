@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -17,7 +17,7 @@ from retarget.units import angle_text, length_text, number_text
 
 if TYPE_CHECKING:
     from retarget.demo_check import DemoCheck
-    from retarget.replay import Replay, SideReplay
+    from retarget.replay import Replay, Unreachable
     from retarget.replay_stats import Extreme, FrameStats
 
 METRICS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
@@ -153,8 +153,8 @@ def _motion_table(replay: Replay) -> Table:
     table.add_column("motion", no_wrap=True)
     for side in SIDES:
         table.add_column(side)
-    for title, told in MOTION:
-        table.add_row(title, *(told(side) for side in replay.sides))
+    for title, name, told in MOTION:
+        table.add_row(title, *(told(getattr(side, name)) for side in replay.sides))
     return table
 
 
@@ -191,8 +191,7 @@ def _summary_table(
     return table
 
 
-def _unreachable(side: SideReplay) -> str | Text:
-    missed = side.unreachable
+def _unreachable(missed: Unreachable) -> str | Text:
     if not missed.frames:
         return "0"
     far = f"{length_text(missed.position_m)} and {angle_text(missed.rotation_rad)}"
@@ -224,16 +223,16 @@ def larger(*values: float) -> float:
     return max((x for x in values if x == x), default=float("nan"))
 
 
-MOTION: tuple[tuple[str, Callable[[SideReplay], str | Text]], ...] = (
-    ("frames", lambda s: statuses_text(s.status)),
-    ("out of reach", _unreachable),
-    ("label jumps", lambda s: _count(s.label_jumps)),
-    ("arm jumps", lambda s: _count(s.arm_jumps)),
-    ("joints beyond limits", lambda s: _count(s.limit_violations)),
-    ("limit margin, arm", lambda s: _margin(s.arm_limit_margin_rad)),
-    ("limit margin, hand", lambda s: _margin(s.hand_limit_margin_rad)),
-    ("peak arm velocity", lambda s: _peak(s.peak_velocity_rad_s, "rad/s")),
-    ("  as recorded", lambda s: _rate(s.recorded_peak_velocity_rad_s, "rad/s")),
-    ("peak arm jerk", lambda s: _peak(s.peak_jerk_rad_s3, "rad/s3")),
-    ("  as recorded", lambda s: _rate(s.recorded_peak_jerk_rad_s3, "rad/s3")),
+MOTION: tuple[tuple[str, str, Callable[[Any], str | Text]], ...] = (
+    ("frames", "status", statuses_text),
+    ("out of reach", "unreachable", _unreachable),
+    ("label jumps", "label_jumps", _count),
+    ("arm jumps", "arm_jumps", _count),
+    ("joints beyond limits", "limit_violations", _count),
+    ("limit margin, arm", "arm_limit_margin_rad", _margin),
+    ("limit margin, hand", "hand_limit_margin_rad", _margin),
+    ("peak arm velocity", "peak_velocity_rad_s", lambda peak: _peak(peak, "rad/s")),
+    ("  as recorded", "recorded_peak_velocity_rad_s", lambda peak: _rate(peak, "rad/s")),
+    ("peak arm jerk", "peak_jerk_rad_s3", lambda peak: _peak(peak, "rad/s3")),
+    ("  as recorded", "recorded_peak_jerk_rad_s3", lambda peak: _rate(peak, "rad/s3")),
 )
