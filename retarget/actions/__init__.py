@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from retarget.actions.chunks import chunk_frames, from_chunks, make_chunks
 from retarget.actions.frames import (
     camera_of,
     from_human,
@@ -10,19 +11,41 @@ from retarget.actions.frames import (
     to_world,
     transform_action,
 )
+from retarget.actions.label import (
+    LABEL_FIELDS,
+    LABEL_SIZE,
+    Label,
+    make_label,
+    pack_label,
+    project,
+    unpack_label,
+)
 from retarget.actions.layout import ACTION_FIELDS, ACTION_SIZE, Action, action, pack, unpack
+from retarget.actions.normalization import Normalization, Scaling
 
 __all__ = [
     "ACTION_FIELDS",
     "ACTION_SIZE",
+    "LABEL_FIELDS",
+    "LABEL_SIZE",
     "Action",
+    "Label",
+    "Normalization",
+    "Scaling",
     "action",
     "camera_of",
+    "chunk_frames",
+    "from_chunks",
     "from_human",
+    "make_chunks",
+    "make_label",
     "pack",
+    "pack_label",
+    "project",
     "to_camera",
     "to_human",
     "to_world",
     "transform_action",
     "unpack",
+    "unpack_label",
 ]

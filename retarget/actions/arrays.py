@@ -57,6 +57,11 @@ def integers_like(values: Any, array: Array) -> Array:
     return xp.as_tensor(values, dtype=xp.int64, device=array.device)
 
 
+def as_numpy(array: Array) -> Any:
+    """The array itself, or a tensor's numbers without its gradient."""
+    return array if namespace(array) is np else array.detach().cpu().numpy()
+
+
 def same_kind(names: str, *arrays: Array) -> Any:
     """The one namespace of several arrays.
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retarget.actions.arrays import Array, as_array, like, namespace
+from retarget.actions.arrays import Array, as_array, as_numpy, like, namespace
 from retarget.actions.layout import COMPONENTS, Action, action
 from retarget.errors import InputError
 from retarget.geometry import transform
-from retarget.types import FINGERS, FloatArray, HumanMotion, Status
+from retarget.types import FINGERS, HumanMotion, Status
 
 if TYPE_CHECKING:
     from retarget.camera import Camera
@@ -149,9 +149,9 @@ def to_human(action_a: Action, hand: str, T_camera_world: Array | None = None) -
         )
     world = action_a if T_camera_world is None else to_world(action_a, T_camera_world)
     translation, pca, rotation = (
-        _numpy(values) for values in (world.translation, world.pca, world.rotation)
+        as_numpy(values) for values in (world.translation, world.pca, world.rotation)
     )
-    status = np.asarray(_numpy(world.status), dtype=np.int64)
+    status = np.asarray(as_numpy(world.status), dtype=np.int64)
     lost = (status == Status.MISSING_INPUT)[..., None]
     poses = transform(rotation, translation)
     return HumanMotion(
@@ -164,15 +164,11 @@ def to_human(action_a: Action, hand: str, T_camera_world: Array | None = None) -
     )
 
 
-def _numpy(values: Array) -> FloatArray:
-    return np.asarray(values if namespace(values) is np else values.detach().cpu().numpy())
-
-
 def _rigid(T_a_b: Array, kind: Array) -> Array:
     """A transform as an array of the same kind; refused where it is not rigid."""
     T = as_array(T_a_b, "T_a_b", 4, 4)
     if namespace(T) is not namespace(kind):
-        T = like(_numpy(T), kind)
+        T = like(as_numpy(T), kind)
     elif namespace(T) is not np:
         T = T.to(dtype=kind.dtype, device=kind.device)
     R = T[..., :3, :3]
