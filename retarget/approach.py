@@ -1,0 +1,67 @@
+"""How a controlled side comes to a target that is far: at rest first, then with minimum jerk."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from retarget.joint_limits import JointLimits
+from retarget.minimum_jerk import progress
+from retarget.types import FloatArray
+
+# peaks of a minimum-jerk move of length 1 in time 1: velocity 15/8, acceleration 10/sqrt(3)
+_PEAK_VELOCITY, _PEAK_ACCELERATION = 1.875, 10.0 / 3.0**0.5
+_SHORT = 0.2  # the limits alone make a move this short smooth [s]
+
+
+class Approach:
+    """Blends joints from where they were into a target that may move on meanwhile.
+
+    The blend is as long as a minimum-jerk move of the first distance takes at a share of the
+    velocity and acceleration limits. Where that is less than 0.2 s there is none: the target counts
+    at once, and the limits alone keep the motion smooth.
+
+    Args:
+        limits: of the m joints.
+        rate: periods per second [Hz].
+    """
+
+    def __init__(self, limits: JointLimits, rate: float) -> None:
+        self._velocity, self._acceleration = limits.velocity, limits.acceleration
+        self._rate = rate
+        self._origin: FloatArray = np.zeros(len(limits.names))
+        self._steps = self._done = 0
+
+    @property
+    def active(self) -> bool:
+        """Whether a blend is under way."""
+        return self._done < self._steps
+
+    def begin(self, origin: FloatArray, target: FloatArray, share: float) -> None:
+        """Blend from here to a target, at a share of the limits.
+
+        Args:
+            origin: (m,) [rad].
+            target: (m,) [rad].
+            share: of the velocity and acceleration limits, above 0 and at most 1.
+        """
+        way = np.abs(target - origin)
+        seconds = max(
+            _PEAK_VELOCITY * float((way / self._velocity).max()) / share,
+            float(np.sqrt(_PEAK_ACCELERATION * (way / self._acceleration).max() / share)),
+        )
+        self._origin[:] = origin
+        self._done = 0
+        self._steps = int(np.ceil(seconds * self._rate)) if seconds > _SHORT else 0
+
+    def stop(self) -> None:
+        """Blend no more."""
+        self._steps = self._done = 0
+
+    def step(self, target: FloatArray) -> FloatArray:
+        """The blended target (m,) of the next period [rad]."""
+        if not self.active:
+            return target
+        self._done += 1
+        return np.asarray(
+            self._origin + progress(self._done / self._steps) * (target - self._origin)
+        )

@@ -1,0 +1,98 @@
+"""Keeps a motion from bringing the robot's links too near to each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from retarget.driven_joints import DrivenJoints
+from retarget.joint_motion import JointMotion
+from retarget.self_collision import Nearest, SelfCollision
+from retarget.types import SIDES, BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    from retarget.robot import Robot
+
+_SAME = 1e-4  # poses this near to each other are looked at once [rad]
+_ROUNDING = 1e-9  # [m]
+
+
+class CollisionGuard:
+    """Lets a step pass, or brakes.
+
+    A step passes where both the pose after it and the pose in which it could then come to rest keep
+    the margin, or the nearest links come no nearer than they were. Else the sides the nearest links
+    belong to brake, or both where that is not enough. Braking obeys the limits of `JointMotion`,
+    and leads to the pose of rest that passed one step before.
+
+    Args:
+        robot: the robot.
+        driven: its driven joints.
+        margin: distance between links to keep [m].
+    """
+
+    def __init__(self, robot: Robot, driven: DrivenJoints, margin: float) -> None:
+        self._collision = SelfCollision(robot, margin=margin)
+        self._driven = driven
+        self._side_of = {
+            name: k
+            for k, side in enumerate(robot.sides)
+            for name in (*side.arm_joints, *side.hand_joints)
+        }
+        self._last = -np.inf
+
+    def step(
+        self, motion: JointMotion, proposal: FloatArray, qpos: FloatArray
+    ) -> tuple[FloatArray, Nearest, BoolArray]:
+        """What may be done of a proposed step.
+
+        Args:
+            motion: of the driven joints.
+            proposal: (k,) its proposal [rad].
+            qpos: (n,) the robot's joints, driven ones to be overwritten [rad].
+
+        Returns:
+            The joints to take (k,), the nearest links on the way to rest, and the sides that brake.
+        """
+        blocked = np.zeros(len(SIDES), dtype=np.bool_)
+        near = self._on_the_way(motion, proposal, qpos)
+        if self._passes(near):
+            return self._accept(proposal, near, blocked)
+        braked = motion.braked()
+        sides = {self._side_of[joint] for joint in near.joints if joint in self._side_of}
+        for k in sides:
+            blocked[k] = True
+        some = self._mixed(proposal, braked, blocked)
+        near = self._on_the_way(motion, some, qpos)
+        if not self._passes(near) and not blocked.all():
+            blocked[:] = True
+            some = braked
+            near = self._on_the_way(motion, some, qpos)
+        return self._accept(some, near, blocked)
+
+    def _passes(self, near: Nearest) -> bool:
+        return near.distance >= min(self._collision.margin, self._last - _ROUNDING)
+
+    def _accept(
+        self, joints: FloatArray, near: Nearest, blocked: BoolArray
+    ) -> tuple[FloatArray, Nearest, BoolArray]:
+        self._last = near.distance
+        return joints, near, blocked
+
+    def _mixed(self, proposal: FloatArray, braked: FloatArray, blocked: BoolArray) -> FloatArray:
+        mixed = proposal.copy()
+        for k, place in enumerate(self._driven.sides):
+            if blocked[k]:
+                mixed[place] = braked[place]
+        return mixed
+
+    def _on_the_way(self, motion: JointMotion, joints: FloatArray, qpos: FloatArray) -> Nearest:
+        """The nearest links after a step and at rest after it, whichever are nearer."""
+        rest = motion.stopping_point_after(joints)
+        self._driven.expand(rest, qpos)
+        near = self._collision.nearest(qpos)
+        if np.abs(rest - joints).max() > _SAME:
+            self._driven.expand(joints, qpos)
+            near = min(near, self._collision.nearest(qpos), key=lambda pair: pair.distance)
+        return near

@@ -1,0 +1,374 @@
+"""Controller: a policy's chunks to joint commands, one call a period, whatever the policy says."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from retarget.actions import ACTION_SIZE, Action, camera_of, transform_action
+from retarget.chunk_reader import read_chunk
+from retarget.collision_guard import CollisionGuard
+from retarget.command import NO_ACTION, NO_ARM, NO_JOINTS, NOT_USABLE, Command, Hold, Phase
+from retarget.driven_joints import DrivenJoints
+from retarget.ensembler import ChunkEnsembler
+from retarget.errors import InputError
+from retarget.filters import make_filter
+from retarget.geometry import transform_inverse
+from retarget.hand_command import HandCommands
+from retarget.joint_limits import JointLimits
+from retarget.joint_motion import JointMotion
+from retarget.side_control import SideControl
+from retarget.types import SIDES, FloatArray, Status
+from retarget.wrist_points import WristPoints
+
+if TYPE_CHECKING:
+    from retarget.retargeter import Retargeter
+
+_START_SLACK = 0.1  # how far beyond a limit the first measured joints may be [rad]
+_SOLVED = (Status.OK, Status.AT_LIMIT, Status.UNREACHABLE)
+
+
+@dataclass(frozen=True)
+class ControllerSettings:
+    """How a controller behaves.
+
+    Attributes:
+        rate: commands per second [Hz].
+        camera: the robot's camera in whose frame the policy speaks; None for the world frame.
+        horizon: most rows of a chunk.
+        wrist_decay: of older chunks' weights, see `ChunkEnsembler`.
+        hand_decay: the same for the hands.
+        limits: of all joints, None for those of the robot with `hand_velocity`.
+        hand_velocity: of every hand joint instead of the URDF's [rad/s], see `JointLimits.of`.
+        filter: of the joint targets: "none", "one_euro" or "critical".
+        hold_timeout: how long a hold counts as a short loss [s].
+        after_timeout: "stay", or "posture": the arm goes to its posture slowly.
+        approach: share of the velocity and acceleration limits at the start and after a hold.
+        collision_margin: distance between links to keep [m]; None to not watch collisions.
+    """
+
+    rate: float = 30.0
+    camera: str | None = "main"
+    horizon: int = 30
+    wrist_decay: float = 0.2
+    hand_decay: float = 0.8
+    limits: JointLimits | None = None
+    hand_velocity: float | None = None
+    filter: str = "none"
+    hold_timeout: float = 1.0
+    after_timeout: str = "stay"
+    approach: float = 0.5
+    collision_margin: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.rate < math.inf:
+            raise InputError(f"rate must be a positive number of steps a second, got {self.rate}")
+        if not 0.0 <= self.hold_timeout < math.inf:
+            raise InputError(f"hold_timeout must not be negative, got {self.hold_timeout}")
+        if self.after_timeout not in ("stay", "posture"):
+            raise InputError(f"after_timeout must be stay or posture, got {self.after_timeout!r}")
+        if not 0.0 < self.approach <= 1.0:
+            raise InputError(f"approach must be above 0 and at most 1, got {self.approach}")
+        if self.limits is not None and self.hand_velocity is not None:
+            raise InputError("give either limits or hand_velocity")
+
+
+class Controller:
+    """Turns a policy's chunks into joint commands within all limits.
+
+    Every period it averages the chunks that speak about the next step, turns wrists into the
+    robot's frame, hands into finger joints and wrists into arm joints (coming from the last
+    command), and moves the joints as near to them as position, velocity and acceleration limits
+    allow. Bad numbers never raise: the side that lacks input holds, and the command says why.
+
+    Made by `Retargeter.controller`.
+
+    Args:
+        retargeter: the robot and its hand networks.
+        settings: how to behave.
+
+    Attributes:
+        settings: as given.
+        limits: of all joints.
+        names: the n joints of commands.
+
+    Raises:
+        InputError: the robot has no such camera, limits of other joints, or a setting is out of
+            range.
+    """
+
+    def __init__(self, retargeter: Retargeter, settings: ControllerSettings | None = None) -> None:
+        s = settings or ControllerSettings()
+        robot = retargeter.robot
+        self.settings, self.names = s, robot.joint_names
+        self._robot = robot
+        limits = s.limits or JointLimits.of(robot, hand_velocity=s.hand_velocity)
+        self.limits = limits.only(robot.joint_names)
+        self._T_world_camera = (
+            None
+            if s.camera is None
+            else transform_inverse(camera_of(robot, s.camera).T_camera_world)
+        )
+        self._driven = DrivenJoints(robot)
+        self._driven_limits = self._driven.limits(self.limits)
+        self._ensembler = ChunkEnsembler(
+            s.horizon, wrist_decay=s.wrist_decay, hand_decay=s.hand_decay
+        )
+        self._arms, self._mlp, self._refine = (
+            retargeter.arms,
+            retargeter.hand_mlp,
+            retargeter.refine,
+        )
+        self._wrists = WristPoints(robot)
+        self._hands = HandCommands(robot) if all(side.command for side in robot.sides) else None
+        self._mano_to_wrist = np.stack([side.wrist_to_mano.T for side in robot.sides])
+        self._filter = make_filter(s.filter, self._driven.size, s.rate)
+        self._T: FloatArray = np.zeros((len(SIDES), 4, 4))
+        self._T[:, 3, 3] = 1.0
+        self._aim: FloatArray = np.zeros(self._driven.size)
+        self._by_side = self._aim.reshape(len(SIDES), -1)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: the next step is the first again."""
+        self._ensembler.reset()
+        self._steps = 0
+        self._motion: JointMotion | None = None
+        self._unusable = ""
+
+    @property
+    def steps(self) -> int:
+        """Commands given so far: the number of the step to come."""
+        return self._steps
+
+    def step(
+        self,
+        action: ArrayLike | Action | None,
+        qpos: ArrayLike,
+        *,
+        step: int | None = None,
+        T_world_camera: ArrayLike | None = None,
+    ) -> Command:
+        """The command of the next period.
+
+        Args:
+            action: what the policy has said since the last call: a chunk (L, 48) for the steps
+                after the one it saw, a single action (48,), an `Action` of either, or None where
+                nothing new has come.
+            qpos: (n,) measured joint positions [rad]. The first say where to start from.
+            step: the step whose observation the chunk was made from, where it is not this one.
+            T_world_camera: (4, 4) pose of a moving camera at that observation [m].
+
+        Returns:
+            Targets for the end of the period, always finite and within the limits.
+
+        Raises:
+            InputError: in the first step, what can only be a mistake of the program: other shapes,
+                measured joints that are not finite or far beyond their limits. Later the same is
+                held and reported.
+        """
+        now = self._steps
+        measured = self._measured(qpos)
+        motion = self._motion or self._start(measured, qpos)
+        missing = self._take(action, now if step is None else step, T_world_camera)
+        wanted = self._ensembler.at(now + 1)
+        known = wanted.status.tolist()
+        q = motion.q
+        arm_status = np.full(len(SIDES), int(Status.HELD))
+        hand_status = arm_status.copy()
+        self._T[:, :3, :3] = wanted.rotation @ self._mano_to_wrist
+        self._T[:, :3, 3] = wanted.translation
+        fingers = self._mlp.joints(wanted.pca, refine=self._refine)
+        arms = self._driven.arms
+        phases: list[Phase] = []
+        holds: list[Hold | None] = []
+        for k, place in enumerate(self._driven.sides):
+            control, mine, reason = self._controls[k], self._by_side[k], ""
+            if measured is None:
+                reason = NO_JOINTS
+            elif known[k] != Status.OK:
+                reason = missing
+            else:
+                solved = self._solve(k, q[place][:arms])
+                if solved is None:
+                    reason = NO_ARM
+                else:
+                    mine[:arms], arm_status[k] = solved
+                    mine[arms:] = fingers[k]
+                    hand_status[k] = Status.OK
+            if reason:
+                arm_status[k] = hand_status[k] = Status.HELD
+                target, phase, hold = control.hold(reason)
+                holds.append(hold)
+            else:
+                target, phase, began = control.follow(mine)
+                holds.append(None)
+                if began and self._filter is not None:
+                    self._filter.reset(place, target)
+            mine[:] = target
+            phases.append(phase)
+        aim = self._aim if self._filter is None else self._filter.step(self._aim)
+        proposal, blocked, nearest = motion.propose(aim), _NOT_BLOCKED, None
+        command = self._rest.copy()
+        if self._guard is not None:
+            proposal, nearest, blocked = self._guard.step(motion, proposal, command)
+        q = motion.take(proposal)
+        self._driven.expand(q, command)
+        away = self._wrists(command) - wanted.translation
+        lag = np.sqrt(np.einsum("ij,ij->i", away, away))
+        for k in range(len(SIDES)):
+            if known[k] != Status.OK:
+                lag[k] = math.nan
+        self._steps = now + 1
+        return Command(
+            command,
+            self.names,
+            self._hand_command(q),
+            now,
+            (phases[0], phases[1]),
+            (holds[0], holds[1]),
+            arm_status,
+            hand_status,
+            lag,
+            np.abs(self._aim - q).reshape(len(SIDES), -1).max(axis=1),
+            blocked,
+            nearest,
+        )
+
+    def _measured(self, qpos: ArrayLike) -> FloatArray | None:
+        """Measured joints (n,), None where they are of no use."""
+        try:
+            q = np.asarray(qpos, dtype=np.float64)
+        except (TypeError, ValueError):
+            return None
+        if q.shape != (len(self.names),) or not math.isfinite(float(q.sum())):
+            return None
+        return q
+
+    def _start(self, measured: FloatArray | None, given: ArrayLike) -> JointMotion:
+        """Begin at the measured joints."""
+        if measured is None:
+            raise InputError(
+                f"the first qpos must be {len(self.names)} finite numbers, got "
+                f"{np.shape(given)}: from an unknown pose nothing can be commanded"
+            )
+        lower, upper = self.limits.lower, self.limits.upper
+        beyond = np.maximum(lower - measured, measured - upper)[self._driven.rows]
+        if beyond.max() > _START_SLACK:
+            worst = int(beyond.argmax())
+            row = int(self._driven.rows[worst])
+            raise InputError(
+                f"the first qpos has joint {self.names[row]!r} at {measured[row]:.3f} rad, beyond "
+                f"its limits {lower[row]:.3f} to {upper[row]:.3f}; check the joint order and units"
+            )
+        s = self.settings
+        q = measured[self._driven.rows]
+        motion = JointMotion(self._driven_limits, s.rate, q)
+        self._controls = [
+            SideControl(
+                self._driven_limits.only(self._driven.names[place]),
+                motion,
+                place,
+                rate=s.rate,
+                share=s.approach,
+                timeout=round(s.hold_timeout * s.rate),
+                posture=side.arm_posture if s.after_timeout == "posture" else None,
+            )
+            for side, place in zip(self._robot.sides, self._driven.sides, strict=True)
+        ]
+        self._guard = (
+            None
+            if s.collision_margin is None
+            else CollisionGuard(self._robot, self._driven, s.collision_margin)
+        )
+        self._rest = np.clip(measured, lower, upper)
+        if self._filter is not None:
+            self._filter.reset(slice(None), motion.q)
+        self._motion = motion
+        return motion
+
+    def _take(
+        self, action: ArrayLike | Action | None, seen: int, T_world_camera: ArrayLike | None
+    ) -> str:
+        """Take in what the policy said; why a side without input will have to hold."""
+        if action is None:
+            return NO_ACTION
+        try:
+            chunk = self._in_world(action, T_world_camera)
+            if seen > self._steps:
+                raise InputError(f"a chunk of step {seen} came in step {self._steps}")
+            report = self._ensembler.push(chunk, seen + 1)
+        except InputError:
+            if self._steps == 0:
+                raise
+            return NOT_USABLE
+        return NOT_USABLE if any(report.unusable) else NO_ACTION
+
+    def _in_world(self, action: ArrayLike | Action, T_world_camera: ArrayLike | None) -> Action:
+        """The policy's words as a chunk (L,) in the world frame."""
+        T = self._T_world_camera
+        if T_world_camera is not None:
+            T = _rigid(T_world_camera)
+        if isinstance(action, Action):
+            moved = action if T is None else transform_action(T, action)
+            return moved if moved.shape else moved[None]
+        try:
+            vector = np.asarray(action, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"an action must be numbers: {error}") from None
+        if vector.ndim == 1:
+            vector = vector[None]
+        if vector.ndim != 2 or vector.shape[1] != ACTION_SIZE or len(vector) == 0:
+            raise InputError(
+                f"an action must have shape ({ACTION_SIZE},) or (L, {ACTION_SIZE}), got "
+                f"{np.shape(action)}"
+            )
+        return read_chunk(vector, T)
+
+    def _solve(self, k: int, q0: FloatArray) -> tuple[FloatArray, int] | None:
+        """Arm joints for the wanted wrist and their status, None where there are none."""
+        try:
+            found = self._arms[k].solve(self._T[k], q0)
+        except InputError:
+            return None
+        status = int(found.status)
+        if status not in _SOLVED or not math.isfinite(float(found.q.sum())):
+            return None
+        return found.q, status
+
+    def _hand_command(self, q: FloatArray) -> FloatArray | None:
+        if self._hands is None:
+            return None
+        return self._hands.command(q.reshape(len(SIDES), -1)[:, self._driven.arms :])
+
+
+def make_controller(retargeter: Retargeter, **settings: Any) -> Controller:
+    """A controller with these of the `ControllerSettings` changed.
+
+    Raises:
+        InputError: there is no such setting, or it is out of range.
+    """
+    known = ControllerSettings.__dataclass_fields__
+    unknown = [name for name in settings if name not in known]
+    if unknown:
+        raise InputError(f"no setting named {unknown[0]!r}; there are {', '.join(known)}")
+    return Controller(retargeter, ControllerSettings(**settings))
+
+
+_NOT_BLOCKED = np.zeros(len(SIDES), dtype=np.bool_)
+_NOT_BLOCKED.setflags(write=False)
+
+
+def _rigid(T_world_camera: ArrayLike) -> FloatArray:
+    """A camera's pose (4, 4), refused where it is none."""
+    T = np.asarray(T_world_camera, dtype=np.float64)
+    if T.shape != (4, 4) or not np.isfinite(T).all():
+        raise InputError(f"T_world_camera must be a finite (4, 4) transform, got {T.shape}")
+    R = T[:3, :3]
+    if np.abs(R @ R.T - np.eye(3)).max() > 1e-6 or np.linalg.det(R) < 0.0:
+        raise InputError("T_world_camera must be a rigid transform")
+    return T

@@ -1,0 +1,193 @@
+"""Distance between a robot's own links, through Pinocchio and Coal, fast enough for control."""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from retarget.collision_shapes import LinkPart, link_shapes
+from retarget.errors import InputError, ModelError
+from retarget.types import FloatArray
+
+if TYPE_CHECKING:
+    from retarget.robot import Robot
+
+_NEIGHBOURS = 2  # links with so few joints between them are kept apart by the joints' limits
+
+
+class Nearest(NamedTuple):
+    """The two links that are nearest to each other.
+
+    Attributes:
+        distance: between their shapes [m], negative where they overlap.
+        links: their names.
+        joints: the joint each of them hangs on.
+    """
+
+    distance: float
+    links: tuple[str, str]
+    joints: tuple[str, str]
+
+
+class SelfCollision:
+    """Least distance between an arm or hand and the other links of the robot.
+
+    The URDF's collision shapes are compared: primitives, or convex hulls of meshes. Left out are
+    pairs that no command of the arms brings together or that are meant to touch:
+
+    - links of one hand, palm included: fingers touch each other and the palm when they grasp;
+    - links with at most two joints between them on the chain, a hand counted as one link;
+    - links that are nearer than the margin when the arms are in their posture and the hands open.
+
+    Spheres around the links say which pairs can be the nearest; only their shapes are compared.
+
+    Args:
+        robot: the robot; its URDF must have collision shapes.
+        margin: distance to keep [m].
+
+    Attributes:
+        margin: as given [m].
+        excluded: the pairs of links left out by the last rule.
+
+    Raises:
+        InputError: the margin is negative.
+        ModelError: the URDF has no collision shapes, or a mesh cannot be read.
+    """
+
+    def __init__(self, robot: Robot, *, margin: float = 0.01) -> None:
+        import pinocchio
+
+        if not 0.0 <= margin < np.inf:
+            raise InputError(f"margin must not be negative, got {margin} m")
+        self.margin = float(margin)
+        model, links = link_shapes(robot)
+        self._pin, self._model = pinocchio, model
+        self._data = model.createData()
+        joints = [model.joints[model.getJointId(name)] for name in robot.joint_names]
+        if any(joint.nq != 1 for joint in joints):
+            raise ModelError(robot.urdf_path, "self-collision needs joints with limits")
+        self._rows = np.array([joint.idx_q for joint in joints])
+        self._q = np.zeros(model.nq)
+        self._links = links
+        pairs = _pairs(robot, model, links)
+        if not pairs:
+            raise ModelError(robot.urdf_path, "has no collision shapes of arms or hands")
+        self._set_pairs(pairs)
+        posture = np.zeros(len(robot.joint_names))
+        for side in robot.sides:
+            posture[robot.indices(side.arm_joints)] = side.arm_posture
+        posture = np.clip(posture, robot.lower, robot.upper)
+        self._place(posture)
+        touching = [k for k in range(len(pairs)) if self._distance(k) <= self.margin]
+        self.excluded = tuple((links[pairs[k][0]].name, links[pairs[k][1]].name) for k in touching)
+        if touching:
+            left = [pair for k, pair in enumerate(pairs) if k not in set(touching)]
+            self._set_pairs(left)
+
+    def nearest(self, qpos: ArrayLike) -> Nearest:
+        """The nearest pair of links.
+
+        Args:
+            qpos: (n,) finite joint positions [rad].
+
+        Raises:
+            InputError: another shape.
+        """
+        q = np.asarray(qpos, dtype=np.float64)
+        if q.shape != self._rows.shape:
+            raise InputError(f"qpos must have shape {self._rows.shape}, got {q.shape}")
+        bounds = self._place(q)
+        # from the pair that was nearest last, in the order of what the spheres say, until no other
+        # pair can be nearer
+        first = self._last
+        best, found = self._distance(first), first
+        open_ = np.flatnonzero(bounds < best)
+        queue = list(zip(bounds[open_].tolist(), open_.tolist(), strict=True))
+        heapq.heapify(queue)
+        while queue:
+            bound, k = heapq.heappop(queue)
+            if bound >= best:
+                break
+            distance = self._distance(k)
+            if distance < best:
+                best, found = distance, k
+        self._last = found
+        a, b = self._links[self._first[found]], self._links[self._second[found]]
+        return Nearest(float(best), (a.name, b.name), (a.joint, b.joint))
+
+    def _set_pairs(self, pairs: list[tuple[int, int]]) -> None:
+        """Compare these pairs of links: all shapes of the one with all of the other."""
+        pin = self._pin
+        geometry = pin.GeometryModel()
+        balls = pin.GeometryModel()
+        places = []
+        for link in self._links:
+            places.append([geometry.addGeometryObject(shape) for shape in link.shapes])
+            balls.addGeometryObject(link.ball)
+        self._ranges = []
+        for a, b in pairs:
+            begin = len(geometry.collisionPairs)
+            for i in places[a]:
+                for j in places[b]:
+                    geometry.addCollisionPair(pin.CollisionPair(i, j))
+            self._ranges.append(range(begin, len(geometry.collisionPairs)))
+        self._geometry, self._geometry_data = geometry, geometry.createData()
+        for request in self._geometry_data.distanceRequests:
+            request.enable_signed_distance = True
+        self._balls, self._ball_data = balls, balls.createData()
+        self._first = np.array([a for a, _ in pairs])
+        self._second = np.array([b for _, b in pairs])
+        radii = np.array([link.radius for link in self._links])
+        self._last = 0
+        self._radii = radii[self._first] + radii[self._second]
+
+    def _place(self, qpos: FloatArray) -> FloatArray:
+        """Put the links where the joints are; distances of the pairs' spheres (P,) [m]."""
+        pin = self._pin
+        self._q[self._rows] = qpos
+        pin.updateGeometryPlacements(
+            self._model, self._data, self._geometry, self._geometry_data, self._q
+        )
+        pin.updateGeometryPlacements(self._model, self._data, self._balls, self._ball_data)
+        centres = np.array([placement.translation for placement in self._ball_data.oMg])
+        between = centres[self._first] - centres[self._second]
+        return np.asarray(np.sqrt(np.einsum("ij,ij->i", between, between)) - self._radii)
+
+    def _distance(self, pair: int) -> float:
+        """Least distance between the shapes of two links [m]."""
+        compute, geometry, data = self._pin.computeDistance, self._geometry, self._geometry_data
+        return min(float(compute(geometry, data, k).min_distance) for k in self._ranges[pair])
+
+
+def _pairs(robot: Robot, model: Any, links: tuple[LinkPart, ...]) -> list[tuple[int, int]]:
+    """Pairs of links that are to be compared."""
+    moved: set[int] = set()  # joints of arms and hands
+    palm: dict[int, int] = {}  # joint of a hand -> the joint that its palm hangs on
+    for side in robot.sides:
+        moved |= {model.getJointId(name) for name in (*side.arm_joints, *side.hand_joints)}
+        base = int(model.frames[model.getFrameId(side.wrist_frame)].parentJoint)
+        palm |= {model.getJointId(name): base for name in side.hand_joints}
+    pairs = []
+    for a, first in enumerate(links):
+        for b in range(a + 1, len(links)):
+            i, j = first.joint_id, links[b].joint_id
+            if i not in moved and j not in moved:
+                continue
+            if _joints_between(model, palm.get(i, i), palm.get(j, j)) > _NEIGHBOURS:
+                pairs.append((a, b))
+    return pairs
+
+
+def _joints_between(model: Any, a: int, b: int) -> int:
+    """Number of joints on the way from one joint's link to another's."""
+    ways = []
+    for joint in (a, b):
+        way = [joint]
+        while way[-1] != 0:
+            way.append(int(model.parents[way[-1]]))
+        ways.append(way)
+    common = set(ways[0]) & set(ways[1])
+    return sum(len([joint for joint in way if joint not in common]) for way in ways)
