@@ -100,10 +100,10 @@ def demo_to_human(
             frames=reader.frames,
             rate=reader.rate,
             rows=(
-                ("frames", _statuses(status)),
-                ("fit residual", _spread(residual, length_text)),
+                ("frames", told_statuses(status)),
+                ("fit residual", told_errors(residual, length_text)),
             ),
-            reasons=_reasons(status, "hand"),
+            reasons=unfit_reasons(status, "hand"),
         )
 
 
@@ -154,20 +154,22 @@ def human_to_demo(
         frames=done,
         rate=info.rate,
         rows=(
-            ("hand frames", _statuses(hand)),
-            ("arm frames", _statuses(arm)),
-            ("wrist position error", _spread(position, length_text)),
-            ("wrist rotation error", _spread(rotation, angle_text)),
+            ("hand frames", told_statuses(hand)),
+            ("arm frames", told_statuses(arm)),
+            ("wrist position error", told_errors(position, length_text)),
+            ("wrist rotation error", told_errors(rotation, angle_text)),
         ),
-        reasons=(*_reasons(hand, "hand"), *_unreachable(arm, position, rotation)),
+        reasons=(*unfit_reasons(hand, "hand"), *_unreachable(arm, position, rotation)),
     )
 
 
-def _statuses(status: IntArray) -> tuple[str, ...]:
+def told_statuses(status: IntArray) -> tuple[str, ...]:
+    """How many frames of each side (T, 2) have which status."""
     return tuple(statuses_text(status_counts(status[:, h])) for h in range(len(SIDES)))
 
 
-def _spread(errors: FloatArray, text: Callable[[float], str]) -> tuple[str, ...]:
+def told_errors(errors: FloatArray, text: Callable[[float], str]) -> tuple[str, ...]:
+    """Mean and maximum of each side's errors (T, 2)."""
     told = []
     for h in range(len(SIDES)):
         stats = FrameStats.over_frames(errors[:, h])
@@ -176,7 +178,8 @@ def _spread(errors: FloatArray, text: Callable[[float], str]) -> tuple[str, ...]
     return tuple(told)
 
 
-def _reasons(status: IntArray, what: str) -> tuple[str, ...]:
+def unfit_reasons(status: IntArray, what: str) -> tuple[str, ...]:
+    """Why statuses (T, 2) of the hands or arms make a result unreliable; none where they do not."""
     found = []
     for h, side in enumerate(SIDES):
         lost = np.flatnonzero(status[:, h] == Status.NOT_CONVERGED)

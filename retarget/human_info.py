@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retarget.errors import FileError, InputError
+from retarget.errors import InputError
+from retarget.hdf5_attributes import (
+    attribute,
+    check_format,
+    matrix,
+    names,
+    rate_attribute,
+    text,
+    versions,
+)
 from retarget.types import SIDES, Calibration, Demo, FloatArray
 
 if TYPE_CHECKING:
@@ -134,79 +142,27 @@ def read_info(file: Any) -> HumanFileInfo:
         FileError: not a human motion file, a version this library does not know, or an attribute
             that is missing or not what it should be.
     """
-    path, attrs = file.filename, file.attrs
-    if _text(attrs.get("format", "")) != FORMAT:
-        hint = " (is this a robot demonstration?)" if "observations" in file else ""
-        raise FileError(
-            path, f"is not a human motion file: attribute 'format' is not {FORMAT!r}{hint}"
-        )
-    version = _attribute(file, "version", int)
-    if version != VERSION:
-        raise FileError(
-            path,
-            f"is of version {version} of its format, this library reads version {VERSION}",
-            key="version",
-            value=version,
-        )
-    rate = _attribute(file, "rate", float)
-    if not (math.isfinite(rate) and rate > 0.0):
-        raise FileError(path, f"attribute 'rate' must be positive [Hz], got {rate}", key="rate")
+    hint = " (is this a robot demonstration?)" if "observations" in file else ""
+    check_format(file, FORMAT, VERSION, "a human motion file", hint)
     return HumanFileInfo(
-        rate=rate,
-        hand=_attribute(file, "hand", _text),
-        components=_attribute(file, "components", int),
-        robot=_attribute(file, "robot", _text, ""),
-        robot_hash=_attribute(file, "robot_hash", _text, ""),
-        calibrations=_attribute(file, "calibration", _calibrations, None),
-        camera=_attribute(file, "camera", _text, ""),
-        T_camera_world=_attribute(file, "T_camera_world", _matrix, None),
-        body_joints=_attribute(file, "body_joints", _names, ()),
-        source=_attribute(file, "source", _text, ""),
-        start=_attribute(file, "start", int, 0),
-        sim=_attribute(file, "sim", bool, True),
-        versions=_attribute(file, "versions", _versions, {}),
+        rate=rate_attribute(file),
+        hand=attribute(file, "hand", text),
+        components=attribute(file, "components", int),
+        robot=attribute(file, "robot", text, ""),
+        robot_hash=attribute(file, "robot_hash", text, ""),
+        calibrations=attribute(file, "calibration", _calibrations, None),
+        camera=attribute(file, "camera", text, ""),
+        T_camera_world=attribute(file, "T_camera_world", matrix, None),
+        body_joints=attribute(file, "body_joints", names, ()),
+        source=attribute(file, "source", text, ""),
+        start=attribute(file, "start", int, 0),
+        sim=attribute(file, "sim", bool, True),
+        versions=attribute(file, "versions", versions, {}),
     )
 
 
-_REQUIRED = object()
-
-
-def _attribute(file: Any, name: str, convert: Any, default: Any = _REQUIRED) -> Any:
-    if name not in file.attrs:
-        if default is _REQUIRED:
-            raise FileError(file.filename, f"attribute {name!r} is missing", key=name)
-        return default
-    value = file.attrs[name]
-    try:
-        return convert(value)
-    except (ValueError, TypeError, KeyError, AttributeError) as cause:
-        said = " ".join(repr(value).split())
-        raise FileError(
-            file.filename, f"attribute {name!r} is not what it should be: {said}", key=name
-        ) from cause
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bytes):
-        return value.decode()
-    if not isinstance(value, str):
-        raise TypeError(f"expected text, got {type(value).__name__}")
-    return value
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    return tuple(_text(name) for name in np.asarray(value).tolist())
-
-
-def _matrix(value: Any) -> FloatArray:
-    matrix = np.asarray(value, dtype=np.float64)
-    if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
-        raise ValueError("expected a finite 4x4 matrix")
-    return matrix
-
-
 def _calibrations(value: Any) -> tuple[Calibration, Calibration]:
-    table = json.loads(_text(value))
+    table = json.loads(text(value))
     left, right = (
         Calibration(
             scale=float(table[side]["scale"]),
@@ -216,7 +172,3 @@ def _calibrations(value: Any) -> tuple[Calibration, Calibration]:
         for side in SIDES
     )
     return left, right
-
-
-def _versions(value: Any) -> dict[str, str]:
-    return {str(name): str(version) for name, version in json.loads(_text(value)).items()}
