@@ -139,6 +139,10 @@ class ChunkEnsembler:
         self._decay = np.exp(-np.array([[wrist_decay], [hand_decay]]) * ranks)
         # A cell holds what the chunk of one slot says about one step, both modulo the horizon.
         # Rows wrap around, so nothing is ever shifted.
+        # [slot of the newest, group, slot]: weights where every chunk speaks
+        self._steady = np.stack(
+            [self._decay[:, (slot - ranks) % horizon] for slot in range(horizon)]
+        ) / self._decay.sum(axis=1)[:, None]
         self._rows = np.zeros((horizon, HANDS, horizon, _NUMBERS))  # [step, hand, slot]
         self._usable = np.zeros((horizon, HANDS, horizon), dtype=np.int64)
         self.reset()
@@ -149,6 +153,7 @@ class ChunkEnsembler:
         self._chunk_step = np.full(self.horizon, _NEVER)  # [slot] the step the chunk was for
         self._newest = _NEVER
         self._now = _NEVER
+        self._streak = 0  # newest chunks in a row, a step apart, that are whole
         self.counts = ChunkCounts()
 
     def push(self, chunk: Action, step: int) -> ChunkReport:
@@ -183,6 +188,10 @@ class ChunkEnsembler:
             unusable=(int(lost[0]), int(lost[1])) if lost else (0, 0),
         )
         self._count(report)
+        whole = finite and length == self.horizon
+        if not useless and not (repeated and whole):
+            follows = step == self._newest + 1
+            self._streak = whole * (self._streak + 1 if follows else step > self._newest)
         if not useless:
             places = (step + self._ages) % self.horizon
             self._rows[places[:length], :, slot] = rows
@@ -203,6 +212,8 @@ class ChunkEnsembler:
             raise InputError(f"step {step} is forgotten; the newest chunk is for {self._newest}")
         self._now = max(self._now, step)
         self.counts.steps += 1
+        if step == self._newest and self._streak >= self.horizon:
+            return self._at_steady(step)
         place, newest_first = step % self.horizon, (step - self._ages) % self.horizon
         speaks = self._chunk_step[newest_first] == step - self._ages
         usable = self._usable[place][:, newest_first] * speaks
@@ -226,6 +237,17 @@ class ChunkEnsembler:
             age = np.where(known, age, -1)
             self.counts.missing += HANDS - int(known.sum())
         return Ensembled(wrist[:, _POSITION], pca, rotation, status, chunks, age)
+
+    def _at_steady(self, step: int) -> Ensembled:
+        """`at` of the newest chunk's step where all chunks of a horizon are whole."""
+        slot = step % self.horizon
+        weights, rows = self._steady[slot], self._rows[slot]
+        wrist, pca = weights[0] @ rows[:, :, _WRIST], weights[1] @ rows[:, :, _HAND]
+        newest = np.full(HANDS, slot)
+        rotation = self._mean_rotation(wrist[:, _ROTATION].reshape(HANDS, 3, 3), rows, newest)
+        none = np.zeros(HANDS, dtype=np.int64)
+        chunks = np.full(HANDS, self.horizon)
+        return Ensembled(wrist[:, _POSITION], pca, rotation, none, chunks, none.copy())
 
     def _mean_rotation(self, summed: FloatArray, rows: FloatArray, age: IntArray) -> FloatArray:
         """(2, 3, 3) rotations nearest to weighted sums; the newest where no one is nearest."""
