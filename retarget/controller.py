@@ -108,11 +108,13 @@ class Controller:
         self._robot = robot
         limits = s.limits or JointLimits.of(robot, hand_velocity=s.hand_velocity)
         self.limits = limits.only(robot.joint_names)
-        self._T_world_camera = (
-            None
-            if s.camera is None
-            else transform_inverse(camera_of(robot, s.camera).T_camera_world)
+        # chunks are averaged in the frame of the camera that stands still: a mean of poses moves
+        # with its frame
+        self._T_camera_world = (
+            np.eye(4) if s.camera is None else camera_of(robot, s.camera).T_camera_world
         )
+        T = transform_inverse(self._T_camera_world)
+        self._R_world_camera, self._p_world_camera = T[:3, :3].copy(), T[:3, 3].copy()
         self._driven = DrivenJoints(robot)
         self._driven_limits = self._driven.limits(self.limits)
         self._ensembler = ChunkEnsembler(
@@ -180,8 +182,9 @@ class Controller:
         q = motion.q
         arm_status = np.full(len(SIDES), int(Status.HELD))
         hand_status = arm_status.copy()
-        self._T[:, :3, :3] = wanted.rotation @ self._mano_to_wrist
-        self._T[:, :3, 3] = wanted.translation
+        place_wanted = wanted.translation @ self._R_world_camera.T + self._p_world_camera
+        self._T[:, :3, :3] = self._R_world_camera @ wanted.rotation @ self._mano_to_wrist
+        self._T[:, :3, 3] = place_wanted
         fingers = self._mlp.joints(wanted.pca, refine=self._refine)
         arms = self._driven.arms
         phases: list[Phase] = []
@@ -218,8 +221,8 @@ class Controller:
             proposal, nearest, blocked = self._guard.step(motion, proposal, command)
         q = motion.take(proposal)
         self._driven.expand(q, command)
-        away = self._wrists(command) - wanted.translation
-        lag = np.sqrt(np.einsum("ij,ij->i", away, away))
+        away = self._wrists(command) - place_wanted
+        lag = np.sqrt(np.add.reduce(away * away, axis=1))
         for k in range(len(SIDES)):
             if known[k] != Status.OK:
                 lag[k] = math.nan
@@ -245,7 +248,7 @@ class Controller:
             q = np.asarray(qpos, dtype=np.float64)
         except (TypeError, ValueError):
             return None
-        if q.shape != (len(self.names),) or not math.isfinite(float(q.sum())):
+        if q.shape != (len(self.names),) or not math.isfinite(q.dot(q)):
             return None
         return q
 
@@ -298,7 +301,7 @@ class Controller:
         if action is None:
             return NO_ACTION
         try:
-            chunk = self._in_world(action, T_world_camera)
+            chunk = self._read(action, T_world_camera)
             if seen > self._steps:
                 raise InputError(f"a chunk of step {seen} came in step {self._steps}")
             report = self._ensembler.push(chunk, seen + 1)
@@ -308,11 +311,9 @@ class Controller:
             return NOT_USABLE
         return NOT_USABLE if any(report.unusable) else NO_ACTION
 
-    def _in_world(self, action: ArrayLike | Action, T_world_camera: ArrayLike | None) -> Action:
-        """The policy's words as a chunk (L,) in the world frame."""
-        T = self._T_world_camera
-        if T_world_camera is not None:
-            T = _rigid(T_world_camera)
+    def _read(self, action: ArrayLike | Action, T_world_camera: ArrayLike | None) -> Action:
+        """The policy's words as a chunk (L,) in the frame of the camera that stands still."""
+        T = None if T_world_camera is None else self._T_camera_world @ _rigid(T_world_camera)
         if isinstance(action, Action):
             moved = action if T is None else transform_action(T, action)
             return moved if moved.shape else moved[None]
@@ -336,7 +337,7 @@ class Controller:
         except InputError:
             return None
         status = int(found.status)
-        if status not in _SOLVED or not math.isfinite(float(found.q.sum())):
+        if status not in _SOLVED or not math.isfinite(found.q.dot(found.q)):
             return None
         return found.q, status
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -22,7 +24,7 @@ class JointMotion:
         ``|u| <= V``, ``|u - u_last| <= d``, ``-s(q - lower) <= u <= s(upper - q)``.
 
     s(r) is the longest first way from which braking by d a period ends within r: with
-    ``n = ceil((sqrt(1 + 8 r / d) - 1) / 2)`` periods, ``s(r) = r / n + d (n - 1) / 2``. The three
+    ``n = ceil(sqrt(2 r / d + 1/4) - 1/2)`` periods, ``s(r) = r / n + d (n - 1) / 2``. The three
     always have a way in common. The last way was at most s, so braking by d keeps the joint within
     its limits, and a way of braking is at most V. By induction the limits hold for ever.
 
@@ -51,11 +53,13 @@ class JointMotion:
         self._change = np.minimum(_SHARE * limits.acceleration / rate**2, 2.0 * self._most)
         periods = np.ceil(self._most / self._change) + 1.0
         self._far = periods * self._most  # from here on s(r) > V
-        self._eight = 8.0 / self._change
         self._half = 0.5 * self._change
+        self._two = 2.0 / self._change
         m = len(limits.names)
-        self._r, self._n, self._s = np.empty((3, m)), np.empty((3, m)), np.empty((3, m))
-        self._low, self._high = np.empty(m), np.empty(m)
+        self._ones = np.ones(m)
+        self._ends = np.stack([self._upper, -self._lower])
+        self._r, self._n = np.empty((3, m)), np.empty((3, m))
+        self._most_ways, self._here, self._way = (np.empty((2, m)) for _ in range(3))
         self.reset(q)
 
     def reset(self, q: ArrayLike) -> None:
@@ -65,6 +69,7 @@ class JointMotion:
             raise InputError(f"q must be {self._lower.shape} finite numbers, got {start}")
         self._q = np.clip(start, self._lower, self._upper)
         self._u = np.zeros_like(self._q)
+        self._here[0], self._here[1], self._way[:] = self._q, -self._q, 0.0
         self._x, self._w = self._q.copy(), np.zeros_like(self._q)
 
     @property
@@ -107,48 +112,52 @@ class JointMotion:
 
         The target's velocity is learnt from it, so propose once a period.
         """
-        q, u, r, n, s = self._q, self._u, self._r, self._n, self._s
-        low, high = self._low, self._high
+        q, r, n, change = self._q, self._r, self._n, self._change
         x = np.minimum(np.maximum(target, self._lower), self._upper)
         lost = None
-        if not np.isfinite(x.sum()):
+        if not math.isfinite(x.dot(self._ones)):
             lost = np.isnan(x)
-            x[lost] = self._stop(q, u)[lost]
+            x[lost] = self._stop(q, self._u)[lost]
             self._x[lost] = x[lost]
         # the target's velocity, and what is missing beside it
-        self._w += np.minimum(np.maximum(x - self._x - self._w, -self._change), self._change)
-        self._x = x
+        w = self._w
+        turn = x - self._x
+        turn -= w
+        np.maximum(turn, -change, out=turn)
+        np.minimum(turn, change, out=turn)
+        w += turn
         if lost is not None:
-            self._w[lost] = 0.0
-        missing = x - q - self._w
+            w[lost] = 0.0
+        self._x = x
+        missing = x - q
+        missing -= w
+        # s of what is missing, and of what is left to both ends
         np.abs(missing, out=r[0])
-        np.subtract(self._upper, q, out=r[1])
-        np.subtract(q, self._lower, out=r[2])
+        np.subtract(self._ends, self._here, out=r[1:])
         np.minimum(r, self._far, out=r)
-        np.multiply(r, self._eight, out=n)
-        n += 1.0
+        np.multiply(r, self._two, out=n)
+        n += 0.25
         np.sqrt(n, out=n)
-        n -= 1.0
-        n *= 0.5
+        n -= 0.5
         np.ceil(n, out=n)
         np.maximum(n, 1.0, out=n)
-        np.divide(r, n, out=s)
+        r /= n
         n -= 1.0
         n *= self._half
-        s += n
-        np.subtract(u, self._change, out=low)
-        np.maximum(low, -self._most, out=low)
-        np.maximum(low, -s[2], out=low)
-        np.add(u, self._change, out=high)
-        np.minimum(high, self._most, out=high)
-        np.minimum(high, s[1], out=high)
-        wanted = np.copysign(s[0], missing)
-        wanted += self._w
-        np.maximum(wanted, low, out=wanted)
-        np.minimum(wanted, high, out=wanted)
+        r += n
+        # up, down: the longest way that each of the three allows
+        most = self._most_ways
+        np.add(self._way, change, out=most)
+        np.minimum(most, self._most, out=most)
+        np.minimum(most, r[1:], out=most)
+        wanted = np.copysign(r[0], missing)
+        wanted += w
+        np.maximum(wanted, -most[1], out=wanted)
+        np.minimum(wanted, most[0], out=wanted)
         wanted += q
         np.maximum(wanted, self._lower, out=wanted)
-        return np.asarray(np.minimum(wanted, self._upper, out=wanted))
+        np.minimum(wanted, self._upper, out=wanted)
+        return wanted
 
     def braked(self) -> FloatArray:
         """(m,) where the joints are at the end of a period of braking [rad]."""
@@ -159,6 +168,9 @@ class JointMotion:
         """Go to q_next (m,): each joint's is that of the last `propose` or of `braked` [rad]."""
         self._u = q_next - self._q
         self._q = q_next
+        self._here[0], self._way[0] = q_next, self._u
+        np.negative(q_next, out=self._here[1])
+        np.negative(self._u, out=self._way[1])
         return q_next.copy()
 
     def _stop(self, q: FloatArray, u: FloatArray) -> FloatArray:
