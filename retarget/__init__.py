@@ -10,8 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from retarget.action_file import read_actions, write_actions
+    from retarget.actions import Action, Normalization
     from retarget.arm_ik import ArmIK
     from retarget.demo import load_demo, save_demo
+    from retarget.ensembler import ChunkEnsembler
     from retarget.errors import RetargetError
     from retarget.fitter import MANOFitter
     from retarget.hand_mlp import HandMLP
@@ -23,11 +26,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "Action": "actions",
     "ArmIK": "arm_ik",
+    "ChunkEnsembler": "ensembler",
     "Demo": "types",
     "HandMLP": "hand_mlp",
     "HumanMotion": "types",
     "MANOFitter": "fitter",
+    "Normalization": "actions",
     "RetargetError": "errors",
     "Retargeter": "retargeter",
     "Robot": "robot",
@@ -35,15 +41,20 @@ _HOME = {
     "Status": "types",
     "build_info": "native",
     "load_demo": "demo",
+    "read_actions": "action_file",
     "save_demo": "demo",
+    "write_actions": "action_file",
 }
 
 __all__ = [
+    "Action",
     "ArmIK",
+    "ChunkEnsembler",
     "Demo",
     "HandMLP",
     "HumanMotion",
     "MANOFitter",
+    "Normalization",
     "RetargetError",
     "Retargeter",
     "Robot",
@@ -51,7 +62,9 @@ __all__ = [
     "Status",
     "build_info",
     "load_demo",
+    "read_actions",
     "save_demo",
+    "write_actions",
 ]
 
 

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 from retarget.commands import mano
 from retarget.commands.calibrate import calibrate
 from retarget.commands.console import BAD_INPUT, INTERRUPTED, complain, examples
-from retarget.commands.convert import to_human, to_robot
+from retarget.commands.convert import to_actions, to_human, to_robot
 from retarget.commands.hand_networks import check_hand, train_hand
 from retarget.commands.make_demo import make_demo
 from retarget.commands.replay import replay
@@ -96,6 +96,14 @@ for _command, _short_help, _examples in (
         (
             "retarget to-robot human.hdf5 --out demo.hdf5",
             "retarget to-robot predictions/ --out demos/ --refine 1",
+        ),
+    ),
+    (
+        to_actions,
+        "Demonstrations to a policy's actions.",
+        (
+            "retarget to-actions demo.hdf5 --out actions.hdf5",
+            "retarget to-actions recordings/ --out chunks/ --chunks --normalize egovla",
         ),
     ),
     (

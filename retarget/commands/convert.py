@@ -1,4 +1,4 @@
-"""``retarget to-human`` and ``retarget to-robot``: one way at a time."""
+"""``retarget to-human``, ``to-robot`` and ``to-actions``: one way at a time."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ from retarget.errors import InputError, RetargetError
 if TYPE_CHECKING:
     from retarget.convert import Conversion
     from retarget.replay import Progress
+    from retarget.robot import Robot
 
 OutOption = Annotated[
     Path,
@@ -79,11 +80,7 @@ def to_human(
 
     fitter = load_fitter(robot, urdf, hands, calibration)
     retargeter = Retargeter(fitter.robot, fitter=fitter)
-    if camera is None and "main" in fitter.robot.cameras:
-        camera = "main"
-    elif camera is not None and camera not in fitter.robot.cameras:
-        known = ", ".join(fitter.robot.cameras) or "none"
-        raise InputError(f"--camera: {fitter.robot.name} has no {camera!r}; it has: {known}")
+    camera = _camera(fitter.robot, camera)
 
     def convert(source: Path, place: Path, progress: Progress) -> Conversion:
         return demo_to_human(
@@ -130,6 +127,85 @@ def to_robot(
         return human_to_demo(source, place, retargeter, progress=progress)
 
     _convert_all(sources, outputs, convert)
+
+
+def to_actions(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            readable=False,
+            metavar="DEMO",
+            help="Demonstration or human motion files, or folders of them.",
+        ),
+    ],
+    out: OutOption,
+    chunks: Annotated[
+        bool, typer.Option("--chunks", help="Write the chunk of every frame, not single steps.")
+    ] = False,
+    horizon: Annotated[int, typer.Option(metavar="N", min=1, help="Rows of a chunk.")] = 30,
+    stride: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Frames from one chunk to the next.")
+    ] = 1,
+    camera: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Camera of the robot, or `world`; by default `main`."),
+    ] = None,
+    normalize: Annotated[
+        str | None,
+        typer.Option(metavar="egovla|FILE", help="Normalise: as published, or by a JSON file."),
+    ] = None,
+    allow_mismatch: AllowMismatchOption = False,
+    rate: RateOption = None,
+    robot: RobotOption = "h1_inspire",
+    urdf: UrdfOption = None,
+    hands: HandsOption = "open",
+    calibration: CalibrationOption = None,
+) -> None:
+    """Write demonstrations as a policy's actions: 48 numbers a step, or chunks of steps.
+
+    Wrist positions, 15 coefficients and rot6d of both hands, in a camera's frame (docs/actions.md).
+    Exit code: 0 valid, 1 not valid, 2 bad input.
+    """
+    found = find_sources(sources, without=out)
+    outputs = plan_outputs(found, sources, out)
+
+    from retarget import convert_actions
+    from retarget.actions import Normalization
+    from retarget.retargeter import Retargeter
+
+    normalization = None
+    if normalize is not None:
+        published = normalize == "egovla"
+        normalization = Normalization.egovla() if published else Normalization.load(normalize)
+    fitter = load_fitter(robot, urdf, hands, calibration)
+    retargeter = Retargeter(fitter.robot, fitter=fitter)
+    named = None if camera == "world" else _camera(fitter.robot, camera)
+
+    def convert(source: Path, place: Path, progress: Progress) -> Conversion:
+        return convert_actions.to_actions(
+            source,
+            place,
+            retargeter,
+            camera=named,
+            horizon=horizon if chunks else None,
+            stride=stride,
+            normalization=normalization,
+            rate=rate,
+            strict=not allow_mismatch,
+            progress=progress,
+        )
+
+    _convert_all(found, outputs, convert)
+
+
+def _camera(robot: Robot, camera: str | None) -> str | None:
+    """The camera an option names, by default "main" where the robot has it."""
+    if camera is None:
+        return "main" if "main" in robot.cameras else None
+    if camera not in robot.cameras:
+        known = ", ".join(robot.cameras) or "none"
+        raise InputError(f"--camera: {robot.name} has no {camera!r}; it has: {known}")
+    return camera
 
 
 def _convert_all(
