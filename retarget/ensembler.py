@@ -140,9 +140,8 @@ class ChunkEnsembler:
         # A cell holds what the chunk of one slot says about one step, both modulo the horizon.
         # Rows wrap around, so nothing is ever shifted.
         # [slot of the newest, group, slot]: weights where every chunk speaks
-        self._steady = np.stack(
-            [self._decay[:, (slot - ranks) % horizon] for slot in range(horizon)]
-        ) / self._decay.sum(axis=1)[:, None]
+        turned = [self._decay[:, (slot - ranks) % horizon] for slot in range(horizon)]
+        self._steady = np.stack(turned) / self._decay.sum(axis=1)[:, None]
         self._rows = np.zeros((horizon, HANDS, horizon, _NUMBERS))  # [step, hand, slot]
         self._usable = np.zeros((horizon, HANDS, horizon), dtype=np.int64)
         self.reset()
@@ -245,9 +244,8 @@ class ChunkEnsembler:
         wrist, pca = weights[0] @ rows[:, :, _WRIST], weights[1] @ rows[:, :, _HAND]
         newest = np.full(HANDS, slot)
         rotation = self._mean_rotation(wrist[:, _ROTATION].reshape(HANDS, 3, 3), rows, newest)
-        none = np.zeros(HANDS, dtype=np.int64)
-        chunks = np.full(HANDS, self.horizon)
-        return Ensembled(wrist[:, _POSITION], pca, rotation, none, chunks, none.copy())
+        status, chunks, age = np.array([[int(Status.OK)] * HANDS, [self.horizon] * HANDS, [0, 0]])
+        return Ensembled(wrist[:, _POSITION], pca, rotation, status, chunks, age)
 
     def _mean_rotation(self, summed: FloatArray, rows: FloatArray, age: IntArray) -> FloatArray:
         """(2, 3, 3) rotations nearest to weighted sums; the newest where no one is nearest."""
