@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,7 +29,10 @@ from retarget.commands.options import (
     load_retargeter,
 )
 from retarget.commands.places import find_sources, make_folder, plan_outputs, require_writable
-from retarget.errors import RetargetError
+from retarget.errors import InputError, RetargetError
+
+if TYPE_CHECKING:
+    from retarget.retargeter import RoundTrip
 
 _SHOWN_IN_FULL = 2  # demonstrations; of more, a summary says more
 
@@ -52,6 +56,15 @@ def replay(
     json: Annotated[
         Path | None,
         typer.Option("--json", readable=False, metavar="FILE", help="Write the report as JSON."),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            readable=False,
+            metavar="FILE",
+            help="Write the report as a page with plots and 3D playback, all in one file.",
+        ),
     ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Tables of every demonstration, however many.")
@@ -87,8 +100,10 @@ def replay(
     """
     sources = find_sources(demos, without=out)
     outputs = plan_outputs(sources, demos, out)
-    if json is not None:
-        require_writable(json, [*(source.path for source in sources), *filter(None, outputs)])
+    for report in filter(None, (json, html)):
+        require_writable(report, [*(source.path for source in sources), *filter(None, outputs)])
+    if json is not None and html is not None and os.path.realpath(json) == os.path.realpath(html):
+        raise InputError(f"{html}: --json and --html would both be written there")
 
     from retarget.replay import Replay, replay_file
     from retarget.report import print_replay, print_summary
@@ -103,15 +118,21 @@ def replay(
         missing=0.01 * missing_tolerance,
     )
     retargeter = load_retargeter(robot, urdf, hands, calibration, weights, refine)
+    page = None
+    if html is not None:
+        from retarget.report_html.report import HtmlReport
+
+        page = HtmlReport(retargeter, tolerances, {"calibration": calibration, "weights": weights})
     results: list[tuple[str, Replay | str]] = []
     with progress_bar(len(sources)) as bar:
         for source, place in zip(sources, outputs, strict=True):
+            blocks: list[RoundTrip] = []
             try:
                 if source.error:
                     raise RetargetError(source.error)
                 if place is not None:
                     make_folder(place)
-                result: Replay | str = replay_file(
+                replayed = replay_file(
                     source.path,
                     retargeter,
                     out=place,
@@ -119,10 +140,16 @@ def replay(
                     strict=not allow_mismatch,
                     tolerances=tolerances,
                     progress=bar(source.path.name),
+                    keep=None if page is None else blocks.append,
                 )
+                if page is not None:
+                    page.add(replayed, blocks)
+                result: Replay | str = replayed
             except RetargetError as error:
                 result = " ".join(str(error).split())
                 complain(result)
+                if page is not None:
+                    page.refuse(source.path, result)
             results.append((str(source.path), result))
 
     replays = [result for _, result in results if isinstance(result, Replay)]
@@ -130,11 +157,14 @@ def replay(
     code = BAD_INPUT if refused else VALID if all(r.passed for r in replays) else NOT_VALID
     console = stdout()
     if verbose or len(results) <= _SHOWN_IN_FULL:
-        for replayed in replays:
-            print_replay(console, replayed)
+        for one in replays:
+            print_replay(console, one)
     if len(results) > 1:
         print_summary(console, replays, refused)
     if json is not None:
         make_folder(json)
         write_json(json, replay_json(results, retargeter, tolerances, code))
+    if page is not None and html is not None:
+        make_folder(html)
+        page.write(html)
     raise typer.Exit(code)

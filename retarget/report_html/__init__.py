@@ -1,0 +1,1 @@
+"""The report that opens in a browser: one self-contained HTML file with plots and 3D playback."""

@@ -1,0 +1,193 @@
+"""A plotly figure as plain JSON: panels in rows and columns, over one common axis of frames."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from retarget.report_html.reduce import POINTS, envelope
+from retarget.types import FloatArray
+
+# Okabe and Ito 2008 without yellow and sky blue, which white swallows; dashes tell them apart too
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+_TOP, _BOTTOM, _LEFT, _RIGHT = 46, 40, 62, 8  # margins [px]
+
+Figure = dict[str, Any]
+
+
+class Grid:
+    """Panels under construction.
+
+    Args:
+        rows: panels from top to bottom.
+        columns: panels from left to right.
+        frames: number of frames T; 0 where the horizontal axis is something else.
+        row_height: of a panel [px].
+        gaps: between columns, as a share of the width, and between rows [px].
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        columns: int,
+        frames: int = 0,
+        *,
+        row_height: int = 150,
+        gaps: tuple[float, int] = (0.02, 14),
+    ) -> None:
+        self._rows, self._columns, self._frames = rows, columns, frames
+        self._traces: list[dict[str, Any]] = []
+        self._named: set[str] = set()
+        inner = rows * row_height + (rows - 1) * gaps[1]
+        self.layout: dict[str, Any] = {
+            "height": inner + _TOP + _BOTTOM,
+            "margin": {"t": _TOP, "b": _BOTTOM, "l": _LEFT, "r": _RIGHT},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "font": {"size": 11, "family": "system-ui, sans-serif"},
+            "hovermode": "x",
+            "hoverdistance": -1,
+            "dragmode": "zoom",
+            "legend": {
+                "orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yref": "container",
+                "yanchor": "top", "bgcolor": "rgba(0,0,0,0)",
+            },
+            "annotations": [],
+            "shapes": [],
+            "meta": {"frames": frames},
+        }  # fmt: skip
+        width = (1.0 - gaps[0] * (columns - 1)) / columns
+        for row in range(rows):
+            top = 1.0 - row * (row_height + gaps[1]) / inner
+            for column in range(columns):
+                left = column * (width + gaps[0])
+                self._add_axes(
+                    row, column, [left, left + width], [max(0.0, top - row_height / inner), top]
+                )
+
+    def _add_axes(self, row: int, column: int, across: list[float], up: list[float]) -> None:
+        k = self._place(row, column)
+        bottom = row == self._rows - 1
+        x: dict[str, Any] = {"domain": across, "anchor": f"y{k}", "zeroline": False}
+        y: dict[str, Any] = {"domain": up, "anchor": f"x{k}", "zeroline": False}
+        if self._frames:
+            x |= {"range": [-0.5, max(self._frames - 0.5, 0.5)], "showticklabels": bottom}
+            x |= {"hoverformat": "d", "nticks": 8}
+            if k:
+                x["matches"] = "x"
+            if bottom:
+                x["title"] = {"text": "frame", "standoff": 4}
+        self.layout[f"xaxis{k}"] = x
+        self.layout[f"yaxis{k}"] = y
+
+    def _place(self, row: int, column: int) -> str:
+        number = row * self._columns + column + 1
+        return "" if number == 1 else str(number)
+
+    def x_axis(self, row: int, column: int, **settings: Any) -> None:
+        """Settings of a panel's horizontal axis, as plotly names them."""
+        self.layout[f"xaxis{self._place(row, column)}"] |= settings
+
+    def y_axis(self, row: int, column: int, **settings: Any) -> None:
+        """Settings of a panel's vertical axis, as plotly names them."""
+        self.layout[f"yaxis{self._place(row, column)}"] |= settings
+
+    def same_y(self, row: int, **settings: Any) -> None:
+        """One vertical axis for a row: equal settings, moved together, labelled at the left."""
+        for column in range(self._columns):
+            self.y_axis(row, column, **settings)
+            if column:
+                first = f"y{self._place(row, 0)}"
+                self.y_axis(row, column, matches=first, showticklabels=False, title=None)
+
+    def title(self, row: int, column: int, text: str) -> None:
+        """Words above a panel."""
+        k = self._place(row, column)
+        self.layout["annotations"].append(
+            {
+                "text": html.escape(text), "showarrow": False, "xref": f"x{k} domain",
+                "yref": f"y{k} domain", "x": 0, "y": 1, "xanchor": "left", "yanchor": "bottom",
+            }
+        )  # fmt: skip
+
+    def level(self, row: int, column: int, value: float, dash: str = "dash") -> None:
+        """A horizontal line across a panel: a tolerance or a limit."""
+        self._line(row, column, dash, {"x0": 0, "x1": 1, "y0": value, "y1": value}, "x")
+
+    def mark(self, row: int, column: int, value: float, dash: str = "dash") -> None:
+        """A vertical line through a panel, at a place on its horizontal axis."""
+        self._line(row, column, dash, {"x0": value, "x1": value, "y0": 0, "y1": 1}, "y")
+
+    def _line(self, row: int, column: int, dash: str, ends: dict[str, float], across: str) -> None:
+        k = self._place(row, column)
+        refs = {f"{axis}ref": f"{axis}{k}" + " domain" * (axis == across) for axis in "xy"}
+        style = {"color": "#777", "width": 1, "dash": dash}
+        self.layout["shapes"].append({"type": "line", **refs, **ends, "line": style})
+
+    def add(self, row: int, column: int, trace: dict[str, Any]) -> None:
+        """A trace; of those with one name, the first stands for all in the legend."""
+        k, name = self._place(row, column), trace.get("name", "")
+        shown = bool(name) and name not in self._named
+        self._named.add(name)
+        axes = {"xaxis": f"x{k}", "yaxis": f"y{k}", "legendgroup": name, "showlegend": shown}
+        self._traces.append({**trace, **axes})
+
+    def line(
+        self,
+        row: int,
+        column: int,
+        values: FloatArray,
+        name: str,
+        style: int = 0,
+        *,
+        points: int = POINTS,
+        unit: str = "",
+    ) -> None:
+        """A series (T,) over the frames, in the colour and dashes of a style's number."""
+        frames, kept = envelope(values, points)
+        trace: dict[str, Any] = {"type": "scatter", "mode": "lines", "name": html.escape(name)}
+        if len(values) == 1:
+            trace |= {"mode": "markers", "marker": {"color": COLOURS[style % len(COLOURS)]}}
+        if len(kept) < len(values):
+            trace["x"] = packed(frames, "i4")
+        else:
+            trace |= {"x0": 0, "dx": 1}
+        trace["y"] = packed(kept)
+        trace["line"] = line_style(style)
+        trace["hovertemplate"] = f"%{{y}}{unit}"
+        self.add(row, column, trace)
+
+    def figure(self) -> Figure:
+        """Data and layout, JSON-able."""
+        return {"data": self._traces, "layout": self.layout}
+
+
+def line_style(style: int) -> dict[str, Any]:
+    """Colour and dashes of a style's number."""
+    return {
+        "color": COLOURS[style % len(COLOURS)],
+        "dash": DASHES[style % len(DASHES)],
+        "width": 1.4,
+    }
+
+
+def packed(values: ArrayLike, dtype: str = "f4") -> dict[str, str]:
+    """Numbers as plotly takes them in bulk: base64 of little-endian ``f4``, ``f8``, ``i4``, ..."""
+    array: NDArray[Any] = np.ascontiguousarray(values, dtype=f"<{dtype}")
+    return {"dtype": dtype, "bdata": base64.b64encode(array.tobytes()).decode("ascii")}
+
+
+def log_range(values: Sequence[ArrayLike], floor: float, *levels: float) -> list[float]:
+    """Ends of a logarithmic axis, as powers of ten, that shows all values above a floor."""
+    seen = np.concatenate([np.ravel(np.asarray(v, dtype=np.float64)) for v in values])
+    seen = np.clip(seen[np.isfinite(seen)], floor, None)
+    ends = [*([seen.min(), seen.max()] if seen.size else []), *(x for x in levels if x > floor)]
+    ends = ends or [floor, 10.0 * floor]
+    low, high = np.log10(min(ends)), np.log10(max(ends))
+    return [float(low) - 0.15, float(max(high, low + 1.0)) + 0.15]

@@ -1,0 +1,140 @@
+"""HtmlReport: gathers replays, keeps the details of the worst, writes the document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retarget.atomic import write_text
+from retarget.report import common_folder, worst_first
+from retarget.report_html import error_plots, motion_plots
+from retarget.report_html.kept import joined
+from retarget.report_html.page import Section, document, plots_html
+from retarget.report_html.plot import Plot
+from retarget.report_html.settings import settings
+from retarget.types import SIDES
+
+if TYPE_CHECKING:
+    from retarget.replay import Replay
+    from retarget.retargeter import Retargeter, RoundTrip
+    from retarget.verdict import Tolerances
+
+PLOTS = 6_000_000  # characters of plots in a document
+VIEWS = 4  # 3D playbacks in a document
+
+
+class HtmlReport:
+    """A report of one or several replays as one self-contained HTML file.
+
+    Of several, the worst are told in full: plots as long as there is room, 3D playback for the
+    first few. What is kept in memory is bounded likewise, apart from the frames of those few.
+
+    Args:
+        retargeter: what carries the demonstrations over.
+        tolerances: of the verdicts.
+        files: the "calibration" and "weights" given, where they are not the library's own.
+    """
+
+    def __init__(
+        self,
+        retargeter: Retargeter,
+        tolerances: Tolerances,
+        files: Mapping[str, str | Path | None] | None = None,
+    ) -> None:
+        self._retargeter, self._tolerances = retargeter, tolerances
+        self._files = dict(files or {})
+        self._replays: list[Replay] = []
+        self._refused: list[tuple[str, str]] = []
+        self._plots: dict[int, str] = {}
+        self._trips: dict[int, RoundTrip] = {}
+
+    def refuse(self, path: str | Path, message: str) -> None:
+        """Tell of a file that could not be replayed."""
+        self._refused.append((str(path), message))
+
+    def add(self, replay: Replay, blocks: Sequence[RoundTrip]) -> None:
+        """Tell of a replay.
+
+        Args:
+            replay: its figures.
+            blocks: its round trips, as `replay_file` gave them to ``keep``.
+        """
+        trip = joined(blocks)
+        key = id(replay)
+        self._replays.append(replay)
+        self._plots[key] = plots_html(self._plots_of(trip, replay))
+        self._trips[key] = trip
+        self._prune()
+
+    def html(self) -> str:
+        """The document."""
+        sections = [self._section(replay) for replay in worst_first(self._replays)]
+        paths = [*(str(replay.path) for replay in self._replays), *(p for p, _ in self._refused)]
+        return document(
+            sections,
+            self._refused,
+            settings(self._retargeter, self._tolerances, self._files),
+            folder=common_folder(paths),
+        )
+
+    def write(self, path: str | Path) -> None:
+        """Write the document, whole or not at all.
+
+        Raises:
+            FileError: it cannot be written there.
+        """
+        write_text(path, self.html())
+
+    def _prune(self) -> None:
+        """Keep details of the worst alone: any that go now would go in the end."""
+        room = PLOTS
+        for rank, replay in enumerate(worst_first(self._replays)):
+            key = id(replay)
+            room -= len(self._plots.get(key, ""))
+            if room < 0 and rank:
+                room = -1
+                self._plots.pop(key, None)
+            if rank >= VIEWS:
+                self._trips.pop(key, None)
+
+    def _plots_of(self, trip: RoundTrip, replay: Replay) -> list[Plot]:
+        robot, tolerances = self._retargeter.robot, self._tolerances
+        return [
+            motion_plots.statuses(trip, replay),
+            error_plots.fingertips(trip, replay, tolerances),
+            error_plots.wrists(trip, replay, tolerances),
+            error_plots.hand_joints(trip, replay),
+            error_plots.residuals(trip, replay),
+            error_plots.histogram(trip, replay, tolerances),
+            motion_plots.motion(trip, replay, robot),
+            *(
+                motion_plots.joint_angles(trip, robot, h, group)
+                for group in ("arm", "hand")
+                for h in range(len(SIDES))
+            ),
+        ]
+
+    def _section(self, replay: Replay) -> Section:
+        plots = self._plots.get(id(replay), "")
+        notes = []
+        if not plots:
+            notes.append(
+                "Plots of better demonstrations are left out; replay it alone to see them."
+            )
+        return Section(replay, plots, "", worst_frame(replay, self._tolerances), tuple(notes))
+
+
+def worst_frame(replay: Replay, tolerances: Tolerances) -> int:
+    """The frame whose error is the largest share of its tolerance; 0 where nothing is known."""
+    shares = [
+        (stats.max / max(tolerance, 1e-12), stats.worst_frame)
+        for side in replay.sides
+        for stats, tolerance in (
+            (side.wrist_position_error_m, tolerances.wrist_m),
+            (side.wrist_rotation_error_rad, tolerances.wrist_rad),
+            (side.fingertip_error_m, tolerances.fingertip_p99_m),
+        )
+        if stats.worst_frame >= 0
+    ]
+    return max(shares, default=(0.0, 0), key=lambda share: share[0])[1]
