@@ -42,6 +42,7 @@ LAYERS = (
     Layer("/floor", "Floor grid"),
 )
 MAIN_CAMERA = "main"
+CLEAR = 0.2  # a robot's camera sits in its head, which must not hide the view [m]
 TIPS = tuple((side, finger) for side in SIDES for finger in FINGERS)
 
 
@@ -128,7 +129,7 @@ def _commands(rig: Rig, looks: dict[str, surfaces.Surface]) -> Iterator[dict[str
     for k, (side, hand) in enumerate(zip(SIDES, rig.hands, strict=True)):
         rest = rig.frames[k].robot(hand.template)
         skin = surfaces.painted(rest, hand.faces, (1.0, 1.0, 1.0))
-        yield commands.surface(f"/human/{side}", skin, colour=SKIN, opacity=0.6)
+        yield commands.surface(f"/human/{side}", skin, colour=SKIN, opacity=0.6, side=0)
     for side, finger in TIPS:
         tip = f"{side}/{finger}"
         # the reached point is drawn within the target, the line below both
@@ -216,6 +217,7 @@ def _presets(robot: Robot, rig: Rig, looks: dict[str, surfaces.Surface]) -> Iter
             up=_point(-T_world_camera[:3, 1]),
             fov_deg=float(np.degrees(2.0 * np.arctan(camera.height / (2.0 * camera.fy)))),
             aspect=camera.width / camera.height,
+            near=CLEAR,
         )
 
 

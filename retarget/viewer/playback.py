@@ -15,13 +15,16 @@ LEVELS = 65534  # of 16 bits, one kept out so that both ends round to a level
 SMALLEST_RANGE = 1e-4  # of a colour scale [m]
 
 
-def record(scene: Scene, trip: RoundTrip, *, max_frames: int = 1000) -> Playback:
+def record(
+    scene: Scene, trip: RoundTrip, *, max_frames: int = 1000, rows: slice | None = None
+) -> Playback:
     """All frames of a round trip, or every second, third, ... of a long one.
 
     Args:
         scene: of the robot and hands of the round trip.
         trip: the round trip.
         max_frames: most rows; a longer demonstration is thinned, and the notes say so.
+        rows: the frames to take, in ascending order; where given, `max_frames` does not count.
 
     Raises:
         InputError: `max_frames` is not positive, there is no frame, or the trip is of another
@@ -32,8 +35,12 @@ def record(scene: Scene, trip: RoundTrip, *, max_frames: int = 1000) -> Playback
     demo = trip.demo
     if demo.frames == 0:
         raise InputError("a playback needs at least one frame")
-    stride = -(-demo.frames // max_frames)
-    rows = slice(None, None, stride)
+    if rows is None:
+        rows = slice(None, None, -(-demo.frames // max_frames))
+    numbers = np.arange(demo.frames)[rows]
+    stride = 1 if rows.step is None else rows.step
+    if len(numbers) == 0 or stride < 1:
+        raise InputError(f"a playback needs at least one of {demo.frames} frames, got {rows}")
     there = demo.valid[rows]
     state = frame_states(
         scene,
@@ -54,7 +61,7 @@ def record(scene: Scene, trip: RoundTrip, *, max_frames: int = 1000) -> Playback
     )
     return Playback(
         rate=demo.rate / stride,
-        frames=demo.start + np.arange(demo.frames)[rows],
+        frames=demo.start + numbers,
         stride=stride,
         poses=state.poses,
         visible=state.visible,

@@ -13,8 +13,7 @@ from retarget.viewer import surfaces
 from retarget.viewer.surfaces import Surface
 from retarget.viewer.urdf_shapes import VisualShape, find_mesh, read_shapes
 
-BUDGET = 1500  # triangles of a mesh file: 55 links, drawn twice, stay below 5 MB
-DARKEST = 0.22  # of the brightest channel; shading cannot be seen on darker paint
+DARKEST = 0.32  # of the brightest channel; shading cannot be seen on darker paint
 
 
 def robot_surfaces(robot: Robot) -> tuple[dict[str, Surface], list[str]]:
@@ -73,7 +72,7 @@ def _surface(urdf: Path, shape: VisualShape, read: dict[Path, surfaces.Triangles
         if path is None:
             raise ModelError(urdf, f"mesh {shape.mesh!r} is not there", value=shape.mesh)
         if path not in read:
-            read[path] = surfaces.read_mesh(path, BUDGET)
+            read[path] = surfaces.read_mesh(path, float(np.abs(shape.size).max()))
         vertices, faces = read[path]
         vertices = vertices * np.asarray(shape.size)
         if np.prod(shape.size) < 0:

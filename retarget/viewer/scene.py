@@ -50,6 +50,7 @@ class CameraPreset:
         aspect: width over height the field of view is meant for, or None for any.
         follow: path of the object whose origin `position` and `target` are offsets from, in world
             axes; None for the world's.
+        near: what is nearer to the eye than this is cut away [m].
     """
 
     name: str
@@ -60,6 +61,7 @@ class CameraPreset:
     fov_deg: float = 40.0
     aspect: float | None = None
     follow: str | None = None
+    near: float = 0.01
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ from retarget.geometry import transform_points
 from retarget.types import FloatArray, IntArray
 
 SEGMENTS = 24  # of a circle of 5 cm or more; smaller ones get fewer
+# triangles of a mesh file, by the length of its diagonal [m]: a robot of 55 links stays below 5 MB
+FEWEST, PER_METRE = 500, 4500.0
+FINE = 1000.0  # size at which a mesh is thinned
 CREASE = np.radians(35.0)  # edges sharper than this stay sharp
 
 
@@ -111,10 +114,12 @@ def _segments(radius: float) -> int:
     return int(np.clip(2 * round(SEGMENTS / 2 * (radius / 0.05) ** 0.5), 10, SEGMENTS))
 
 
-def read_mesh(path: Path, budget: int) -> Triangles:
-    """Vertices [the file's unit] and faces of a mesh file, at most about `budget` faces.
+def read_mesh(path: Path, scale: float = 1.0) -> Triangles:
+    """Vertices [the file's unit] and faces of a mesh file, thinned to what can be seen.
 
-    Vertices that share a cell of a grid become one; the cells are as large as the budget asks for.
+    Args:
+        path: any file that trimesh reads.
+        scale: metres in the file's unit.
 
     Raises:
         ModelError: the file cannot be read, or holds no triangle.
@@ -129,35 +134,12 @@ def read_mesh(path: Path, budget: int) -> Triangles:
         raise ModelError(path, f"cannot be read as a mesh: {error}") from error
     if not isinstance(mesh, trimesh.Trimesh) or len(mesh.faces) == 0:
         raise ModelError(path, "holds no triangle")
-    vertices = np.asarray(mesh.vertices, dtype=np.float64)
-    faces = np.asarray(mesh.faces, dtype=np.int64)
-    merged = vertices, faces
-    cell = (2.0 * float(mesh.area) / budget) ** 0.5
-    while len(merged[1]) > budget:
-        merged = _clustered(vertices, faces, cell)
-        cell *= 1.2
-    return _creased(*merged)
-
-
-def _clustered(vertices: FloatArray, faces: IntArray, cell: float) -> Triangles:
-    """Vertices within a cell merged into their mean; triangles that collapse or repeat go."""
-    key = np.floor(vertices / cell).astype(np.int64)
-    key -= key.min(axis=0)
-    number = np.ravel_multi_index(tuple(key.T), tuple(key.max(axis=0) + 1))
-    _, group, count = np.unique(number, return_inverse=True, return_counts=True)
-    mean = np.stack([np.bincount(group, axis) for axis in vertices.T], axis=1)
-    found = group[faces]
-    alive = (found != np.roll(found, 1, axis=1)).all(axis=1)
-    found = found[alive]
-    corners = np.sort(found, axis=1) @ [len(count) ** 2, len(count), 1]
-    _, first = np.unique(corners, return_index=True)
-    return mean / count[:, None], found[np.sort(first)]
-
-
-def _creased(vertices: FloatArray, faces: IntArray) -> Triangles:
-    """The same triangles, with vertices doubled along sharp edges."""
-    import trimesh
-
-    mesh = trimesh.Trimesh(vertices, faces, process=False)
+    budget = int(FEWEST + PER_METRE * scale * mesh.scale)
+    if len(mesh.faces) > budget:
+        # the thinning compares errors with bounds that do not know the mesh's size
+        size = mesh.scale / FINE
+        mesh.apply_scale(1.0 / size)
+        mesh = mesh.simplify_quadric_decimation(face_count=budget)
+        mesh.apply_scale(size)
     smooth = trimesh.graph.smooth_shade(mesh, angle=CREASE, facet_minarea=None)
     return np.asarray(smooth.vertices), np.asarray(smooth.faces, dtype=np.int64)
