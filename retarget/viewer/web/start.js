@@ -1,8 +1,9 @@
-// Starts every player of the document and gives them their names.
+// Starts every player of the document and gives them their names; called again after a page adds one.
 
 window.retargetPlayers = {};
 function startPlayers() {
   for (const element of document.querySelectorAll(".rt-player")) {
+    if (window.retargetPlayers[element.id]) continue;
     const player = new Player(element);
     player.ready.catch(() => {}); // told on the page already
     window.retargetPlayers[element.id] = player;
@@ -10,5 +11,6 @@ function startPlayers() {
   }
   document.dispatchEvent(new CustomEvent("retarget:players"));
 }
+window.retargetStartPlayers = startPlayers;
 if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", startPlayers);
 else startPlayers();
