@@ -1,4 +1,4 @@
-"""The page that shows a scene: meshcat's viewer and the project's player in one self-contained text.
+"""The page that shows a scene: meshcat's viewer and the project's player in one text.
 
 The same player shows a playback that is embedded in it (`playback_page`, `player_fragment`) and
 frames that a `Viewer` sends (`live_page`). Nothing is fetched from anywhere.
@@ -146,7 +146,7 @@ def _box(name: str, header: dict[str, Any], scene: bytes, frames: bytes = b"") -
 
 
 def _packed_commands(scene: Scene) -> bytes:
-    """The commands one after the other, each behind its length (uint32, little-endian), deflated."""
+    """The commands in order, each behind its length (uint32, little-endian), deflated."""
     packed = (umsgpack.packb(command) for command in scene.commands)
     return zlib.compress(b"".join(struct.pack("<I", len(one)) + one for one in packed), 6)
 

@@ -55,7 +55,7 @@ def record(
     )
     vertices, scale, offset = quantised(state.vertices)
     notes = (
-        (f"every {stride}th of {demo.frames} frames, at {demo.rate / stride:g} frames a second",)
+        (f"one in {stride} of {demo.frames} frames, {demo.rate / stride:g} a second",)
         if stride > 1
         else ()
     )

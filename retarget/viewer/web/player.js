@@ -145,10 +145,10 @@ class Player {
   showRow(frame) {
     const r = Math.max(0, Math.min(Math.round(frame) || 0, this.frames - 1));
     this.frame = r;
-    const { rate, frames, vertex_scale: scale, vertex_offset: offset } = this.playback;
+    const { rate, stride, frames, vertex_scale: scale, vertex_offset: offset } = this.playback;
     this.stage.apply(this.arrays, r, scale, offset);
     this.overlay.showFrame(this.arrays, r,
-      `frame ${frames[r]} of ${frames[0]}–${frames[frames.length - 1]} · ${(r / rate).toFixed(2)} s`);
+      `frame ${frames[r]} of ${frames[0]}–${frames[frames.length - 1]} · ${(frames[r] / (rate * stride)).toFixed(2)} s`);
     this.tell();
   }
 
