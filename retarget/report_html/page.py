@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 # nothing is loaded from anywhere; scripts and styles are those written here
 _POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval' blob:; "
-    "style-src 'unsafe-inline'; img-src data: blob:; font-src data:; connect-src data: blob:; "
-    "worker-src blob:"
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 )
 
 

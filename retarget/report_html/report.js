@@ -19,7 +19,7 @@
       this.frame = this.worst;
       this.drawn = [];
       this.player = null;
-      this.following = false;
+      this.following = this.ready = false;
     }
 
     // what is made only when the demonstration is first opened
@@ -41,18 +41,20 @@
       setTimeout(() => this.drawNext(plots), 0);
     }
 
+    // the playback starts when its demonstration is first opened: browsers allow but a few at once
     mount() {
       const template = this.article.querySelector("template.player");
-      if (!template) return;
-      const view = this.article.querySelector(".view");
-      const before = new Set(Object.keys(window.retargetPlayers || {}));
-      view.append(document.importNode(template.content, true));
-      const name = Object.keys(window.retargetPlayers || {}).find((key) => !before.has(key));
-      this.player = name ? window.retargetPlayers[name] : null;
-      if (!this.player) return;
+      if (!template || !window.retargetStartPlayers) return;
+      this.article.querySelector(".view").append(template.content.cloneNode(true));
+      window.retargetStartPlayers();
+      this.player = window.retargetPlayers[this.article.querySelector(".rt-player").id];
       this.player.element.addEventListener("retarget:frame", (event) => {
-        if (!this.following) this.show(this.player.source(event.detail.frame));
+        if (this.ready && !this.following) this.show(event.detail.source);
       });
+      this.player.ready.then(() => {
+        this.ready = true;
+        this.seek(this.frame);
+      }, () => (this.player = null));
     }
 
     addScrub() {
@@ -69,7 +71,7 @@
     // plots, playback and words to a frame of the file
     seek(frame) {
       const whole = Math.min(Math.max(Math.round(frame), 0), this.frames - 1);
-      if (this.player) {
+      if (this.ready) {
         this.following = true; // the playback may have a frame near it only
         this.player.seekSource(whole);
         this.following = false;
@@ -195,5 +197,7 @@
     seek: (frame) => open && open.seek(frame),
     drawAll: () => open && open.drawAll(),
   };
-  follow(false);
+  if (document.readyState === "loading")
+    document.addEventListener("DOMContentLoaded", () => follow(false));
+  else follow(false);
 })();

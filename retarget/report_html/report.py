@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from retarget.atomic import write_text
 from retarget.report import common_folder, worst_first
 from retarget.report_html import error_plots, motion_plots
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 PLOTS = 6_000_000  # characters of plots in a document
 VIEWS = 4  # 3D playbacks in a document
+ROWS = 800  # frames of all of them together; longer demonstrations are thinned
 
 
 class HtmlReport:
@@ -69,13 +72,21 @@ class HtmlReport:
 
     def html(self) -> str:
         """The document."""
-        sections = [self._section(replay) for replay in worst_first(self._replays)]
+        ordered = worst_first(self._replays)
+        shown = min(VIEWS, len(ordered))
+        sections, view_head = [], ""
+        for rank, replay in enumerate(ordered):
+            view = ""
+            if rank < shown:
+                view_head, view = self._view(replay, f"player-{rank}", ROWS // shown)
+            sections.append(self._section(replay, view))
         paths = [*(str(replay.path) for replay in self._replays), *(p for p, _ in self._refused)]
         return document(
             sections,
             self._refused,
             settings(self._retargeter, self._tolerances, self._files),
             folder=common_folder(paths),
+            view_head=view_head,
         )
 
     def write(self, path: str | Path) -> None:
@@ -115,14 +126,31 @@ class HtmlReport:
             ),
         ]
 
-    def _section(self, replay: Replay) -> Section:
+    def _section(self, replay: Replay, view: str) -> Section:
         plots = self._plots.get(id(replay), "")
         notes = []
         if not plots:
+            notes.append("To keep the file small this one has tables only; replay it by itself.")
+        elif not view:
             notes.append(
-                "Plots of better demonstrations are left out; replay it alone to see them."
+                "To keep the file small this one is not played back in 3D; replay it by itself."
             )
-        return Section(replay, plots, "", worst_frame(replay, self._tolerances), tuple(notes))
+        frame = worst_frame(replay, self._tolerances)
+        return Section(replay, plots, view, frame, tuple(notes))
+
+    def _view(self, replay: Replay, name: str, rows: int) -> tuple[str, str]:
+        """Head and body of a 3D playback that begins with the worst frame."""
+        from retarget.viewer.build import scene_of
+        from retarget.viewer.page import player_fragment
+        from retarget.viewer.playback import error_range, record
+
+        trip = self._trips[id(replay)]
+        scene = scene_of(self._retargeter.fitter, error_max_m=error_range(trip))
+        playback = record(scene, trip, max_frames=rows)
+        worst = worst_frame(replay, self._tolerances)
+        first = int(np.argmin(np.abs(playback.frames - worst)))
+        fragment = player_fragment(scene, playback, name=name, frame=first)
+        return fragment.head, fragment.body
 
 
 def worst_frame(replay: Replay, tolerances: Tolerances) -> int:
