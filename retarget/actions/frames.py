@@ -174,8 +174,7 @@ def _rigid(T_a_b: Array, kind: Array) -> Array:
     R = T[..., :3, :3]
     gap = abs(R @ R.swapaxes(-1, -2) - like(np.eye(3), R)) <= _RIGID
     last = abs(T[..., 3, :] - like([0.0, 0.0, 0.0, 1.0], T)) <= _RIGID
-    right_handed = namespace(R).linalg.det(R) > 0.0
-    if not (gap.all() and last.all() and right_handed.all()):
+    if not (gap.all() and last.all() and (namespace(R).linalg.det(R) > 0.0).all()):
         raise InputError("T_a_b must be rigid transforms: an orthonormal, right-handed rotation")
     return T
 
