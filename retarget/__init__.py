@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from retarget.action_file import read_actions, write_actions
     from retarget.actions import Action, Normalization
     from retarget.arm_ik import ArmIK
+    from retarget.command import Command
+    from retarget.controller import Controller
     from retarget.demo import load_demo, save_demo
     from retarget.ensembler import ChunkEnsembler
     from retarget.errors import RetargetError
@@ -29,6 +31,8 @@ _HOME = {
     "Action": "actions",
     "ArmIK": "arm_ik",
     "ChunkEnsembler": "ensembler",
+    "Command": "command",
+    "Controller": "controller",
     "Demo": "types",
     "HandMLP": "hand_mlp",
     "HumanMotion": "types",
@@ -50,6 +54,8 @@ __all__ = [
     "Action",
     "ArmIK",
     "ChunkEnsembler",
+    "Command",
+    "Controller",
     "Demo",
     "HandMLP",
     "HumanMotion",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from retarget.actions import ACTION_FIELDS, ACTION_SIZE, Action, transform_action, unpack
 from retarget.errors import InputError
@@ -16,10 +16,47 @@ from retarget.types import SIDES, FloatArray, IntArray, Status
 
 # squared lengths of rot6d columns, and squared sine between them, that need no second look
 _SQUARE_LEAST, _SQUARE_MOST, _SINE2_LEAST = 1e-4, 1e4, 1e-6
+_RIGID = 1e-6
 _HANDS = len(SIDES)
 _XYZXY = (0, 1, 2, 0, 1)  # with the first two repeated, neighbours are slices
 
 _TRANSLATION, _PCA, _ROT6D = (field.place for field in ACTION_FIELDS.values())
+
+
+def read_action(action: ArrayLike | Action, T_a_camera: FloatArray | None = None) -> Action:
+    """Whatever a policy said as a chunk (L,).
+
+    Args:
+        action: a vector (48,), vectors (L, 48), or an `Action` of either; anything may be wrong
+            with the numbers.
+        T_a_camera: (4, 4) rigid transform [m], None to stay in the camera's frame.
+
+    Raises:
+        InputError: another shape, no numbers at all, or a normalised `Action`.
+    """
+    if isinstance(action, Action):
+        moved = action if T_a_camera is None else transform_action(T_a_camera, action)
+        return moved if moved.shape else moved[None]
+    try:
+        vector = np.asarray(action, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"an action must be numbers: {error}") from None
+    return read_chunk(vector[None] if vector.ndim == 1 else vector, T_a_camera)
+
+
+def rigid(T_a_b: ArrayLike) -> FloatArray:
+    """A transform (4, 4) [m].
+
+    Raises:
+        InputError: another shape, numbers that are not finite, or it is not rigid.
+    """
+    T = np.asarray(T_a_b, dtype=np.float64)
+    if T.shape != (4, 4) or not np.isfinite(T).all():
+        raise InputError(f"a camera's pose must be a finite (4, 4) transform, got {T.shape}")
+    R = T[:3, :3]
+    if np.abs(R @ R.T - np.eye(3)).max() > _RIGID or np.linalg.det(R) < 0.0:
+        raise InputError("a camera's pose must be a rigid transform")
+    return T
 
 
 def read_chunk(vector: FloatArray, T_a_camera: FloatArray | None = None) -> Action:
@@ -32,8 +69,10 @@ def read_chunk(vector: FloatArray, T_a_camera: FloatArray | None = None) -> Acti
     Raises:
         InputError: another shape.
     """
-    if vector.ndim != 2 or vector.shape[1] != ACTION_SIZE:
-        raise InputError(f"a chunk must have shape (L, {ACTION_SIZE}), got {vector.shape}")
+    if vector.ndim != 2 or vector.shape[1] != ACTION_SIZE or not len(vector):
+        raise InputError(
+            f"an action must have shape ({ACTION_SIZE},) or (L, {ACTION_SIZE}), got {vector.shape}"
+        )
     action = _usual(vector)
     if action is None:
         with np.errstate(over="ignore", invalid="ignore"):

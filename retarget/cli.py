@@ -14,6 +14,7 @@ from retarget.commands.convert import to_actions, to_human, to_robot
 from retarget.commands.hand_networks import check_hand, train_hand
 from retarget.commands.make_demo import make_demo
 from retarget.commands.replay import replay
+from retarget.commands.run import run
 from retarget.errors import RetargetError
 
 
@@ -104,6 +105,15 @@ for _command, _short_help, _examples in (
         (
             "retarget to-actions demo.hdf5 --out actions.hdf5",
             "retarget to-actions recordings/ --out chunks/ --chunks --normalize egovla",
+        ),
+    ),
+    (
+        run,
+        "The control loop, simulated.",
+        (
+            "retarget run demo.hdf5",
+            "retarget run demo.hdf5 --fast --drop 0.1 --nan 0.05 --delay 40ms",
+            "retarget run actions.hdf5 --out commands.hdf5 --json run.json",
         ),
     ),
     (

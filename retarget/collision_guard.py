@@ -40,6 +40,10 @@ class CollisionGuard:
             for k, side in enumerate(robot.sides)
             for name in (*side.arm_joints, *side.hand_joints)
         }
+        self.reset()
+
+    def reset(self) -> None:
+        """Know nothing of earlier steps."""
         self._last = -np.inf
 
     def step(

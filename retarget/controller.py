@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from retarget.actions import ACTION_SIZE, Action, camera_of, transform_action
-from retarget.chunk_reader import read_chunk
+from retarget.actions import ACTION_FIELDS, ACTION_SIZE, Action, camera_of
+from retarget.chunk_reader import read_action, rigid
 from retarget.collision_guard import CollisionGuard
 from retarget.command import NO_ACTION, NO_ARM, NO_JOINTS, NOT_USABLE, Command, Hold, Phase
+from retarget.controller_settings import ControllerSettings
 from retarget.driven_joints import DrivenJoints
 from retarget.ensembler import ChunkEnsembler
 from retarget.errors import InputError
@@ -30,51 +30,6 @@ if TYPE_CHECKING:
 
 _START_SLACK = 0.1  # how far beyond a limit the first measured joints may be [rad]
 _SOLVED = (Status.OK, Status.AT_LIMIT, Status.UNREACHABLE)
-
-
-@dataclass(frozen=True)
-class ControllerSettings:
-    """How a controller behaves.
-
-    Attributes:
-        rate: commands per second [Hz].
-        camera: the robot's camera in whose frame the policy speaks; None for the world frame.
-        horizon: most rows of a chunk.
-        wrist_decay: of older chunks' weights, see `ChunkEnsembler`.
-        hand_decay: the same for the hands.
-        limits: of all joints, None for those of the robot with `hand_velocity`.
-        hand_velocity: of every hand joint instead of the URDF's [rad/s], see `JointLimits.of`.
-        filter: of the joint targets: "none", "one_euro" or "critical".
-        hold_timeout: how long a hold counts as a short loss [s].
-        after_timeout: "stay", or "posture": the arm goes to its posture slowly.
-        approach: share of the velocity and acceleration limits at the start and after a hold.
-        collision_margin: distance between links to keep [m]; None to not watch collisions.
-    """
-
-    rate: float = 30.0
-    camera: str | None = "main"
-    horizon: int = 30
-    wrist_decay: float = 0.2
-    hand_decay: float = 0.8
-    limits: JointLimits | None = None
-    hand_velocity: float | None = None
-    filter: str = "none"
-    hold_timeout: float = 1.0
-    after_timeout: str = "stay"
-    approach: float = 0.5
-    collision_margin: float | None = None
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.rate < math.inf:
-            raise InputError(f"rate must be a positive number of steps a second, got {self.rate}")
-        if not 0.0 <= self.hold_timeout < math.inf:
-            raise InputError(f"hold_timeout must not be negative, got {self.hold_timeout}")
-        if self.after_timeout not in ("stay", "posture"):
-            raise InputError(f"after_timeout must be stay or posture, got {self.after_timeout!r}")
-        if not 0.0 < self.approach <= 1.0:
-            raise InputError(f"approach must be above 0 and at most 1, got {self.approach}")
-        if self.limits is not None and self.hand_velocity is not None:
-            raise InputError("give either limits or hand_velocity")
 
 
 class Controller:
@@ -129,11 +84,17 @@ class Controller:
         self._hands = HandCommands(robot) if all(side.command for side in robot.sides) else None
         self._mano_to_wrist = np.stack([side.wrist_to_mano.T for side in robot.sides])
         self._filter = make_filter(s.filter, self._driven.size, s.rate)
+        self._guard = (
+            None
+            if s.collision_margin is None
+            else CollisionGuard(robot, self._driven, s.collision_margin)
+        )
         self._T: FloatArray = np.zeros((len(SIDES), 4, 4))
         self._T[:, 3, 3] = 1.0
         self._aim: FloatArray = np.zeros(self._driven.size)
         self._by_side = self._aim.reshape(len(SIDES), -1)
         self.reset()
+        self._warm_up()
 
     def reset(self) -> None:
         """Forget everything: the next step is the first again."""
@@ -242,6 +203,16 @@ class Controller:
             nearest,
         )
 
+    def _warm_up(self) -> None:
+        """Go through a few steps, so that none that counts is the first to need something."""
+        robot = self._robot
+        chunk = np.zeros((self.settings.horizon, ACTION_SIZE))
+        chunk[:, ACTION_FIELDS["rot6d"].place] = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0] * len(SIDES)
+        qpos = np.clip(np.zeros(len(self.names)), robot.lower, robot.upper)
+        for action in (chunk, None, chunk[0]):
+            self.step(action, qpos)
+        self.reset()
+
     def _measured(self, qpos: ArrayLike) -> FloatArray | None:
         """Measured joints (n,), None where they are of no use."""
         try:
@@ -283,11 +254,8 @@ class Controller:
             )
             for side, place in zip(self._robot.sides, self._driven.sides, strict=True)
         ]
-        self._guard = (
-            None
-            if s.collision_margin is None
-            else CollisionGuard(self._robot, self._driven, s.collision_margin)
-        )
+        if self._guard is not None:
+            self._guard.reset()
         self._rest = np.clip(measured, lower, upper)
         if self._filter is not None:
             self._filter.reset(slice(None), motion.q)
@@ -301,7 +269,8 @@ class Controller:
         if action is None:
             return NO_ACTION
         try:
-            chunk = self._read(action, T_world_camera)
+            T = None if T_world_camera is None else self._T_camera_world @ rigid(T_world_camera)
+            chunk = read_action(action, T)
             if seen > self._steps:
                 raise InputError(f"a chunk of step {seen} came in step {self._steps}")
             report = self._ensembler.push(chunk, seen + 1)
@@ -310,25 +279,6 @@ class Controller:
                 raise
             return NOT_USABLE
         return NOT_USABLE if any(report.unusable) else NO_ACTION
-
-    def _read(self, action: ArrayLike | Action, T_world_camera: ArrayLike | None) -> Action:
-        """The policy's words as a chunk (L,) in the frame of the camera that stands still."""
-        T = None if T_world_camera is None else self._T_camera_world @ _rigid(T_world_camera)
-        if isinstance(action, Action):
-            moved = action if T is None else transform_action(T, action)
-            return moved if moved.shape else moved[None]
-        try:
-            vector = np.asarray(action, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"an action must be numbers: {error}") from None
-        if vector.ndim == 1:
-            vector = vector[None]
-        if vector.ndim != 2 or vector.shape[1] != ACTION_SIZE or len(vector) == 0:
-            raise InputError(
-                f"an action must have shape ({ACTION_SIZE},) or (L, {ACTION_SIZE}), got "
-                f"{np.shape(action)}"
-            )
-        return read_chunk(vector, T)
 
     def _solve(self, k: int, q0: FloatArray) -> tuple[FloatArray, int] | None:
         """Arm joints for the wanted wrist and their status, None where there are none."""
@@ -362,14 +312,3 @@ def make_controller(retargeter: Retargeter, **settings: Any) -> Controller:
 
 _NOT_BLOCKED = np.zeros(len(SIDES), dtype=np.bool_)
 _NOT_BLOCKED.setflags(write=False)
-
-
-def _rigid(T_world_camera: ArrayLike) -> FloatArray:
-    """A camera's pose (4, 4), refused where it is none."""
-    T = np.asarray(T_world_camera, dtype=np.float64)
-    if T.shape != (4, 4) or not np.isfinite(T).all():
-        raise InputError(f"T_world_camera must be a finite (4, 4) transform, got {T.shape}")
-    R = T[:3, :3]
-    if np.abs(R @ R.T - np.eye(3)).max() > 1e-6 or np.linalg.det(R) < 0.0:
-        raise InputError("T_world_camera must be a rigid transform")
-    return T

@@ -156,8 +156,7 @@ class JointMotion:
         np.minimum(wanted, most[0], out=wanted)
         wanted += q
         np.maximum(wanted, self._lower, out=wanted)
-        np.minimum(wanted, self._upper, out=wanted)
-        return wanted
+        return np.asarray(np.minimum(wanted, self._upper, out=wanted))
 
     def braked(self) -> FloatArray:
         """(m,) where the joints are at the end of a period of braking [rad]."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,6 +28,9 @@ from retarget.types import (
     RobotMotion,
     Status,
 )
+
+if TYPE_CHECKING:
+    from retarget.controller import Controller
 
 JUMP_STEP = 1e-3  # how far the joints are moved to see whether the labels jump [rad]
 PARALLEL = 64  # frames from which a thread for each arm pays
@@ -211,6 +215,19 @@ class Retargeter:
             return [follow(k) for k in sides]
         with ThreadPoolExecutor(len(SIDES)) as pool:
             return list(pool.map(follow, sides))
+
+    def controller(self, **settings: Any) -> Controller:
+        """A controller that turns a policy's chunks into joint commands, one step at a time.
+
+        Args:
+            **settings: those of `retarget.controller.ControllerSettings`, by name.
+
+        Raises:
+            InputError: there is no such setting, or it is out of range.
+        """
+        from retarget.controller import make_controller
+
+        return make_controller(self, **settings)
 
     def round_trip(self, demo: Demo, *, q0: ArrayLike | None = None) -> RoundTrip:
         """Carry a demonstration to human motion and back, and measure what it lost.

@@ -70,6 +70,7 @@ class SelfCollision:
         if any(joint.nq != 1 for joint in joints):
             raise ModelError(robot.urdf_path, "self-collision needs joints with limits")
         self._rows = np.array([joint.idx_q for joint in joints])
+        self._last = 0  # the pair that was nearest last
         self._q = np.zeros(model.nq)
         self._links = links
         pairs = _pairs(robot, model, links)
@@ -141,7 +142,6 @@ class SelfCollision:
         self._first = np.array([a for a, _ in pairs])
         self._second = np.array([b for _, b in pairs])
         radii = np.array([link.radius for link in self._links])
-        self._last = 0
         self._radii = radii[self._first] + radii[self._second]
 
     def _place(self, qpos: FloatArray) -> FloatArray:
