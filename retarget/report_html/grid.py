@@ -78,7 +78,7 @@ class Grid:
         y: dict[str, Any] = {"domain": up, "anchor": f"x{k}", "zeroline": False}
         if self._frames:
             x |= {"range": [-0.5, max(self._frames - 0.5, 0.5)], "showticklabels": bottom}
-            x |= {"hoverformat": "d", "nticks": 8}
+            x |= {"hoverformat": "d", "tickformat": "d", "nticks": 8}
             if k:
                 x["matches"] = "x"
             if bottom:
@@ -147,10 +147,22 @@ class Grid:
         style: int = 0,
         *,
         points: int = POINTS,
+        lows: bool = False,
         unit: str = "",
     ) -> None:
-        """A series (T,) over the frames, in the colour and dashes of a style's number."""
-        frames, kept = envelope(values, points)
+        """A series (T,) over the frames, in the colour and dashes of a style's number.
+
+        Args:
+            row: of the panel.
+            column: of the panel.
+            values: the series.
+            name: in the legend.
+            style: see `line_style`.
+            points: how many to draw at most, see `envelope`.
+            lows: keep the smallest values of a long series too.
+            unit: after the number that is shown under the pointer.
+        """
+        frames, kept = envelope(values, points, lows=lows)
         trace: dict[str, Any] = {"type": "scatter", "mode": "lines", "name": html.escape(name)}
         if len(values) == 1:
             trace |= {"mode": "markers", "marker": {"color": COLOURS[style % len(COLOURS)]}}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from retarget.retargeter import RoundTrip
     from retarget.robot import Robot
 
-_JOINT_POINTS = 800  # of a line in the narrow panels of joints
+_JOINT_POINTS = 600  # of a line in the narrow panels of joints
 _ACROSS = 4  # panels of joints beside each other
 _PATTERNS = {
     Status.AT_LIMIT: "/",
@@ -148,7 +148,7 @@ def joint_angles(trip: RoundTrip, robot: Robot, h: int, group: str) -> Plot:
         for style, (name, q) in enumerate(
             (("recorded", trip.demo.qpos), ("returned", trip.robot.qpos))
         ):
-            grid.line(row, column, q[:, place], name, style, points=_JOINT_POINTS)
+            grid.line(row, column, q[:, place], name, style, points=_JOINT_POINTS, lows=True)
         limits = float(robot.lower[place]), float(robot.upper[place])
         for limit in limits:
             grid.level(row, column, limit, "dot")

@@ -99,7 +99,11 @@ def plots_html(plots: Sequence[Plot]) -> str:
         for plot in plots
     )
     data = {plot.name: plot.figure for plot in plots}
-    return f'{shown}<script type="application/json" class="data">{_json(data)}</script>'
+    hint = (
+        '<p class="hint">Click a plot to go to that frame; drag to zoom into all of them, '
+        "double-click to zoom out.</p>"
+    )
+    return f'{hint}{shown}<script type="application/json" class="data">{_json(data)}</script>'
 
 
 def _summary(sections: Sequence[Section], refused: Sequence[tuple[str, str]], folder: str) -> str:
@@ -112,7 +116,8 @@ def _summary(sections: Sequence[Section], refused: Sequence[tuple[str, str]], fo
     place = f"<p>{escape(folder)}</p>" if folder else ""
     return (
         f'<section class="summary"><h2>Summary</h2>{place}<p class="counts">{counts}</p>'
-        f'<div class="wide">{words.summary_table(replays, refused, folder)}</div></section>'
+        '<div class="wide" tabindex="0" role="region" aria-label="Summary">'
+        f"{words.summary_table(replays, refused, folder)}</div></section>"
     )
 
 

@@ -13,11 +13,18 @@ POINTS = 2000  # a line; more than a screen has columns
 RUNS = 1000  # stretches of one status a row
 
 
-def envelope(values: FloatArray, points: int = POINTS) -> tuple[IntArray, FloatArray]:
-    """A series (T,) as frames and values that draw alike: all of them, or of each bucket two.
+def envelope(
+    values: FloatArray, points: int = POINTS, *, lows: bool = True
+) -> tuple[IntArray, FloatArray]:
+    """A series (T,) as frames and values that draw alike: all of them, or of each bucket some.
 
     A bucket of a long series gives its smallest and its largest value, each at its own frame, so
     that every peak stays, exactly. NaN is left out of buckets that hold anything else.
+
+    Args:
+        values: the series.
+        points: how many to draw at most.
+        lows: False for errors, whose smallest values are of no interest.
     """
     frames = len(values)
     if frames <= points:
@@ -27,10 +34,11 @@ def envelope(values: FloatArray, points: int = POINTS) -> tuple[IntArray, FloatA
     padded = np.full(buckets * width, np.nan)
     padded[:frames] = values
     table = padded.reshape(buckets, width)
-    low = np.argmin(np.where(np.isnan(table), np.inf, table), axis=1)
-    high = np.argmax(np.where(np.isnan(table), -np.inf, table), axis=1)
     first = width * np.arange(buckets)
-    picked = np.sort(np.stack([first + low, first + high], axis=1), axis=1).ravel()
+    picked = first + np.argmax(np.where(np.isnan(table), -np.inf, table), axis=1)
+    if lows:
+        low = first + np.argmin(np.where(np.isnan(table), np.inf, table), axis=1)
+        picked = np.sort(np.stack([low, picked], axis=1), axis=1).ravel()
     return picked, values[picked]
 
 

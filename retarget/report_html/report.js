@@ -183,13 +183,24 @@
     follow(false);
   });
   window.addEventListener("hashchange", () => follow(true));
+  // paper is light, and as wide as paper
+  let theme;
+  const wear = (name) => {
+    if (name === undefined) delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = name;
+    if (open.ready) open.player.applyTheme(); // now: its picture is taken in a moment
+  };
   window.addEventListener("beforeprint", () => {
     if (!open) return;
+    theme = document.documentElement.dataset.theme;
+    wear("light");
     open.drawAll();
     open.drawn.forEach((canvas) => Plotly.relayout(canvas, { width: PRINT_WIDTH }));
   });
   window.addEventListener("afterprint", () => {
-    if (open) open.drawn.forEach((canvas) => Plotly.relayout(canvas, { autosize: true, width: null }));
+    if (!open) return;
+    wear(theme);
+    open.drawn.forEach((canvas) => Plotly.relayout(canvas, { autosize: true, width: null }));
   });
   window.retargetReport = {
     get demo() { return demos.indexOf(open); },

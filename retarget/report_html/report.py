@@ -14,6 +14,7 @@ from retarget.report_html import error_plots, motion_plots
 from retarget.report_html.kept import joined
 from retarget.report_html.page import Section, document, plots_html
 from retarget.report_html.plot import Plot
+from retarget.report_html.reduce import POINTS
 from retarget.report_html.settings import settings
 from retarget.types import SIDES
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 PLOTS = 6_000_000  # characters of plots in a document
 VIEWS = 4  # 3D playbacks in a document
-ROWS = 800  # frames of all of them together; longer demonstrations are thinned
+ROWS = 600  # frames of all of them together; longer demonstrations are thinned
 
 
 class HtmlReport:
@@ -49,6 +50,8 @@ class HtmlReport:
         self._files = dict(files or {})
         self._replays: list[Replay] = []
         self._refused: list[tuple[str, str]] = []
+        self._detailed: list[Replay] = []
+        self._left_out: Replay | None = None
         self._plots: dict[int, str] = {}
         self._trips: dict[int, RoundTrip] = {}
 
@@ -66,6 +69,7 @@ class HtmlReport:
         trip = joined(blocks)
         key = id(replay)
         self._replays.append(replay)
+        self._detailed.append(replay)
         self._plots[key] = plots_html(self._plots_of(trip, replay))
         self._trips[key] = trip
         self._prune()
@@ -73,11 +77,11 @@ class HtmlReport:
     def html(self) -> str:
         """The document."""
         ordered = worst_first(self._replays)
-        shown = min(VIEWS, len(ordered))
+        shown = len(self._trips)
         sections, view_head = [], ""
         for rank, replay in enumerate(ordered):
             view = ""
-            if rank < shown:
+            if id(replay) in self._trips:
                 view_head, view = self._view(replay, f"player-{rank}", ROWS // shown)
             sections.append(self._section(replay, view))
         paths = [*(str(replay.path) for replay in self._replays), *(p for p, _ in self._refused)]
@@ -98,16 +102,19 @@ class HtmlReport:
         write_text(path, self.html())
 
     def _prune(self) -> None:
-        """Keep details of the worst alone: any that go now would go in the end."""
-        room = PLOTS
-        for rank, replay in enumerate(worst_first(self._replays)):
-            key = id(replay)
-            room -= len(self._plots.get(key, ""))
-            if room < 0 and rank:
-                room = -1
-                self._plots.pop(key, None)
-            if rank >= VIEWS:
-                self._trips.pop(key, None)
+        """Keep details of the worst alone: what goes now would go in the end."""
+        ordered = worst_first(self._detailed)
+        room, most = PLOTS, len(ordered)
+        for rank, replay in enumerate(ordered):
+            room -= len(self._plots.get(id(replay), ""))
+            if (room < 0 and rank) or replay is self._left_out:
+                self._left_out, most = replay, rank
+                break
+        for replay in ordered[most:]:
+            self._plots.pop(id(replay), None)
+        for replay in ordered[min(VIEWS, most) :]:
+            self._trips.pop(id(replay), None)
+        self._detailed = ordered[: most + 1]  # and the worst of those left out
 
     def _plots_of(self, trip: RoundTrip, replay: Replay) -> list[Plot]:
         robot, tolerances = self._retargeter.robot, self._tolerances
@@ -129,6 +136,11 @@ class HtmlReport:
     def _section(self, replay: Replay, view: str) -> Section:
         plots = self._plots.get(id(replay), "")
         notes = []
+        if plots and replay.frames > POINTS:
+            notes.append(
+                "In plots of errors and speeds a point is the largest value of several frames, in "
+                "those of joints a line goes through their smallest and largest."
+            )
         if not plots:
             notes.append("To keep the file small this one has tables only; replay it by itself.")
         elif not view:
