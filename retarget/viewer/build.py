@@ -127,8 +127,7 @@ def _commands(rig: Rig, looks: dict[str, surfaces.Surface]) -> Iterator[dict[str
             polygonOffsetUnits=4.0,
         )
     for k, (side, hand) in enumerate(zip(SIDES, rig.hands, strict=True)):
-        rest = rig.frames[k].robot(hand.template)
-        skin = surfaces.painted(rest, hand.faces, (1.0, 1.0, 1.0))
+        skin = surfaces.painted(rig.rest[k], hand.faces, (1.0, 1.0, 1.0))
         yield commands.surface(f"/human/{side}", skin, colour=SKIN, opacity=0.6, side=0)
     for side, finger in TIPS:
         tip = f"{side}/{finger}"

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from retarget.errors import InputError
 from retarget.retargeter import RoundTrip
-from retarget.types import FloatArray
+from retarget.types import BoolArray, FloatArray, Status
 from retarget.viewer.scene import Playback, Scene
 from retarget.viewer.states import frame_states
 
@@ -41,15 +41,15 @@ def record(
     stride = 1 if rows.step is None else rows.step
     if len(numbers) == 0 or stride < 1:
         raise InputError(f"a playback needs at least one of {demo.frames} frames, got {rows}")
-    there = demo.valid[rows]
+    there = demo.valid[rows][..., None, None]
     state = frame_states(
         scene,
         qpos=demo.qpos[rows],
         returned=trip.robot.qpos[rows],
         pca=trip.human.pca[rows],
-        T_world_human=trip.human.T_world_wrist[rows],
-        targets=np.where(there[..., None, None], demo.fingertips[rows], np.nan),
-        wrists=np.where(there[..., None, None], demo.T_world_wrist[rows], np.nan),
+        T_world_human=np.where(there, trip.human.T_world_wrist[rows], np.nan),
+        targets=np.where(there, demo.fingertips[rows], np.nan),
+        wrists=np.where(there, demo.T_world_wrist[rows], np.nan),
         hand_status=trip.robot.hand_status[rows],
         arm_status=trip.robot.arm_status[rows],
     )
@@ -63,7 +63,7 @@ def record(
         rate=demo.rate / stride,
         frames=demo.start + numbers,
         stride=stride,
-        poses=state.poses,
+        poses=_held(state.poses, state.visible),
         visible=state.visible,
         vertices=vertices,
         vertex_scale=scale,
@@ -80,6 +80,17 @@ def record(
     )
 
 
+def _held(poses: NDArray[np.float32], visible: BoolArray) -> NDArray[np.float32]:
+    """Poses (T, N, 7) with those not seen replaced by the last seen, or by the first to be seen.
+
+    A camera that follows an object then stays where it was.
+    """
+    rows = np.where(visible, np.arange(len(visible))[:, None], -1)
+    last = np.maximum.accumulate(rows, axis=0)
+    last = np.where(last < 0, np.argmax(visible, axis=0), last)
+    return poses[last, np.arange(visible.shape[1])]
+
+
 def quantised(points: NDArray[np.float32]) -> tuple[NDArray[np.int16], float, FloatArray]:
     """Points (..., 3) as 16-bit numbers, with the scale [m] and offset (3,) [m] that undo it.
 
@@ -93,9 +104,14 @@ def quantised(points: NDArray[np.float32]) -> tuple[NDArray[np.int16], float, Fl
 
 
 def error_range(trip: RoundTrip) -> float:
-    """A round end for the colour scale: the 99th percentile of the errors, up to 1, 2 or 5 [m]."""
+    """A round end for the colour scale: the 99th percentile of the errors, up to 1, 2 or 5 [m].
+
+    Frames that were not reached do not count: their status tells them, and beside them all other
+    errors would have one colour.
+    """
     errors = trip.fingertip_error_m + trip.wrist_position_error_m[..., None]
-    known = errors[np.isfinite(errors)]
+    reached = np.isin(trip.status, [Status.OK, Status.AT_LIMIT])[..., None]
+    known = errors[np.isfinite(errors) & reached]
     wanted = max(float(np.quantile(known, 0.99)) if known.size else 0.0, SMALLEST_RANGE)
     decade = 10.0 ** np.floor(np.log10(wanted))
     step = next(step for step in (1.0, 2.0, 5.0, 10.0) if wanted <= step * decade * (1 + 1e-9))

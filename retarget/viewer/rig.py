@@ -34,6 +34,7 @@ class Rig:
         frames: left, right.
         links: names of the links that are drawn, in the order of `poses`; the fingertips
             (left thumb to right pinky) and the wrists (left, right) come after them.
+        rest: (2, V, 3) vertices of the flat, unposed hands in the robot's wrist frames [m].
         tinted: indices of the links that an arm or a hand moves.
         movers: for each of them its side's index, and whether a hand moves it.
     """
@@ -56,6 +57,7 @@ class Rig:
         # a joint without limits is a point on a circle to Pinocchio: cosine, sine
         self._round = np.array([j.idx_q for j in joints if j.nq == 2], dtype=np.int64)
         self._round_from = np.array([k for k, j in enumerate(joints) if j.nq == 2], dtype=np.int64)
+        self.rest = np.stack([f.robot(h.template) for f, h in zip(frames, hands, strict=True)])
         self._points: dict[int, NativePoints] = {}
         moved_by = [_moved_by(robot, name) for name in self.links]
         self.tinted = tuple(k for k, mover in enumerate(moved_by) if mover is not None)

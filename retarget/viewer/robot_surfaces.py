@@ -42,9 +42,11 @@ def robot_surfaces(robot: Robot) -> tuple[dict[str, Surface], list[str]]:
         found[link] = surfaces.joined([_surface(robot.urdf_path, p, read) for p in spare[link]])
     notes = []
     if lacking:
-        instead = f", {len(replaced)} of them drawn with primitives instead" if replaced else ""
         first = next(iter(lacking.values()))
-        notes.append(f"{len(lacking)} links have no usable mesh{instead}; the first: {first}")
+        notes.append(
+            f"links without a usable mesh: {len(lacking)}, of which drawn with primitives instead: "
+            f"{len(replaced)}; the first: {first}"
+        )
     return {link: found[link] for link in shapes if link in found}, notes
 
 

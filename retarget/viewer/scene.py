@@ -106,7 +106,8 @@ class FrameState:
     """All that changes, at one frame.
 
     Attributes:
-        poses: (N, 7) float32 rows ``x y z qx qy qz qw`` [m]; always finite.
+        poses: (N, 7) float32 rows ``x y z qx qy qz qw`` [m]; always finite, and without meaning
+            where not visible (a playback holds the last one seen).
         visible: (N,) False where the object has no place in this frame.
         vertices: (2, V, 3) float32 of the hands, each in its object's frame [m]; always finite.
         colours: (C,) uint8 rows of the colour table.

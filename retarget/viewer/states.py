@@ -87,6 +87,7 @@ def frame_states(scene: Scene, **given: Any) -> FrameState:
     back, reached, _ = bodies("returned")
     targets = _rows(given, "targets", (frames, 2, 5, 3))
     wanted = own_tips if targets is None else targets.reshape(frames, _TIPS, 3)
+    reached = np.where(np.isfinite(wanted), reached, np.nan)  # no error to colour it by
     wrists = _rows(given, "wrists", (frames, 2, 4, 4))
     wrists = own_wrists if wrists is None else wrists
     human = _rows(given, "T_world_human", (frames, 2, 4, 4))
@@ -175,9 +176,7 @@ class _Places:
 
 def _skin(scene: Scene, given: Given, frames: int) -> tuple[NDArray[np.float32], BoolArray]:
     """Vertices (T, 2, V, 3), at rest where the coefficients are missing, and where they are not."""
-    rig = scene.rig
-    rest = np.stack([f.robot(hand.template) for f, hand in zip(rig.frames, rig.hands, strict=True)])
-    pca = given.get("pca")
+    rest, pca = scene.rig.rest, given.get("pca")
     if pca is None:
         known = np.zeros((frames, 2), dtype=np.bool_)
         return np.broadcast_to(rest, (frames, *rest.shape)).astype(np.float32), known
@@ -185,7 +184,7 @@ def _skin(scene: Scene, given: Given, frames: int) -> tuple[NDArray[np.float32],
     if c.ndim != 3 or c.shape[:2] != (frames, 2):
         raise InputError(f"pca must have shape (..., 2, K), got {c.shape[1:]}")
     known = np.asarray(np.isfinite(c).all(axis=-1))
-    skin = rig.skin(np.where(known[..., None], c, 0.0))
+    skin = scene.rig.skin(np.where(known[..., None], c, 0.0))
     return np.where(known[..., None, None], skin, rest).astype(np.float32), known
 
 
