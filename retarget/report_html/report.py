@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 PLOTS = 6_000_000  # characters of plots in a document
 VIEWS = 4  # 3D playbacks in a document
+VIEW_ROOM = 7_500_000  # characters of all of them; of several, those beyond are left out
 ROWS = 600  # frames of all of them together; longer demonstrations are thinned
 
 
@@ -77,16 +79,10 @@ class HtmlReport:
     def html(self) -> str:
         """The document."""
         ordered = worst_first(self._replays)
-        shown = len(self._trips)
-        sections, view_head = [], ""
-        for rank, replay in enumerate(ordered):
-            view = ""
-            if id(replay) in self._trips:
-                view_head, view = self._view(replay, f"player-{rank}", ROWS // shown)
-            sections.append(self._section(replay, view))
+        view_head, views = self._views([r for r in ordered if id(r) in self._trips])
         paths = [*(str(replay.path) for replay in self._replays), *(p for p, _ in self._refused)]
         return document(
-            sections,
+            [self._section(replay, views.get(id(replay), "")) for replay in ordered],
             self._refused,
             settings(self._retargeter, self._tolerances, self._files),
             folder=common_folder(paths),
@@ -150,19 +146,29 @@ class HtmlReport:
         frame = worst_frame(replay, self._tolerances)
         return Section(replay, plots, view, frame, tuple(notes))
 
-    def _view(self, replay: Replay, name: str, rows: int) -> tuple[str, str]:
-        """Head and body of a 3D playback that begins with the worst frame."""
+    def _views(self, replays: Sequence[Replay]) -> tuple[str, dict[int, str]]:
+        """Head and, by replay, body of 3D playbacks that begin with the worst frame."""
         from retarget.viewer.build import scene_of
         from retarget.viewer.page import player_fragment
         from retarget.viewer.playback import error_range, record
 
-        trip = self._trips[id(replay)]
-        scene = scene_of(self._retargeter.fitter, error_max_m=error_range(trip))
-        playback = record(scene, trip, max_frames=rows)
-        worst = worst_frame(replay, self._tolerances)
-        first = int(np.argmin(np.abs(playback.frames - worst)))
-        fragment = player_fragment(scene, playback, name=name, frame=first)
-        return fragment.head, fragment.body
+        if not replays:
+            return "", {}
+        scene = scene_of(self._retargeter.fitter)
+        head, room = "", VIEW_ROOM
+        views: dict[int, str] = {}
+        for rank, replay in enumerate(replays):
+            trip = self._trips[id(replay)]
+            scaled = replace(scene, error_max_m=error_range(trip))
+            playback = record(scaled, trip, max_frames=ROWS // len(replays))
+            worst = worst_frame(replay, self._tolerances)
+            first = int(np.argmin(np.abs(playback.frames - worst)))
+            fragment = player_fragment(scaled, playback, name=f"player-{rank}", frame=first)
+            room -= len(fragment.body)
+            if room < 0 and rank:
+                break
+            head, views[id(replay)] = fragment.head, fragment.body
+        return head, views
 
 
 def worst_frame(replay: Replay, tolerances: Tolerances) -> int:
