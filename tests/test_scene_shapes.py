@@ -78,6 +78,16 @@ def test_mesh_files_are_read_and_thinned(tmp_path: Path, suffix: str) -> None:
     assert trimesh.Trimesh(vertices, faces).volume == pytest.approx(ball.volume, rel=0.02)
 
 
+@pytest.mark.parametrize(("unit", "edge"), [("1", 0.1), ("0.01", 0.001)])
+def test_collada_files_are_read_in_their_unit(tmp_path: Path, unit: str, edge: float) -> None:
+    text = trimesh.exchange.dae.export_collada(trimesh.creation.box((0.1, 0.1, 0.1))).decode()
+    text = text.replace("<up_axis>", f'<unit name="u" meter="{unit}"/><up_axis>', 1)
+    (tmp_path / "box.dae").write_text(text)
+    vertices, faces = surfaces.read_mesh(tmp_path / "box.dae")
+    np.testing.assert_allclose(np.ptp(vertices, axis=0), edge, rtol=1e-6)
+    assert len(faces) == 12
+
+
 def test_sharp_edges_stay_sharp(tmp_path: Path) -> None:
     trimesh.creation.box((0.1, 0.1, 0.1)).export(tmp_path / "box.stl")
     vertices, faces = surfaces.read_mesh(tmp_path / "box.stl")

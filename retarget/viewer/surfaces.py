@@ -115,11 +115,14 @@ def _segments(radius: float) -> int:
 
 
 def read_mesh(path: Path, scale: float = 1.0) -> Triangles:
-    """Vertices [the file's unit] and faces of a mesh file, thinned to what can be seen.
+    """Vertices and faces of a mesh file, thinned to what can be seen.
 
     Args:
         path: any file that trimesh reads.
         scale: metres in the file's unit.
+
+    Returns:
+        Vertices in the file's unit, in metres where the file names its unit, and faces.
 
     Raises:
         ModelError: the file cannot be read, or holds no triangle.
@@ -134,6 +137,8 @@ def read_mesh(path: Path, scale: float = 1.0) -> Triangles:
         raise ModelError(path, f"cannot be read as a mesh: {error}") from error
     if not isinstance(mesh, trimesh.Trimesh) or len(mesh.faces) == 0:
         raise ModelError(path, "holds no triangle")
+    if mesh.units is not None:  # a COLLADA file's own; its up axis is not applied, as in ROS
+        mesh.convert_units("meters")
     budget = int(FEWEST + PER_METRE * scale * mesh.scale)
     if len(mesh.faces) > budget:
         # the thinning compares errors with bounds that do not know the mesh's size
