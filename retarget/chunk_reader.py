@@ -5,6 +5,7 @@ The same as `retarget.actions.unpack`, which all unusual numbers are left to.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -15,7 +16,7 @@ from retarget.errors import InputError
 from retarget.types import SIDES, FloatArray, IntArray, Status
 
 # squared lengths of rot6d columns, and squared sine between them, that need no second look
-_SQUARE_LEAST, _SQUARE_MOST, _SINE2_LEAST = 1e-4, 1e4, 1e-6
+_SQUARE_LEAST, _SINE2_LEAST = 1e-4, 1e-6
 _RIGID = 1e-6
 _HANDS = len(SIDES)
 _XYZXY = (0, 1, 2, 0, 1)  # with the first two repeated, neighbours are slices
@@ -85,12 +86,12 @@ def _usual(vector: FloatArray) -> Action | None:
     length = len(vector)
     ones, places, status = _tables(length)
     # a NaN or an infinity reaches the sum
-    if not np.isfinite(np.ravel(vector).dot(ones)):
+    if not math.isfinite(np.ravel(vector).dot(ones)):
         return None
     columns = vector.take(places)  # [x y z x y, column, row, hand]
     xyz = columns[:3]
     squares = np.add.reduce(xyz * xyz)
-    if not (squares.min() > _SQUARE_LEAST and squares.max() < _SQUARE_MOST):
+    if not squares.min() > _SQUARE_LEAST:
         return None
     columns /= np.sqrt(squares)
     x, y = columns[:, 0], columns[:, 1]

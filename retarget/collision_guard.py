@@ -9,7 +9,7 @@ import numpy as np
 from retarget.driven_joints import DrivenJoints
 from retarget.joint_motion import JointMotion
 from retarget.self_collision import Nearest, SelfCollision
-from retarget.types import SIDES, BoolArray, FloatArray
+from retarget.types import SIDES, FloatArray
 
 if TYPE_CHECKING:
     from retarget.robot import Robot
@@ -48,7 +48,7 @@ class CollisionGuard:
 
     def step(
         self, motion: JointMotion, proposal: FloatArray, qpos: FloatArray
-    ) -> tuple[FloatArray, Nearest, BoolArray]:
+    ) -> tuple[FloatArray, Nearest, tuple[bool, bool]]:
         """What may be done of a proposed step.
 
         Args:
@@ -59,7 +59,7 @@ class CollisionGuard:
         Returns:
             The joints to take (k,), the nearest links on the way to rest, and the sides that brake.
         """
-        blocked = np.zeros(len(SIDES), dtype=np.bool_)
+        blocked = [False] * len(SIDES)
         near = self._on_the_way(motion, proposal, qpos)
         if self._passes(near):
             return self._accept(proposal, near, blocked)
@@ -69,8 +69,8 @@ class CollisionGuard:
             blocked[k] = True
         some = self._mixed(proposal, braked, blocked)
         near = self._on_the_way(motion, some, qpos)
-        if not self._passes(near) and not blocked.all():
-            blocked[:] = True
+        if not self._passes(near) and not all(blocked):
+            blocked = [True] * len(SIDES)
             some = braked
             near = self._on_the_way(motion, some, qpos)
         return self._accept(some, near, blocked)
@@ -79,12 +79,12 @@ class CollisionGuard:
         return near.distance >= min(self._collision.margin, self._last - _ROUNDING)
 
     def _accept(
-        self, joints: FloatArray, near: Nearest, blocked: BoolArray
-    ) -> tuple[FloatArray, Nearest, BoolArray]:
+        self, joints: FloatArray, near: Nearest, blocked: list[bool]
+    ) -> tuple[FloatArray, Nearest, tuple[bool, bool]]:
         self._last = near.distance
-        return joints, near, blocked
+        return joints, near, (blocked[0], blocked[1])
 
-    def _mixed(self, proposal: FloatArray, braked: FloatArray, blocked: BoolArray) -> FloatArray:
+    def _mixed(self, proposal: FloatArray, braked: FloatArray, blocked: list[bool]) -> FloatArray:
         mixed = proposal.copy()
         for k, place in enumerate(self._driven.sides):
             if blocked[k]:

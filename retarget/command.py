@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from retarget.errors import InputError
 from retarget.self_collision import Nearest
-from retarget.types import BoolArray, FloatArray, IntArray
+from retarget.types import FloatArray, Status
 
 
 class Phase(IntEnum):
@@ -56,13 +56,13 @@ class Command(NamedTuple):
         step: the period's number, from 0.
         phases: left, right: what each side does.
         holds: left, right: why it holds, None where it does not.
-        arm_status: (2,) `Status` of the arms: OK, AT_LIMIT, UNREACHABLE (the nearest pose within
-            reach is aimed at), or HELD.
-        hand_status: (2,) `Status` of the hands: OK or HELD.
-        lag_m: (2,) distance of the commanded wrist to the one the policy wants [m]; NaN where it
-            wants none.
-        lag_rad: (2,) largest distance of a commanded joint to its own target [rad].
-        blocked: (2,) the side brakes because links would come too near to each other.
+        arm_status: left, right: `Status` of the arms: OK, AT_LIMIT, UNREACHABLE (the nearest pose
+            within reach is aimed at), or HELD.
+        hand_status: left, right: `Status` of the hands: OK or HELD.
+        lag_m: left, right: distance of the commanded wrist to the one the policy wants [m]; NaN
+            where it wants none.
+        lag_rad: left, right: largest distance of a commanded joint to its own target [rad].
+        blocked: left, right: the side brakes because links would come too near to each other.
         nearest: the nearest pair of links, None where collisions are not watched.
     """
 
@@ -72,11 +72,11 @@ class Command(NamedTuple):
     step: int
     phases: tuple[Phase, Phase]
     holds: tuple[Hold | None, Hold | None]
-    arm_status: IntArray
-    hand_status: IntArray
-    lag_m: FloatArray
-    lag_rad: FloatArray
-    blocked: BoolArray
+    arm_status: tuple[Status, Status]
+    hand_status: tuple[Status, Status]
+    lag_m: tuple[float, float]
+    lag_rad: tuple[float, float]
+    blocked: tuple[bool, bool]
     nearest: Nearest | None
 
     @property

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from retarget.actions import ACTION_FIELDS, ACTION_SIZE, Action, camera_of
 from retarget.chunk_reader import read_action, rigid
 from retarget.collision_guard import CollisionGuard
-from retarget.command import NO_ACTION, NO_ARM, NO_JOINTS, NOT_USABLE, Command, Hold, Phase
+from retarget.command import NO_ACTION, NO_ARM, NO_JOINTS, NOT_USABLE, Command, Phase
 from retarget.controller_settings import ControllerSettings
 from retarget.driven_joints import DrivenJoints
 from retarget.ensembler import ChunkEnsembler
@@ -21,15 +21,19 @@ from retarget.geometry import transform_inverse
 from retarget.hand_command import HandCommands
 from retarget.joint_limits import JointLimits
 from retarget.joint_motion import JointMotion
+from retarget.measured_joints import measured_joints, require_start
 from retarget.side_control import SideControl
-from retarget.types import SIDES, FloatArray, Status
+from retarget.types import SIDES, ArmSolution, FloatArray, Status
 from retarget.wrist_points import WristPoints
 
 if TYPE_CHECKING:
     from retarget.retargeter import Retargeter
 
-_START_SLACK = 0.1  # how far beyond a limit the first measured joints may be [rad]
-_SOLVED = (Status.OK, Status.AT_LIMIT, Status.UNREACHABLE)
+_OK = int(Status.OK)
+_STATUS = tuple(Status)
+_SOLVED = (int(Status.OK), int(Status.AT_LIMIT), int(Status.UNREACHABLE))
+_NOT_BLOCKED = (False, False)
+_THERE = 1e-12  # joints this near to their targets are there [rad]
 
 
 class Controller:
@@ -70,6 +74,7 @@ class Controller:
         )
         T = transform_inverse(self._T_camera_world)
         self._R_world_camera, self._p_world_camera = T[:3, :3].copy(), T[:3, 3].copy()
+        self._R_camera_world = self._R_world_camera.T.copy()
         self._driven = DrivenJoints(robot)
         self._driven_limits = self._driven.limits(self.limits)
         self._ensembler = ChunkEnsembler(
@@ -92,7 +97,8 @@ class Controller:
         self._T: FloatArray = np.zeros((len(SIDES), 4, 4))
         self._T[:, 3, 3] = 1.0
         self._aim: FloatArray = np.zeros(self._driven.size)
-        self._by_side = self._aim.reshape(len(SIDES), -1)
+        self._by_side = tuple(self._aim[place] for place in self._driven.sides)
+        self._ones = np.ones(len(SIDES) * self._driven.hands)
         self.reset()
         self._warm_up()
 
@@ -101,7 +107,6 @@ class Controller:
         self._ensembler.reset()
         self._steps = 0
         self._motion: JointMotion | None = None
-        self._unusable = ""
 
     @property
     def steps(self) -> int:
@@ -135,46 +140,46 @@ class Controller:
                 held and reported.
         """
         now = self._steps
-        measured = self._measured(qpos)
+        measured = measured_joints(qpos, len(self.names))
         motion = self._motion or self._start(measured, qpos)
         missing = self._take(action, now if step is None else step, T_world_camera)
         wanted = self._ensembler.at(now + 1)
         known = wanted.status.tolist()
         q = motion.q
-        arm_status = np.full(len(SIDES), int(Status.HELD))
-        hand_status = arm_status.copy()
-        place_wanted = wanted.translation @ self._R_world_camera.T + self._p_world_camera
+        points = wanted.translation @ self._R_camera_world + self._p_world_camera
         self._T[:, :3, :3] = self._R_world_camera @ wanted.rotation @ self._mano_to_wrist
-        self._T[:, :3, 3] = place_wanted
+        self._T[:, :3, 3] = points
         fingers = self._mlp.joints(wanted.pca, refine=self._refine)
+        sound = math.isfinite(np.ravel(fingers).dot(self._ones))
         arms = self._driven.arms
-        phases: list[Phase] = []
-        holds: list[Hold | None] = []
+        phases, holds, arm_status, hand_status, lag = [], [], [], [], []
         for k, place in enumerate(self._driven.sides):
-            control, mine, reason = self._controls[k], self._by_side[k], ""
+            control, mine = self._controls[k], self._by_side[k]
+            reason, solved, hold = "", None, None
             if measured is None:
                 reason = NO_JOINTS
-            elif known[k] != Status.OK:
+            elif known[k] != _OK:
                 reason = missing
+            elif not sound and not np.isfinite(fingers[k]).all():
+                reason = NOT_USABLE
             else:
                 solved = self._solve(k, q[place][:arms])
-                if solved is None:
-                    reason = NO_ARM
-                else:
-                    mine[:arms], arm_status[k] = solved
-                    mine[arms:] = fingers[k]
-                    hand_status[k] = Status.OK
-            if reason:
-                arm_status[k] = hand_status[k] = Status.HELD
+                reason = NO_ARM if solved is None else ""
+            if solved is None:
                 target, phase, hold = control.hold(reason)
-                holds.append(hold)
+                arm_status.append(Status.HELD)
             else:
+                mine[:arms], mine[arms:] = solved.q, fingers[k]
                 target, phase, began = control.follow(mine)
-                holds.append(None)
                 if began and self._filter is not None:
                     self._filter.reset(place, target)
-            mine[:] = target
+                arm_status.append(_STATUS[int(solved.status)])
+            if target is not mine:
+                mine[:] = target
             phases.append(phase)
+            holds.append(hold)
+            hand_status.append(Status.HELD if hold else Status.OK)
+            lag.append(math.nan if solved is None else float(solved.position_error))
         aim = self._aim if self._filter is None else self._filter.step(self._aim)
         proposal, blocked, nearest = motion.propose(aim), _NOT_BLOCKED, None
         command = self._rest.copy()
@@ -182,25 +187,23 @@ class Controller:
             proposal, nearest, blocked = self._guard.step(motion, proposal, command)
         q = motion.take(proposal)
         self._driven.expand(q, command)
-        away = self._wrists(command) - place_wanted
-        lag = np.sqrt(np.add.reduce(away * away, axis=1))
-        for k in range(len(SIDES)):
-            if known[k] != Status.OK:
-                lag[k] = math.nan
+        behind = np.abs(self._aim - q).reshape(len(SIDES), -1).max(axis=1).tolist()
+        if max(behind) > _THERE or max(phases) != Phase.TRACKING:
+            lag = self._lag(command, points, known)
         self._steps = now + 1
         return Command(
-            command,
-            self.names,
-            self._hand_command(q),
-            now,
-            (phases[0], phases[1]),
-            (holds[0], holds[1]),
-            arm_status,
-            hand_status,
-            lag,
-            np.abs(self._aim - q).reshape(len(SIDES), -1).max(axis=1),
-            blocked,
-            nearest,
+            qpos=command,
+            names=self.names,
+            hand_command=self._hand_command(q),
+            step=now,
+            phases=(phases[0], phases[1]),
+            holds=(holds[0], holds[1]),
+            arm_status=(arm_status[0], arm_status[1]),
+            hand_status=(hand_status[0], hand_status[1]),
+            lag_m=(lag[0], lag[1]),
+            lag_rad=(behind[0], behind[1]),
+            blocked=blocked,
+            nearest=nearest,
         )
 
     def _warm_up(self) -> None:
@@ -213,32 +216,9 @@ class Controller:
             self.step(action, qpos)
         self.reset()
 
-    def _measured(self, qpos: ArrayLike) -> FloatArray | None:
-        """Measured joints (n,), None where they are of no use."""
-        try:
-            q = np.asarray(qpos, dtype=np.float64)
-        except (TypeError, ValueError):
-            return None
-        if q.shape != (len(self.names),) or not math.isfinite(q.dot(q)):
-            return None
-        return q
-
     def _start(self, measured: FloatArray | None, given: ArrayLike) -> JointMotion:
         """Begin at the measured joints."""
-        if measured is None:
-            raise InputError(
-                f"the first qpos must be {len(self.names)} finite numbers, got "
-                f"{np.shape(given)}: from an unknown pose nothing can be commanded"
-            )
-        lower, upper = self.limits.lower, self.limits.upper
-        beyond = np.maximum(lower - measured, measured - upper)[self._driven.rows]
-        if beyond.max() > _START_SLACK:
-            worst = int(beyond.argmax())
-            row = int(self._driven.rows[worst])
-            raise InputError(
-                f"the first qpos has joint {self.names[row]!r} at {measured[row]:.3f} rad, beyond "
-                f"its limits {lower[row]:.3f} to {upper[row]:.3f}; check the joint order and units"
-            )
+        measured = require_start(measured, given, self.limits, self._driven.rows)
         s = self.settings
         q = measured[self._driven.rows]
         motion = JointMotion(self._driven_limits, s.rate, q)
@@ -256,7 +236,7 @@ class Controller:
         ]
         if self._guard is not None:
             self._guard.reset()
-        self._rest = np.clip(measured, lower, upper)
+        self._rest = np.clip(measured, self.limits.lower, self.limits.upper)
         if self._filter is not None:
             self._filter.reset(slice(None), motion.q)
         self._motion = motion
@@ -280,16 +260,19 @@ class Controller:
             return NOT_USABLE
         return NOT_USABLE if any(report.unusable) else NO_ACTION
 
-    def _solve(self, k: int, q0: FloatArray) -> tuple[FloatArray, int] | None:
-        """Arm joints for the wanted wrist and their status, None where there are none."""
+    def _solve(self, k: int, q0: FloatArray) -> ArmSolution | None:
+        """Arm joints for the wanted wrist, None where there are none."""
         try:
             found = self._arms[k].solve(self._T[k], q0)
         except InputError:
             return None
-        status = int(found.status)
-        if status not in _SOLVED or not math.isfinite(found.q.dot(found.q)):
-            return None
-        return found.q, status
+        usable = int(found.status) in _SOLVED and math.isfinite(found.q.dot(found.q))
+        return found if usable else None
+
+    def _lag(self, qpos: FloatArray, points: FloatArray, known: list[int]) -> list[float]:
+        """How far each commanded wrist is from the point it is wanted at [m]."""
+        away = (self._wrists(qpos) - points).tolist()
+        return [math.hypot(*away[k]) if known[k] == _OK else math.nan for k in range(len(SIDES))]
 
     def _hand_command(self, q: FloatArray) -> FloatArray | None:
         if self._hands is None:
@@ -308,7 +291,3 @@ def make_controller(retargeter: Retargeter, **settings: Any) -> Controller:
     if unknown:
         raise InputError(f"no setting named {unknown[0]!r}; there are {', '.join(known)}")
     return Controller(retargeter, ControllerSettings(**settings))
-
-
-_NOT_BLOCKED = np.zeros(len(SIDES), dtype=np.bool_)
-_NOT_BLOCKED.setflags(write=False)

@@ -144,6 +144,7 @@ class ChunkEnsembler:
         self._steady = np.stack(turned) / self._decay.sum(axis=1)[:, None]
         self._rows = np.zeros((horizon, HANDS, horizon, _NUMBERS))  # [step, hand, slot]
         self._usable = np.zeros((horizon, HANDS, horizon), dtype=np.int64)
+        self._all = np.ones((horizon, HANDS), dtype=np.int64)
         self.reset()
 
     def reset(self) -> None:
@@ -192,10 +193,14 @@ class ChunkEnsembler:
             follows = step == self._newest + 1
             self._streak = whole * (self._streak + 1 if follows else step > self._newest)
         if not useless:
-            places = (step + self._ages) % self.horizon
-            self._rows[places[:length], :, slot] = rows
-            self._usable[:, :, slot] = 0
-            self._usable[places[:length], :, slot] = usable
+            # rows before and after the ring's end; one is empty where a chunk is short
+            turn = min(length, self.horizon - slot)
+            self._rows[slot : slot + turn, :, slot] = rows[:turn]
+            self._rows[: length - turn, :, slot] = rows[turn:]
+            if not whole:
+                self._usable[:, :, slot] = 0
+            self._usable[slot : slot + turn, :, slot] = usable[:turn]
+            self._usable[: length - turn, :, slot] = usable[turn:]
             self._chunk_step[slot] = step
             self._newest = max(self._newest, step)
         return report
@@ -283,9 +288,10 @@ class ChunkEnsembler:
                 f"2, {COMPONENTS}) and rotation ({length}, 2, 3, 3), got {chunk.translation.shape},"
                 f" {chunk.pca.shape} and {chunk.rotation.shape}"
             ) from None
-        usable = np.asarray(
-            (chunk.status != int(Status.MISSING_INPUT)) & (np.abs(rows) <= _LARGEST).all(axis=-1)
-        )
+        within = np.abs(rows) <= _LARGEST
+        if within.all() and not chunk.status.any():  # all OK
+            return rows, self._all[:length], True
+        usable = np.asarray((chunk.status != int(Status.MISSING_INPUT)) & within.all(axis=-1))
         complete = bool(usable.all())
         if not complete:
             rows[~usable] = 0.0

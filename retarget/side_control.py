@@ -54,8 +54,6 @@ class SideControl:
         """Aim at joints (m,) [rad]: the target, the phase, and whether it just began to."""
         began = self._fresh or self._held > 0
         if began:
-            if not self._fresh and self._coming is not Phase.STARTING:
-                self._coming = Phase.RETURNING
             self._approach.begin(self._motion.q[self._place], joints, self._share)
             self._held, self._fresh = 0, False
         self._target = self._approach.step(joints)
