@@ -139,6 +139,16 @@ class Controller:
                 measured joints that are not finite or far beyond their limits. Later the same is
                 held and reported.
         """
+        with np.errstate(over="ignore", invalid="ignore"):  # numbers of any size may come
+            return self._step(action, qpos, step, T_world_camera)
+
+    def _step(
+        self,
+        action: ArrayLike | Action | None,
+        qpos: ArrayLike,
+        step: int | None,
+        T_world_camera: ArrayLike | None,
+    ) -> Command:
         now = self._steps
         measured = measured_joints(qpos, len(self.names))
         motion = self._motion or self._start(measured, qpos)
