@@ -15,6 +15,7 @@ from retarget.commands.hand_networks import check_hand, train_hand
 from retarget.commands.make_demo import make_demo
 from retarget.commands.replay import replay
 from retarget.commands.run import run
+from retarget.commands.view import view
 from retarget.errors import RetargetError
 
 
@@ -79,8 +80,18 @@ for _command, _short_help, _examples in (
         "Demonstrations to human motion and back, measured.",
         (
             "retarget replay demo.hdf5",
+            "retarget replay demo.hdf5 --html report.html",
             "retarget replay demo.hdf5 --out replayed.hdf5 --json report.json",
             "retarget replay recordings/ --out replayed/ --refine 1",
+        ),
+    ),
+    (
+        view,
+        "A demonstration in 3D, in the browser or as a file.",
+        (
+            "retarget view demo.hdf5",
+            "retarget view demo.hdf5 --html demo.html",
+            "retarget view demo.hdf5 --png hand.png --frame 10 --camera left",
         ),
     ),
     (

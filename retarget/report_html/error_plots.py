@@ -33,7 +33,7 @@ def fingertips(trip: RoundTrip, replay: Replay, tolerances: Tolerances) -> Plot:
     levels = tolerances.fingertip_m, tolerances.fingertip_p99_m
     for h, side in enumerate(SIDES):
         for k, finger in enumerate(FINGERS):
-            grid.line(0, h, np.maximum(errors[:, h, k], LENGTH_FLOOR), finger, k)
+            grid.line(0, h, np.maximum(errors[:, h, k], LENGTH_FLOOR), finger, k, unit="m")
         grid.title(0, h, side)
         for level, dash in zip(levels, ("dash", "dot"), strict=True):
             if level > 0.0:
@@ -60,7 +60,7 @@ def wrists(trip: RoundTrip, replay: Replay, tolerances: Tolerances) -> Plot:
         )
     ):
         for h, side in enumerate(SIDES):
-            grid.line(row, h, np.maximum(errors[:, h], floor), words, row)
+            grid.line(row, h, np.maximum(errors[:, h], floor), words, row, unit=unit)
             if row == 0:
                 grid.title(row, h, side)
             if level > 0.0:
@@ -86,8 +86,8 @@ def hand_joints(trip: RoundTrip, replay: Replay) -> Plot:
     for h, side in enumerate(SIDES):
         most = np.maximum(errors[:, h].max(axis=-1), ANGLE_FLOOR)
         mean = np.maximum(errors[:, h].mean(axis=-1), ANGLE_FLOOR)
-        grid.line(0, h, most, "largest", 0)
-        grid.line(0, h, mean, "mean of the hand's joints", 1)
+        grid.line(0, h, most, "largest", 0, unit="rad")
+        grid.line(0, h, mean, "mean of the hand's joints", 1, unit="rad")
         grid.title(0, h, side)
     grid.same_y(0, title="joint error", **log_axis([errors.mean(-1), errors.max(-1)], 1e-9, "rad"))
     return Plot(
@@ -140,7 +140,9 @@ def histogram(trip: RoundTrip, replay: Replay, tolerances: Tolerances) -> Plot:
         for h, side in enumerate(SIDES):
             grid.add(0, column, _steps(errors[:, h], edges, side, 3 * h))
         grid.title(0, column, title)
-        grid.x_axis(0, column, **axis | {"dtick": 1 + int((edges[-1] - edges[0]) / 3.0)})
+        every = slice(None, None, 1 + len(axis["tickvals"]) // 4)
+        shown = {key: axis[key][every] for key in ("tickvals", "ticktext")}
+        grid.x_axis(0, column, **axis | shown)
         grid.y_axis(0, column, rangemode="tozero", title="% of values" if column == 0 else None)
         if level > 0.0:
             grid.mark(0, column, level)

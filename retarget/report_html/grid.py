@@ -44,6 +44,7 @@ class Grid:
         self._rows, self._columns, self._frames = rows, columns, frames
         self._traces: list[dict[str, Any]] = []
         self._named: set[str] = set()
+        self._known: dict[tuple[int, int], bool] = {}
         inner = rows * row_height + (rows - 1) * gaps[1]
         self.layout: dict[str, Any] = {
             "height": inner + _TOP + _BOTTOM,
@@ -108,11 +109,14 @@ class Grid:
 
     def title(self, row: int, column: int, text: str) -> None:
         """Words above a panel."""
+        self._say(row, column, html.escape(text), 0, "left", "bottom")
+
+    def _say(self, row: int, column: int, text: str, x: float, across: str, up: str) -> None:
         k = self._place(row, column)
         self.layout["annotations"].append(
             {
-                "text": html.escape(text), "showarrow": False, "xref": f"x{k} domain",
-                "yref": f"y{k} domain", "x": 0, "y": 1, "xanchor": "left", "yanchor": "bottom",
+                "text": text, "showarrow": False, "xref": f"x{k} domain", "yref": f"y{k} domain",
+                "x": x, "y": 0.5 if up == "middle" else 1, "xanchor": across, "yanchor": up,
             }
         )  # fmt: skip
 
@@ -162,6 +166,8 @@ class Grid:
             lows: keep the smallest values of a long series too.
             unit: after the number that is shown under the pointer.
         """
+        known = self._known.get((row, column), False)
+        self._known[row, column] = known or bool(np.isfinite(values).any())
         frames, kept = envelope(values, points, lows=lows)
         trace: dict[str, Any] = {"type": "scatter", "mode": "lines", "name": html.escape(name)}
         if len(values) == 1:
@@ -177,6 +183,9 @@ class Grid:
 
     def figure(self) -> Figure:
         """Data and layout, JSON-able."""
+        for (row, column), known in self._known.items():
+            if not known:
+                self._say(row, column, "nothing known", 0.5, "center", "middle")
         return {"data": self._traces, "layout": self.layout}
 
 

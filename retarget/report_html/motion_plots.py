@@ -111,7 +111,7 @@ def motion(trip: RoundTrip, replay: Replay, robot: Robot) -> Plot:
         ):
             for row, order in enumerate((1, 3)):
                 shown[row].append(_peaks(q, order, replay.rate))
-                grid.line(row, h, shown[row][-1], name, style)
+                grid.line(row, h, shown[row][-1], name, style, unit=f" rad/s{'³' if row else ''}")
     grid.same_y(0, title="velocity, rad/s", range=from_zero(shown[0]))
     grid.same_y(1, title="jerk, rad/s³", range=from_zero(shown[1]), tickformat="~s")
     told = (
@@ -148,7 +148,9 @@ def joint_angles(trip: RoundTrip, robot: Robot, h: int, group: str) -> Plot:
         for style, (name, q) in enumerate(
             (("recorded", trip.demo.qpos), ("returned", trip.robot.qpos))
         ):
-            grid.line(row, column, q[:, place], name, style, points=_JOINT_POINTS, lows=True)
+            grid.line(
+                row, column, q[:, place], name, style, points=_JOINT_POINTS, lows=True, unit=" rad"
+            )
         limits = float(robot.lower[place]), float(robot.upper[place])
         for limit in limits:
             grid.level(row, column, limit, "dot")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -40,15 +41,32 @@ class Plot:
 def log_axis(values: list[FloatArray], floor: float, unit: str, *levels: float) -> dict[str, Any]:
     """A logarithmic axis that shows all values, down to a floor, and all levels."""
     ends = log_range(values, floor, *levels)
+    ticks = _ticks(ends)
     return {
         "type": "log",
         "range": ends,
-        "tickformat": "~s",
-        "ticksuffix": unit,
         "hoverformat": ".3s",
-        "dtick": 1 if ends[1] - ends[0] > 2.0 else "D2",
-        "exponentformat": "SI",
+        "tickvals": ticks,
+        "ticktext": [_tick_text(tick, unit) for tick in ticks],
     }
+
+
+def _ticks(ends: list[float]) -> list[float]:
+    """Powers of ten within a logarithmic range; 1, 2, 5 of them within a short one."""
+    span = ends[1] - ends[0]
+    digits = (1.0, 2.0, 5.0) if span <= 2.0 else (1.0,)
+    powers = range(math.floor(ends[0]), math.ceil(ends[1]) + 1)
+    ticks = [digit * 10.0**power for power in powers for digit in digits]
+    return [tick for tick in ticks if ends[0] <= math.log10(tick) <= ends[1]]
+
+
+def _tick_text(value: float, unit: str) -> str:
+    size, prefix = next(
+        (s, p)
+        for s, p in ((1e-9, "n"), (1e-6, "u"), (1e-3, "m"), (math.inf, ""))
+        if value < 999 * s
+    )
+    return f"{value / (size if prefix else 1.0):.3g} {prefix}{unit}"
 
 
 def stats_text(replay: Replay, name: str, text: Callable[[float], str]) -> str:
