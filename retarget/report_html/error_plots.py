@@ -38,7 +38,7 @@ def fingertips(trip: RoundTrip, replay: Replay, tolerances: Tolerances) -> Plot:
         for level, dash in zip(levels, ("dash", "dot"), strict=True):
             if level > 0.0:
                 grid.level(0, h, level, dash)
-    grid.same_y(0, title="fingertip error", **log_axis([errors], LENGTH_FLOOR, "m", *levels))
+    grid.same_y(0, "fingertip error", **log_axis([errors], LENGTH_FLOOR, "m", *levels))
     return Plot(
         "fingertips",
         "Fingertip error",
@@ -65,7 +65,7 @@ def wrists(trip: RoundTrip, replay: Replay, tolerances: Tolerances) -> Plot:
                 grid.title(row, h, side)
             if level > 0.0:
                 grid.level(row, h, level)
-        grid.same_y(row, title=f"{words} error", **log_axis([errors], floor, unit, level))
+        grid.same_y(row, f"{words} error", **log_axis([errors], floor, unit, level))
     return Plot(
         "wrists",
         "Wrist error",
@@ -89,7 +89,7 @@ def hand_joints(trip: RoundTrip, replay: Replay) -> Plot:
         grid.line(0, h, most, "largest", 0, unit="rad")
         grid.line(0, h, mean, "mean of the hand's joints", 1, unit="rad")
         grid.title(0, h, side)
-    grid.same_y(0, title="joint error", **log_axis([errors.mean(-1), errors.max(-1)], 1e-9, "rad"))
+    grid.same_y(0, "joint error", **log_axis([errors.mean(-1), errors.max(-1)], 1e-9, "rad"))
     return Plot(
         "hand_joints",
         "Hand joint error",
@@ -112,7 +112,7 @@ def residuals(trip: RoundTrip, replay: Replay) -> Plot:
             mean = length_text(float(known.mean()) if known.size else float("nan"))
             means.append(f"{side} {finger} {mean}")
         grid.title(0, h, side)
-    grid.same_y(0, title="residual, mm", range=from_zero([1e3 * trip.human.residual]))
+    grid.same_y(0, "residual, mm", range=from_zero([1e3 * trip.human.residual]))
     return Plot(
         "residuals",
         "Fit residual per finger",
@@ -143,9 +143,10 @@ def histogram(trip: RoundTrip, replay: Replay, tolerances: Tolerances) -> Plot:
         every = slice(None, None, 1 + len(axis["tickvals"]) // 4)
         shown = {key: axis[key][every] for key in ("tickvals", "ticktext")}
         grid.x_axis(0, column, **axis | shown)
-        grid.y_axis(0, column, rangemode="tozero", title="% of values" if column == 0 else None)
+        grid.y_axis(0, column, rangemode="tozero")
         if level > 0.0:
             grid.mark(0, column, level)
+    grid.y_title(0, 0, "% of values")
     grid.layout["hovermode"] = "closest"
     return Plot(
         "histogram",

@@ -16,7 +16,7 @@ from retarget.types import FloatArray
 # Okabe and Ito 2008 without yellow and sky blue, which white swallows; dashes tell them apart too
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
-_TOP, _BOTTOM, _LEFT, _RIGHT = 46, 40, 62, 8  # margins [px]
+_TOP, _BOTTOM, _LEFT, _RIGHT = 46, 40, 80, 8  # margins [px]
 
 Figure = dict[str, Any]
 
@@ -99,13 +99,18 @@ class Grid:
         """Settings of a panel's vertical axis, as plotly names them."""
         self.layout[f"yaxis{self._place(row, column)}"] |= settings
 
-    def same_y(self, row: int, **settings: Any) -> None:
+    def same_y(self, row: int, title: str, **settings: Any) -> None:
         """One vertical axis for a row: equal settings, moved together, labelled at the left."""
+        first = f"y{self._place(row, 0)}"
         for column in range(self._columns):
             self.y_axis(row, column, **settings)
             if column:
-                first = f"y{self._place(row, 0)}"
-                self.y_axis(row, column, matches=first, showticklabels=False, title=None)
+                self.y_axis(row, column, matches=first, showticklabels=False)
+        self.y_title(row, 0, title)
+
+    def y_title(self, row: int, column: int, text: str) -> None:
+        """Words beside a panel's vertical axis."""
+        self.y_axis(row, column, title={"text": text, "standoff": 4})
 
     def title(self, row: int, column: int, text: str) -> None:
         """Words above a panel."""

@@ -91,7 +91,7 @@ def _bars(status: Status, found: list[tuple[int, int, str]]) -> dict[str, Any]:
         "textangle": 0, "textfont": {"color": "#000"},
         "marker": {
             "color": STATUS_COLOURS[status], "line": {"width": 0},
-            "pattern": {"shape": _PATTERNS.get(status, ""), "size": 7, "solidity": 0.12,
+            "pattern": {"shape": _PATTERNS.get(status, ""), "size": 7, "solidity": 0.1,
                         "fillmode": "overlay", "fgcolor": "#000"},
         },
         "customdata": [f"{f}" if n == 1 else f"{f} to {f + n - 1}" for f, n, _ in found],
@@ -112,8 +112,8 @@ def motion(trip: RoundTrip, replay: Replay, robot: Robot) -> Plot:
             for row, order in enumerate((1, 3)):
                 shown[row].append(_peaks(q, order, replay.rate))
                 grid.line(row, h, shown[row][-1], name, style, unit=f" rad/s{'³' if row else ''}")
-    grid.same_y(0, title="velocity, rad/s", range=from_zero(shown[0]))
-    grid.same_y(1, title="jerk, rad/s³", range=from_zero(shown[1]), tickformat="~s")
+    grid.same_y(0, "velocity, rad/s", range=from_zero(shown[0]))
+    grid.same_y(1, "jerk, rad/s³", range=from_zero(shown[1]), tickformat="~s")
     told = (
         f"{side}: peak {found.peak_velocity_rad_s.value:.3g} rad/s returned, "
         f"{found.recorded_peak_velocity_rad_s.value:.3g} recorded"
