@@ -113,8 +113,8 @@ def _commands(rig: Rig, looks: dict[str, surfaces.Surface]) -> Iterator[dict[str
     yield from (commands.hide("/Grid"), commands.hide("/Axes"))
     yield commands.segments("/floor", _grid(), "#9a9fa6")
     for link, look in looks.items():
+        # a link's two copies stand side by side, so that compression sees that they are equal
         yield commands.surface(f"/robot/recorded/{link}", look)
-    for link, look in looks.items():
         # set back a little, so that it shows only where the two robots differ
         yield commands.surface(
             f"/robot/returned/{link}",
@@ -194,7 +194,7 @@ def _presets(robot: Robot, rig: Rig, looks: dict[str, surfaces.Surface]) -> Iter
     far = 0.5 * size / np.tan(np.radians(fov / 2))
     direction = np.array([0.83, 0.5, 0.25])
     eye = centre + far * direction / np.linalg.norm(direction)
-    yield CameraPreset("whole", "Whole robot", _point(eye), _point(centre), fov_deg=fov)
+    yield CameraPreset("whole", "Whole robot", _point(eye), _point(centre), fov_deg=fov, near=0.1)
     for side, y in zip(SIDES, (1.0, -1.0), strict=True):
         yield CameraPreset(
             side,
@@ -203,6 +203,7 @@ def _presets(robot: Robot, rig: Rig, looks: dict[str, surfaces.Surface]) -> Iter
             target=(0.09, 0.0, -0.01),
             fov_deg=fov,
             follow=f"/wrists/{side}/recorded",
+            near=0.05,
         )
     if MAIN_CAMERA in robot.cameras:
         camera = robot.cameras[MAIN_CAMERA]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +13,9 @@ from retarget.errors import ModelError
 from retarget.geometry import transform_points
 from retarget.types import FloatArray, IntArray
 
-SEGMENTS = 24  # of a circle of 5 cm or more; smaller ones get fewer
-# triangles of a mesh file, by the length of its diagonal [m]: a robot of 55 links stays below 5 MB
-FEWEST, PER_METRE = 500, 4500.0
+SEGMENTS = 28  # of a circle of 5 cm or more; smaller ones get fewer
+# triangles kept of a mesh file: so many, by its diagonal [m], and a share of what it has
+FEWEST, PER_METRE, SHARE = 700, 3500.0, 0.12
 FINE = 1000.0  # size at which a mesh is thinned
 CREASE = np.radians(35.0)  # edges sharper than this stay sharp
 
@@ -111,7 +112,7 @@ def sphere(radius: float) -> Triangles:
 
 
 def _segments(radius: float) -> int:
-    return int(np.clip(2 * round(SEGMENTS / 2 * (radius / 0.05) ** 0.5), 10, SEGMENTS))
+    return int(np.clip(2 * round(SEGMENTS / 2 * (radius / 0.05) ** 0.5), 14, SEGMENTS))
 
 
 def read_mesh(path: Path, scale: float = 1.0) -> Triangles:
@@ -139,12 +140,22 @@ def read_mesh(path: Path, scale: float = 1.0) -> Triangles:
         raise ModelError(path, "holds no triangle")
     if mesh.units is not None:  # a COLLADA file's own; its up axis is not applied, as in ROS
         mesh.convert_units("meters")
-    budget = int(FEWEST + PER_METRE * scale * mesh.scale)
-    if len(mesh.faces) > budget:
-        # the thinning compares errors with bounds that do not know the mesh's size
-        size = mesh.scale / FINE
-        mesh.apply_scale(1.0 / size)
-        mesh = mesh.simplify_quadric_decimation(face_count=budget)
-        mesh.apply_scale(size)
-    smooth = trimesh.graph.smooth_shade(mesh, angle=CREASE, facet_minarea=None)
+    wanted = max(FEWEST + PER_METRE * scale * float(mesh.scale), SHARE * len(mesh.faces))
+    smooth = trimesh.graph.smooth_shade(_thinned(mesh, wanted), angle=CREASE, facet_minarea=None)
     return np.asarray(smooth.vertices), np.asarray(smooth.faces, dtype=np.int64)
+
+
+def _thinned(mesh: Any, wanted: float) -> Any:
+    """The mesh with about `wanted` faces, or with twice as many where those would spoil it."""
+    # collapses are ordered by error against bounds that do not know the mesh's size
+    size = float(mesh.scale) / FINE
+    while len(mesh.faces) > wanted:
+        large = mesh.copy()
+        large.apply_scale(1.0 / size)
+        thin = large.simplify_quadric_decimation(face_count=int(wanted))
+        if len(thin.faces) < 1.02 * wanted:
+            thin.apply_scale(size)
+            return thin
+        # it ran out of collapses that keep the shape, and went on with others
+        wanted *= 2.0
+    return mesh
