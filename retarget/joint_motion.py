@@ -13,6 +13,7 @@ from retarget.types import FloatArray
 
 # Velocity and acceleration are used up to this share: what rounding adds stays within the limits.
 _SHARE = 1.0 - 1e-9
+_ENDLESS = 1e6  # [rad]
 
 
 class JointMotion:
@@ -47,7 +48,9 @@ class JointMotion:
         if not (np.isfinite(rate) and rate > 0.0):
             raise InputError(f"rate must be a positive number of steps a second, got {rate}")
         self.limits, self.rate = limits, float(rate)
-        self._lower, self._upper = limits.lower, limits.upper
+        # a joint without ends ends where nobody turns it to
+        self._lower = np.maximum(limits.lower, -_ENDLESS)
+        self._upper = np.minimum(limits.upper, _ENDLESS)
         self._most = _SHARE * limits.velocity / rate
         # a change of 2 V is all that can ever be asked for; it keeps the formulas finite
         self._change = np.minimum(_SHARE * limits.acceleration / rate**2, 2.0 * self._most)

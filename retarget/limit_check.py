@@ -9,8 +9,9 @@ from retarget.errors import InputError
 from retarget.joint_limits import JointLimits
 from retarget.types import FloatArray
 
-# what the rounding of positions in radians makes of them and their differences
+# what the rounding of positions of a few radians makes of them and of their differences
 _POSITION = 1e-12  # [rad]
+_DIFFERENCE = 4e-15  # [rad]
 _RELATIVE = 1e-9
 
 
@@ -60,10 +61,11 @@ class LimitCheck:
         whole = np.concatenate([self._before, rows])
         self._before = whole[-2:].copy()
         steps = np.diff(whole, axis=0)
-        speed = np.abs(steps[1:]) * (self._rate / limits.velocity)
-        push = np.abs(np.diff(steps, axis=0)) * (self._rate**2 / limits.acceleration)
-        self.velocity += int((speed > 1.0 + _RELATIVE).sum())
-        self.acceleration += int((push > 1.0 + _RELATIVE).sum())
+        most, push_most = limits.velocity / self._rate, limits.acceleration / self._rate**2
+        way, change = np.abs(steps[1:]), np.abs(np.diff(steps, axis=0))
+        self.velocity += int((way > most * (1.0 + _RELATIVE) + _DIFFERENCE).sum())
+        self.acceleration += int((change > push_most * (1.0 + _RELATIVE) + _DIFFERENCE).sum())
+        speed, push = way / most, change / push_most
         self.velocity_share = max(self.velocity_share, _largest(speed))
         self.acceleration_share = max(self.acceleration_share, _largest(push))
 
