@@ -308,6 +308,47 @@ def test_long_runs_forget_nothing_they_need_and_keep_nothing_else() -> None:
             assert found.age[0] == t - max(alive)
 
 
+@given(SEEDS, st.integers(1, 6), st.sampled_from([0.02, 0.15, 0.5]))
+def test_any_mix_of_faults_equals_the_plain_model(seed: int, horizon: int, faults: float) -> None:
+    """Chunks late, missing, repeated, short, with missing hands, between whole stretches."""
+    rng = np.random.default_rng(seed)
+    ensembler, model = ChunkEnsembler(horizon), {}
+    for t in range(12 * horizon):
+        steps = [t] * (rng.random() > faults)  # the chunk of this step, unless it is dropped
+        steps += [t - int(rng.integers(0, horizon))] * (rng.random() < faults)  # late or again
+        for s in steps:
+            rows = int(rng.integers(1, horizon + 1)) if rng.random() < faults else horizon
+            one = chunk(int(rng.integers(2**31)), rows)
+            if rng.random() < faults:
+                translation = one.translation.copy()
+                translation[rng.integers(rows), rng.integers(2)] = np.nan
+                one = action(translation, one.pca, one.rotation)
+            if not ensembler.push(one, s).useless:
+                model[s] = one
+        found = ensembler.at(t)
+        for hand in range(2):
+            speaking = [
+                (s, one[t - s])
+                for s, one in sorted(model.items(), reverse=True)
+                if 0 <= t - s < len(one) and one.status[t - s, hand] == 0
+            ]
+            assert found.chunks[hand] == len(speaking)
+            assert found.status[hand] == (0 if speaking else MISSING)
+            if not speaking:
+                assert found.age[hand] == -1
+                continue
+            assert found.age[hand] == t - speaking[0][0]
+            for name, decay in (("translation", 0.2), ("pca", 0.8)):
+                weights = np.exp(-decay * np.arange(len(speaking)))
+                values = np.stack([getattr(one, name)[hand] for _, one in speaking])
+                want = weights @ values / weights.sum()
+                np.testing.assert_allclose(getattr(found, name)[hand], want, atol=1e-12)
+            mean = Rotation.from_matrix(np.stack([one.rotation[hand] for _, one in speaking])).mean(
+                np.exp(-0.2 * np.arange(len(speaking)))
+            )
+            np.testing.assert_allclose(found.rotation[hand], mean.as_matrix(), atol=1e-9)
+
+
 def test_reset_forgets() -> None:
     ensembler = ChunkEnsembler(5)
     ensembler.push(chunk(0, 5), 100)
