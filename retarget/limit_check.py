@@ -11,7 +11,7 @@ from retarget.types import FloatArray
 
 # what the rounding of positions of a few radians makes of them and of their differences
 _POSITION = 1e-12  # [rad]
-_DIFFERENCE = 4e-15  # [rad]
+_DIFFERENCE = 1e-14  # [rad]
 _RELATIVE = 1e-9
 
 
