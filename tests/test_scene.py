@@ -314,6 +314,12 @@ def test_long_demonstrations_are_thinned_and_say_so(scene: Scene, trip: RoundTri
         record(scene, trip, max_frames=0)
 
 
+def test_a_round_trip_of_other_hands_is_refused(scene: Scene, trip: RoundTrip) -> None:
+    other = replace(trip, human=replace(trip.human, hand="0" * 16))
+    with pytest.raises(InputError, match="another robot or hands"):
+        record(scene, other)
+
+
 # --- colours ------------------------------------------------------------------------------------
 
 

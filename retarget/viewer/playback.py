@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retarget.errors import InputError
+from retarget.hand_model import hands_hash
 from retarget.retargeter import RoundTrip
 from retarget.types import BoolArray, FloatArray, Status
 from retarget.viewer.scene import Playback, Scene
@@ -28,10 +29,13 @@ def record(
 
     Raises:
         InputError: `max_frames` is not positive, there is no frame, or the trip is of another
-            robot.
+            robot or other hands.
     """
     if max_frames < 1:
         raise InputError(f"max_frames must be at least 1, got {max_frames}", value=max_frames)
+    robot, hands = scene.rig.robot, scene.rig.hands
+    if trip.robot.names != robot.joint_names or trip.human.hand != hands_hash(hands):
+        raise InputError(f"the round trip is of another robot or hands than the scene's {robot!r}")
     demo = trip.demo
     if demo.frames == 0:
         raise InputError("a playback needs at least one frame")
