@@ -10,7 +10,7 @@ from retarget.toml_table import Table
 from retarget.types import SIDES, Calibration
 
 _HEAD = """\
-# Similarity from each robot hand to the human hand named by `hand`, found by MANOFitter.calibrate:
+# Similarity from each robot hand to the human hand named by `hand`, found by `retarget calibrate`:
 # p_human = R (A^T p_robot) / scale + translation + J0, R = exp(rotation) [rad], translation [m].
 """
 

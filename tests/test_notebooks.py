@@ -26,6 +26,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[s
     monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "1")  # not a kernel of another environment
     monkeypatch.setenv("JUPYTER_NO_CONFIG", "1")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     # temporary folders of notebooks go where those of tests are cleaned up
     monkeypatch.setenv("TMPDIR", str(tmp_path))
