@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -26,6 +24,7 @@ from retarget.hdf5_attributes import (
     text,
     versions,
 )
+from retarget.open_file import OpenFile, check_hand
 from retarget.types import FloatArray
 
 FORMAT = "retarget-actions"
@@ -111,7 +110,7 @@ class ActionWriter(GrowingFile):
         attrs["versions"] = json.dumps(info.versions, sort_keys=True)
 
 
-class ActionReader:
+class ActionReader(OpenFile):
     """An action file open for reading; use it as a context manager.
 
     Args:
@@ -132,39 +131,18 @@ class ActionReader:
 
     def __init__(self, path: str | Path, *, hand: str | None = None) -> None:
         self.path = Path(path)
-        self._stack = ExitStack()
-        with ExitStack() as stack:
-            self._file = stack.enter_context(open_hdf5(self.path))
+        self._file = open_hdf5(self.path)
+        try:
             with damage_told(self.path):
                 self.info = _read_info(self._file)
                 self._data = self._dataset()
-            if hand is not None and self.info.hand != hand:
-                raise FileError(
-                    self.path,
-                    f"its coefficients are of hand model {self.info.hand}, expected {hand}; "
-                    "the same numbers would be another pose",
-                    key="hand",
-                    value=self.info.hand,
-                )
-            self._stack = stack.pop_all()
+            check_hand(self.path, self.info.hand, hand)
+        except BaseException:
+            self.close()
+            raise
         self.frames = len(self._data)
         self.chunked = self._data.ndim == 3
         self.horizon = int(self._data.shape[1]) if self.chunked else 1
-
-    def __enter__(self) -> ActionReader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file; closing twice does nothing."""
-        self._stack.close()
 
     def read(self, start: int = 0, stop: int | None = None) -> Action:
         """Steps (T,) or chunks (N, L) ``start`` to ``stop`` (excluded; the end where None).

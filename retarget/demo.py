@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from retarget.demo_layout import (
 from retarget.demo_writer import DemoWriter, save_demo
 from retarget.errors import DemoError, InputError
 from retarget.hdf5 import damage_told, open_hdf5, read_rows
+from retarget.open_file import OpenFile
 from retarget.resources import resource
 from retarget.robot_spec import read_robot_spec
 from retarget.types import FINGERS, SIDES, BoolArray, Demo, FloatArray
@@ -35,7 +36,7 @@ __all__ = ["DemoReader", "DemoWriter", "load_demo", "save_demo"]
 _DEFAULT_ROBOT = "h1_inspire"  # whose rates count where no robot is given
 
 
-class DemoReader:
+class DemoReader(OpenFile):
     """A demonstration file open for reading, in memory that does not grow with its length.
 
     Use it as a context manager. The structure is checked on opening, the values of each block when
@@ -82,23 +83,8 @@ class DemoReader:
             self.frames = self.layout.frames
             self.rate = _rate(self.path, self.attrs, rate, robot)
         except BaseException:
-            self._file.close()
+            self.close()
             raise
-
-    def __enter__(self) -> DemoReader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file; closing twice does nothing."""
-        self._file.close()
 
     def read(self, start: int = 0, stop: int | None = None) -> Demo:
         """Frames ``start`` to ``stop`` (excluded; the end where None).

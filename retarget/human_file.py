@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
@@ -13,6 +11,7 @@ from retarget.errors import FileError, InputError
 from retarget.hdf5 import damage_told, first_frame, open_hdf5, read_rows, require_dataset
 from retarget.human_info import HANDS, HumanFileInfo, human_info, read_info
 from retarget.human_writer import HumanWriter, write_human
+from retarget.open_file import OpenFile, check_hand
 from retarget.types import FINGERS, SIDES, BoolArray, FloatArray, HumanMotion, IntArray, Status
 
 __all__ = [
@@ -30,7 +29,7 @@ _FARTHEST = 20.0  # [m] from the origin
 _RIGID = 1e-3  # what a rotation read from a file may lack to be orthonormal
 
 
-class HumanReader:
+class HumanReader(OpenFile):
     """A human motion file open for reading, in memory that does not grow with its length.
 
     Only ``pca`` and ``T_world_wrist`` must be there, so that a policy's output can be written with
@@ -56,36 +55,15 @@ class HumanReader:
 
     def __init__(self, path: str | Path, *, hand: str | None = None) -> None:
         self.path = Path(path)
-        self._stack = ExitStack()
-        with ExitStack() as stack:
-            self._file = stack.enter_context(open_hdf5(self.path))
+        self._file = open_hdf5(self.path)
+        try:
             with damage_told(self.path):
                 self.info = read_info(self._file)
                 self.frames = self._check_structure()
-            if hand is not None and self.info.hand != hand:
-                raise FileError(
-                    self.path,
-                    f"its coefficients are of hand model {self.info.hand}, expected {hand}; "
-                    "the same numbers would be another pose",
-                    key="hand",
-                    value=self.info.hand,
-                )
-            self._stack = stack.pop_all()
-
-    def __enter__(self) -> HumanReader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file; closing twice does nothing."""
-        self._stack.close()
+            check_hand(self.path, self.info.hand, hand)
+        except BaseException:
+            self.close()
+            raise
 
     def read(self, start: int = 0, stop: int | None = None) -> HumanMotion:
         """Frames ``start`` to ``stop`` (excluded; the end where None).
