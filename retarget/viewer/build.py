@@ -196,13 +196,16 @@ def _presets(robot: Robot, rig: Rig, looks: dict[str, surfaces.Surface]) -> Iter
     eye = centre + far * direction / np.linalg.norm(direction)
     yield CameraPreset("whole", "Whole robot", _point(eye), _point(centre), fov_deg=fov, near=0.1)
     for side, y in zip(SIDES, (1.0, -1.0), strict=True):
+        # the link is there where a hand's record is missing
+        link = robot.side(side).wrist_frame
+        wrist = f"/robot/recorded/{link}" if link in looks else f"/wrists/{side}/recorded"
         yield CameraPreset(
             side,
             f"{side.capitalize()} hand",
             position=(0.46, 0.22 * y, 0.26),
             target=(0.09, 0.0, -0.01),
             fov_deg=fov,
-            follow=f"/wrists/{side}/recorded",
+            follow=wrist,
             near=0.05,
         )
     if MAIN_CAMERA in robot.cameras:

@@ -105,6 +105,7 @@ class Stage {
     this.anchor = new THREE.Vector3(); // what the camera has been moved by
     this.preset = preset;
     camera.up.copy(upright(preset.up));
+    camera.near = preset.near; // the head's camera sits inside the head
     camera.position.copy(upright(preset.position));
     controls.target.copy(upright(preset.target));
     this.follow();
