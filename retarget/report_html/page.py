@@ -57,9 +57,9 @@ def document(
         folder: what names in the summary are relative to, or "".
         view_head: what the 3D playback needs in the head, "" where there is none.
     """
-    several = len(sections) + len(refused) != 1
+    several = len(sections) != 1 or bool(refused)
     names = [words.shown_name(section.replay.path, folder) for section in sections]
-    title = "Replay report" if several or not names else f"Replay of {names[0]}"
+    title = "Replay report" if several else f"Replay of {names[0]}"
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',

@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     from retarget.replay import Replay
     from retarget.retargeter import Retargeter, RoundTrip
     from retarget.verdict import Tolerances
+    from retarget.viewer.page import Fragment
+    from retarget.viewer.scene import Scene
 
-PLOTS = 6_000_000  # characters of plots in a document
+ROOM = 9_000_000  # characters of plots and playback in a document, beside 6 million of scripts
+PLOTS = 4_500_000  # of them, of plots of several demonstrations
 VIEWS = 4  # 3D playbacks in a document
-VIEW_ROOM = 7_500_000  # characters of all of them; of several, those beyond are left out
 ROWS = 600  # frames of all of them together; longer demonstrations are thinned
+FEWEST = 20  # frames of a playback that is thinned to fit
 
 
 class HtmlReport:
@@ -149,26 +152,40 @@ class HtmlReport:
     def _views(self, replays: Sequence[Replay]) -> tuple[str, dict[int, str]]:
         """Head and, by replay, body of 3D playbacks that begin with the worst frame."""
         from retarget.viewer.build import scene_of
-        from retarget.viewer.page import player_fragment
-        from retarget.viewer.playback import error_range, record
+        from retarget.viewer.playback import error_range
 
         if not replays:
             return "", {}
         scene = scene_of(self._retargeter.fitter)
-        head, room = "", VIEW_ROOM
+        head, room = "", ROOM - sum(len(plots) for plots in self._plots.values())
         views: dict[int, str] = {}
         for rank, replay in enumerate(replays):
-            trip = self._trips[id(replay)]
+            trip, worst = self._trips[id(replay)], worst_frame(replay, self._tolerances)
             scaled = replace(scene, error_max_m=error_range(trip))
-            playback = record(scaled, trip, max_frames=ROWS // len(replays))
-            worst = worst_frame(replay, self._tolerances)
-            first = int(np.argmin(np.abs(playback.frames - worst)))
-            fragment = player_fragment(scaled, playback, name=f"player-{rank}", frame=first)
+            fragment = _fitting(
+                scaled, trip, f"player-{rank}", worst, ROWS // len(replays), max(0, room)
+            )
             room -= len(fragment.body)
             if room < 0 and rank:
                 break
             head, views[id(replay)] = fragment.head, fragment.body
         return head, views
+
+
+def _fitting(
+    scene: Scene, trip: RoundTrip, name: str, worst: int, rows: int, room: int
+) -> Fragment:
+    """A player that begins with the worst frame, thinned until it fits or is as thin as it gets."""
+    from retarget.viewer.page import player_fragment
+    from retarget.viewer.playback import record
+
+    while True:
+        playback = record(scene, trip, max_frames=rows)
+        first = int(np.argmin(np.abs(playback.frames - worst)))
+        fragment = player_fragment(scene, playback, name=name, frame=first)
+        if len(fragment.body) <= room or rows <= FEWEST:
+            return fragment
+        rows = max(FEWEST, int(0.9 * len(playback.frames) * room / len(fragment.body)))
 
 
 def worst_frame(replay: Replay, tolerances: Tolerances) -> int:
