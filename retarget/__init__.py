@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from retarget.retargeter import Retargeter
     from retarget.robot import Robot
     from retarget.types import Demo, HumanMotion, RobotMotion, Status
+    from retarget.viewer.live import Viewer
 
 __version__ = "0.1.0"
 
@@ -43,6 +44,7 @@ _HOME = {
     "Robot": "robot",
     "RobotMotion": "types",
     "Status": "types",
+    "Viewer": "viewer.live",
     "build_info": "native",
     "load_demo": "demo",
     "read_actions": "action_file",
@@ -66,6 +68,7 @@ __all__ = [
     "Robot",
     "RobotMotion",
     "Status",
+    "Viewer",
     "build_info",
     "load_demo",
     "read_actions",

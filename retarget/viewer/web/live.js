@@ -1,6 +1,6 @@
 // Live frames: one in flight at a time, the next is asked for when this one has been drawn.
 
-const RETRY = 1000; // ms between attempts to reach a viewer that has gone
+const RETRY = 2000; // ms between attempts to reach a viewer that has gone
 
 function connect(player, shown) {
   const { live } = player;

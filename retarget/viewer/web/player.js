@@ -147,8 +147,9 @@ class Player {
     this.frame = r;
     const { rate, stride, frames, vertex_scale: scale, vertex_offset: offset } = this.playback;
     this.stage.apply(this.arrays, r, scale, offset);
-    this.overlay.showFrame(this.arrays, r,
-      `frame ${frames[r]} of ${frames[0]}–${frames[frames.length - 1]} · ${(frames[r] / (rate * stride)).toFixed(2)} s`);
+    const range = frames.length > 1 ? ` of ${frames[0]}–${frames[frames.length - 1]}` : "";
+    const seconds = frames[r] / (rate * stride);
+    this.overlay.showFrame(this.arrays, r, `frame ${frames[r]}${range} · ${seconds.toFixed(2)} s`);
     this.tell();
   }
 

@@ -1,0 +1,133 @@
+"""A demonstration file as a page or a still picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
+
+from retarget.demo import DemoReader
+from retarget.errors import InputError
+from retarget.replay import Progress, checked, no_progress
+from retarget.viewer.browser import find_browser, save_picture
+from retarget.viewer.build import scene_of
+from retarget.viewer.page import playback_page
+from retarget.viewer.playback import error_range, record
+from retarget.viewer.server import PageServer
+
+if TYPE_CHECKING:
+    from retarget.retargeter import Retargeter, RoundTrip
+    from retarget.viewer.scene import Scene
+
+MAX_FRAMES = 1000  # in a page, so that it stays small
+
+
+@dataclass(frozen=True)
+class DemoView:
+    """A demonstration's round trip, ready to be shown.
+
+    Attributes:
+        path: the demonstration.
+        scene: of its robot and hands, colours scaled to its errors.
+        trip: its round trip.
+    """
+
+    path: Path
+    scene: Scene
+    trip: RoundTrip
+
+    def page(self, *, stride: int | None = None) -> str:
+        """A self-contained page that plays it.
+
+        Args:
+            stride: take every so many frames; by default as many as make at most `MAX_FRAMES`.
+
+        Raises:
+            InputError: the stride is not positive.
+            ModelError: meshcat's viewer is not installed.
+        """
+        if stride is not None and stride < 1:
+            raise InputError(f"stride must be at least 1, got {stride}", value=stride)
+        rows = None if stride is None else slice(None, None, stride)
+        playback = record(self.scene, self.trip, max_frames=MAX_FRAMES, rows=rows)
+        return playback_page(self.scene, playback, title=self.path.name)
+
+    def save_picture(
+        self,
+        path: str | Path,
+        *,
+        frame: int = 0,
+        camera: str = "whole",
+        width: int = 1280,
+        height: int = 800,
+        theme: str = "light",
+        hide: tuple[str, ...] = (),
+    ) -> None:
+        """Write a PNG of one frame, with its statuses and the scale of errors.
+
+        Args:
+            path: the file to write.
+            frame: the demonstration's frame.
+            camera: name of a preset of the scene.
+            width: of the picture [px].
+            height: of the picture [px].
+            theme: ``"light"`` or ``"dark"``.
+            hide: layers to leave out, by the end of their path.
+
+        Raises:
+            InputError: there is no such frame, camera, theme or layer, or a side is out of range.
+            RetargetError: there is no browser, or it did not draw the page.
+            FileError: the file cannot be written.
+        """
+        frames = self.trip.demo.frames
+        if not 0 <= frame < frames:
+            raise InputError(f"frame must be 0 to {frames - 1}, got {frame}", value=frame)
+        layers = [layer.path.strip("/").replace("/", "-") for layer in self.scene.layers]
+        layers = [layer.removeprefix("robot-") for layer in layers]
+        _one_of("camera", camera, [preset.name for preset in self.scene.presets])
+        _one_of("theme", theme, ["light", "dark"])
+        for layer in hide:
+            _one_of("layer", layer, layers)
+        find_browser()  # before any work
+        playback = record(self.scene, self.trip, rows=slice(frame, frame + 1))
+        asked = {"camera": camera, "theme": theme, "ui": "still", "hide": ",".join(hide)}
+        server = PageServer(playback_page(self.scene, playback, title=self.path.name))
+        try:
+            url = f"{server.url}#{urlencode(asked, quote_via=quote)}"
+            save_picture(url, path, width=width, height=height)
+        finally:
+            server.close()
+
+
+def view_demo(
+    path: str | Path,
+    retargeter: Retargeter,
+    *,
+    rate: float | None = None,
+    strict: bool = True,
+    progress: Progress = no_progress,
+) -> DemoView:
+    """Read a demonstration, check it, carry it there and back, and set its scene.
+
+    Args:
+        path: the demonstration.
+        retargeter: carries it over.
+        rate: frames per second [Hz], where the file's own knowledge is to be overruled.
+        strict: refuse a file that disagrees with its own joints.
+        progress: called after every block.
+
+    Raises:
+        DemoError: the file cannot be read, is unsound, or disagrees with its own joints.
+        ModelError: the robot cannot be drawn.
+    """
+    with DemoReader(path, robot=retargeter.robot, rate=rate) as reader:
+        checked(reader, retargeter.robot, strict=strict, progress=progress)
+        trip = retargeter.round_trip(reader.read())
+    scene = scene_of(retargeter.fitter, error_max_m=error_range(trip))
+    return DemoView(Path(path), scene, trip)
+
+
+def _one_of(what: str, value: str, known: list[str]) -> None:
+    if value not in known:
+        raise InputError(f"{what} must be one of {', '.join(known)}, got {value!r}", value=value)
