@@ -13,7 +13,7 @@ from retarget.viewer import surfaces
 from retarget.viewer.surfaces import Surface
 from retarget.viewer.urdf_shapes import VisualShape, find_mesh, read_shapes
 
-DARKEST = 0.32  # of the brightest channel; shading cannot be seen on darker paint
+DARKEST = 0.42  # of the brightest channel; shading cannot be seen on darker paint
 
 
 def robot_surfaces(robot: Robot) -> tuple[dict[str, Surface], list[str]]:
