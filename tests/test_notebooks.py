@@ -171,6 +171,8 @@ def test_03_from_policy_to_robot(run: Callable[..., dict[str, Any]]) -> None:
         velocity="np.max(np.abs(velocity) / limits.velocity)",
         acceleration="np.max(np.abs(acceleration) / limits.acceleration)",
         moved="np.ptp(path, axis=0).max()",
+        verdict="done.stdout",
+        code="done.returncode",
     )
     assert found["pictures"] == 2
     assert found["places"] == [[0, 6], [6, 36], [36, 48]]  # as the table has it
@@ -191,6 +193,8 @@ def test_03_from_policy_to_robot(run: Callable[..., dict[str, Any]]) -> None:
     assert found["lag"] < 1e-3
     assert max(found["velocity"], found["acceleration"]) < 1.0 + 1e-9
     assert found["moved"] > 0.5
+    assert found["code"] == 0
+    assert "chunks lost" in found["verdict"]
 
 
 def test_04_your_own_robot(run: Callable[..., dict[str, Any]]) -> None:
