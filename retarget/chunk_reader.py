@@ -16,7 +16,7 @@ from retarget.errors import InputError
 from retarget.types import SIDES, FloatArray, IntArray, Status
 
 # squared lengths of rot6d columns, and squared sine between them, that need no second look
-_SQUARE_LEAST, _SINE2_LEAST = 1e-4, 1e-6
+_SQUARE_LEAST, _SQUARE_MOST, _SINE2_LEAST = 1e-4, 1e4, 1e-6
 _RIGID = 1e-6
 _HANDS = len(SIDES)
 _XYZXY = (0, 1, 2, 0, 1)  # with the first two repeated, neighbours are slices
@@ -91,7 +91,7 @@ def _usual(vector: FloatArray) -> Action | None:
     columns = vector.take(places)  # [x y z x y, column, row, hand]
     xyz = columns[:3]
     squares = np.add.reduce(xyz * xyz)
-    if not squares.min() > _SQUARE_LEAST:
+    if not (squares.min() > _SQUARE_LEAST and squares.max() < _SQUARE_MOST):
         return None
     columns /= np.sqrt(squares)
     x, y = columns[:, 0], columns[:, 1]

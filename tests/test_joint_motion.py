@@ -57,7 +57,7 @@ def mischief(rng: np.random.Generator, limits: JointLimits, steps: int) -> np.nd
     return targets
 
 
-@given(SEEDS, st.sampled_from([5.0, 30.0, 1000.0]))
+@given(SEEDS, st.sampled_from([5.0, 30.0, 200.0]))
 def test_limits_hold_whatever_the_target_does(seed: int, rate: float) -> None:
     rng = np.random.default_rng(seed)
     limits = random_limits(rng)
