@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from retarget.robot import Robot
 
 _SAME = 1e-4  # poses this near to each other are looked at once [rad]
-_ROUNDING = 1e-9  # [m]
+_NOISE = 1e-6  # of distances that are searched for, not computed [m]
 
 
 class CollisionGuard:
@@ -44,7 +44,7 @@ class CollisionGuard:
 
     def reset(self) -> None:
         """Know nothing of earlier steps."""
-        self._last = -np.inf
+        self._least = np.nan
 
     def step(
         self, motion: JointMotion, proposal: FloatArray, qpos: FloatArray
@@ -60,29 +60,33 @@ class CollisionGuard:
             The joints to take (k,), the nearest links on the way to rest, and the sides that brake.
         """
         blocked = [False] * len(SIDES)
+        if np.isnan(self._least):
+            self._driven.expand(motion.q, qpos)
+            self._least = self._collision.nearest(qpos).distance
         near = self._on_the_way(motion, proposal, qpos)
         if self._passes(near):
-            return self._accept(proposal, near, blocked)
+            return proposal, near, (False, False)
         braked = motion.braked()
-        sides = {self._side_of[joint] for joint in near.joints if joint in self._side_of}
-        for k in sides:
-            blocked[k] = True
+        for joint in near.joints:
+            if joint in self._side_of:
+                blocked[self._side_of[joint]] = True
         some = self._mixed(proposal, braked, blocked)
         near = self._on_the_way(motion, some, qpos)
-        if not self._passes(near) and not all(blocked):
-            blocked = [True] * len(SIDES)
-            some = braked
-            near = self._on_the_way(motion, some, qpos)
-        return self._accept(some, near, blocked)
+        if not all(blocked) and self._passes(near):
+            return some, near, (blocked[0], blocked[1])
+        if not all(blocked):
+            near = self._on_the_way(motion, braked, qpos)
+        self._least = near.distance
+        return braked, near, (True, True)
 
     def _passes(self, near: Nearest) -> bool:
-        return near.distance >= min(self._collision.margin, self._last - _ROUNDING)
-
-    def _accept(
-        self, joints: FloatArray, near: Nearest, blocked: list[bool]
-    ) -> tuple[FloatArray, Nearest, tuple[bool, bool]]:
-        self._last = near.distance
-        return joints, near, (blocked[0], blocked[1])
+        """Whether the links keep the margin, or come no nearer than they have been allowed to."""
+        margin = self._collision.margin
+        if near.distance < min(margin, self._least - _NOISE):
+            return False
+        # noise must not add up to a way
+        self._least = near.distance if near.distance >= margin else max(self._least, near.distance)
+        return True
 
     def _mixed(self, proposal: FloatArray, braked: FloatArray, blocked: list[bool]) -> FloatArray:
         mixed = proposal.copy()
