@@ -211,6 +211,8 @@ def test_a_late_chunk_counts_by_its_step() -> None:
     for t in (2, 3, 5):
         same(in_order.at(t), late.at(t))
     assert (late.counts.late, late.counts.skipped, late.counts.chunks) == (1, 1, 3)
+    assert late.push(b, 1)[2:4] == (True, True)  # the newest is still the chunk for step 2
+    assert late.push(a, 3).gap == 0
 
 
 def test_a_repeated_chunk_replaces() -> None:

@@ -183,7 +183,12 @@ def test_unusable_predictions_are_counted() -> None:
     vectors = pack(random_action(0, (5,)))
     vectors[1, 36:42], vectors[2, 4] = 0.0, np.nan
     label = unpack(tensor(pack(random_action(1, (5,)))))
-    assert int(action_loss(unpack(tensor(vectors)), label).left_out) == 2
+    found = action_loss(unpack(tensor(vectors)), label)
+    assert int(found.left_out) == 2
+    usable = np.ones((5, 2))
+    usable[1, 0] = usable[2, 1] = 0
+    a, b = random_action(0, (5,)), random_action(1, (5,))
+    assert float(found.hand) == pytest.approx(plain_loss(a.pca, b.pca, usable, "hand"))
     mask = torch.ones(5, 2)
     mask[1, 0] = 0
     assert int(action_loss(unpack(tensor(vectors)), label, mask).left_out) == 1
