@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from retarget.cli import app
 from retarget.demo import save_demo
+from retarget.errors import ModelError
 from retarget.replay import Replay, replay_file
 from retarget.report_html import report as report_module
 from retarget.report_html.kept import joined
@@ -346,6 +347,21 @@ def test_details_of_many_are_those_of_the_worst(
         assert "tables only" in articles[2][2]
         assert "tables only" in articles[3][2]
         assert len(page.all("caption")) == 1 + 4 * 3
+
+
+def test_what_cannot_be_played_back_is_said(
+    files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any, **options: Any) -> Any:
+        raise ModelError(tmp_path / "arm.stl", "cannot be read as a mesh")
+
+    monkeypatch.setattr("retarget.viewer.build.scene_of", fail)
+    run("replay", files["good"], "--html", tmp_path / "page.html")
+    page = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert "There is no 3D playback" in page.text("p")
+    assert "arm.stl: cannot be read as a mesh" in page.text("p")
+    assert list(page.plots()[0]) == PLOTS
+    assert not page.all("aside")
 
 
 # --- long files -----------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from retarget.commands.console import (
     complain,
     progress_bar,
     stdout,
+    working,
 )
 from retarget.commands.options import (
     AllowMismatchOption,
@@ -166,5 +167,6 @@ def replay(
         write_json(json, replay_json(results, retargeter, tolerances, code))
     if page is not None and html is not None:
         make_folder(html)
-        page.write(html)
+        with working(f"writing {html.name}"):
+            page.write(html)
     raise typer.Exit(code)

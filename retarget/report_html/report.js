@@ -54,7 +54,11 @@
       this.player.ready.then(() => {
         this.ready = true;
         this.seek(this.frame);
-      }, () => (this.player = null));
+      }, () => { // no WebGL, say: the player has said so
+        this.player = null;
+        this.addScrub();
+        this.show(this.frame);
+      });
     }
 
     addScrub() {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retarget.atomic import write_text
+from retarget.errors import RetargetError
 from retarget.report import common_folder, worst_first
 from retarget.report_html import error_plots, motion_plots
 from retarget.report_html.kept import joined
@@ -82,10 +83,18 @@ class HtmlReport:
     def html(self) -> str:
         """The document."""
         ordered = worst_first(self._replays)
-        view_head, views = self._views([r for r in ordered if id(r) in self._trips])
+        view_head = ""
+        views: dict[int, str] = {}
+        try:
+            view_head, views = self._views([r for r in ordered if id(r) in self._trips])
+            without_view = (
+                "To keep the file small it is not played back in 3D; replay it by itself."
+            )
+        except RetargetError as error:  # plots and tables are worth having all the same
+            without_view = f"There is no 3D playback: {error}"
         paths = [*(str(replay.path) for replay in self._replays), *(p for p, _ in self._refused)]
         return document(
-            [self._section(replay, views.get(id(replay), "")) for replay in ordered],
+            [self._section(r, views.get(id(r), ""), without_view) for r in ordered],
             self._refused,
             settings(self._retargeter, self._tolerances, self._files),
             folder=common_folder(paths),
@@ -132,7 +141,7 @@ class HtmlReport:
             ),
         ]
 
-    def _section(self, replay: Replay, view: str) -> Section:
+    def _section(self, replay: Replay, view: str, without_view: str) -> Section:
         plots = self._plots.get(id(replay), "")
         notes = []
         if plots and replay.frames > POINTS:
@@ -141,11 +150,9 @@ class HtmlReport:
                 "those of joints a line goes through their smallest and largest."
             )
         if not plots:
-            notes.append("To keep the file small this one has tables only; replay it by itself.")
+            notes.append("To keep the file small it has tables only; replay it by itself.")
         elif not view:
-            notes.append(
-                "To keep the file small this one is not played back in 3D; replay it by itself."
-            )
+            notes.append(without_view)
         frame = worst_frame(replay, self._tolerances)
         return Section(replay, plots, view, frame, tuple(notes))
 
