@@ -74,9 +74,9 @@ def read_chunk(vector: FloatArray, T_a_camera: FloatArray | None = None) -> Acti
         raise InputError(
             f"an action must have shape ({ACTION_SIZE},) or (L, {ACTION_SIZE}), got {vector.shape}"
         )
-    action = _usual(vector)
-    if action is None:
-        with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers of any size may come
+        action = _usual(vector)
+        if action is None:
             action = unpack(vector)
     return action if T_a_camera is None else transform_action(T_a_camera, action)
 

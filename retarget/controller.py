@@ -80,11 +80,8 @@ class Controller:
         self._ensembler = ChunkEnsembler(
             s.horizon, wrist_decay=s.wrist_decay, hand_decay=s.hand_decay
         )
-        self._arms, self._mlp, self._refine = (
-            retargeter.arms,
-            retargeter.hand_mlp,
-            retargeter.refine,
-        )
+        self._arms, self._mlp = retargeter.arms, retargeter.hand_mlp
+        self._refine = retargeter.refine
         self._wrists = WristPoints(robot)
         self._hands = HandCommands(robot) if all(side.command for side in robot.sides) else None
         self._mano_to_wrist = np.stack([side.wrist_to_mano.T for side in robot.sides])
@@ -153,6 +150,7 @@ class Controller:
         measured = measured_joints(qpos, len(self.names))
         motion = self._motion or self._start(measured, qpos)
         missing = self._take(action, now if step is None else step, T_world_camera)
+        self._motion = motion
         wanted = self._ensembler.at(now + 1)
         known = wanted.status.tolist()
         q = motion.q
@@ -249,7 +247,6 @@ class Controller:
         self._rest = np.clip(measured, self.limits.lower, self.limits.upper)
         if self._filter is not None:
             self._filter.reset(slice(None), motion.q)
-        self._motion = motion
         return motion
 
     def _take(

@@ -10,7 +10,7 @@ from retarget.joint_limits import JointLimits
 from retarget.joint_motion import JointMotion
 from retarget.types import FloatArray
 
-_POSTURE_SHARE = 0.1  # of the limits, on the way to the posture after a time-out
+_POSTURE_SHARE = 0.05  # of the limits, on the way to the posture after a time-out
 
 
 class SideControl:
@@ -79,10 +79,11 @@ class SideControl:
         target = self._target
         if self._posture is not None:
             if self._held == self._timeout + 1:
-                goal = target.copy()
-                goal[: len(self._posture)] = self._posture
-                self._approach.begin(motion.q[place], goal, _POSTURE_SHARE)
-                self._target = goal
+                origin, arm = target.copy(), slice(len(self._posture))
+                origin[arm] = motion.q[place][arm]
+                self._target = target.copy()
+                self._target[arm] = self._posture
+                self._approach.begin(origin, self._target, _POSTURE_SHARE)
             target = self._approach.step(self._target)
         self._phase = Phase.TIMED_OUT
         return target, self._phase, Hold(reason, self._held)
