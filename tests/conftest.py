@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,6 +27,27 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("no reference data beside the project")
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium (playwright's `Browser`); skips where there is none, but not in CI."""
+    from retarget.errors import RetargetError
+    from retarget.viewer.browser import FLAGS, find_browser
+
+    try:
+        from playwright.sync_api import sync_playwright
+
+        path = find_browser()
+    except (ImportError, RetargetError) as missing:
+        if os.environ.get("CI"):
+            pytest.fail(f"CI must run the browser tests: {missing}")
+        pytest.skip(str(missing))
+    with sync_playwright() as playwright:
+        flags = [flag for flag in FLAGS if flag != "--headless"]
+        opened = playwright.chromium.launch(executable_path=path, args=[*flags, "--no-sandbox"])
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(autouse=True)

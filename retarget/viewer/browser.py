@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ FLAGS = (
     "--use-gl=angle",  # drawn in software: the same on machines with and without a GPU
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
+    "--disable-dev-shm-usage",  # small in containers
     "--disable-background-networking",
     "--disable-sync",
     "--no-first-run",
@@ -95,10 +97,11 @@ def save_picture(url: str, path: str | Path, *, width: int = 1280, height: int =
     browser = find_browser()
     with replacing(path) as part:
         with _running(browser) as endpoint:
+            taking = asyncio.wait_for(_picture(endpoint, url, width, height), SECONDS)
             try:
-                picture = asyncio.run(
-                    asyncio.wait_for(_picture(endpoint, url, width, height), SECONDS)
-                )
+                # in a thread of its own: notebooks have a loop running in this one
+                with ThreadPoolExecutor(1) as thread:
+                    picture = thread.submit(asyncio.run, taking).result()
             except asyncio.TimeoutError:
                 raise RetargetError(
                     f"{browser} has not drawn the page within {SECONDS:g} s"

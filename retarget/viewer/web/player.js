@@ -93,8 +93,9 @@ class Player {
     this.playing = true;
     this.overlay.showPlaying();
     let [before, place] = [performance.now(), this.frame];
-    const tick = (now) => {
+    const tick = () => {
       if (!this.playing) return;
+      const now = performance.now(); // the time drawing is asked for at may be another, under load
       place = Math.min(place + ((now - before) / 1000) * this.rate * this.speed, this.frames - 1);
       before = now;
       if (Math.floor(place) !== this.frame) this.showRow(Math.floor(place));
