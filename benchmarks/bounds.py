@@ -71,6 +71,8 @@ BOUNDS = (
     Bound("fit_latency", "one hand fit, warm, median", most=80.0, unit=" us"),
     Bound("arm_latency", "one arm solve, warm, median", most=15.0, unit=" us"),
     Bound("mlp_latency", "HandMLP, one frame of both hands, median", most=15.0, unit=" us"),
+    Bound("control_median", "one step of the controller, median", most=150.0, unit=" us"),
+    Bound("control_p999", "one step of the controller, 99.9 %", most=1_000.0, unit=" us"),
     Bound("replay_500", "`retarget replay` of 500 frames, start to exit", most=1.5, unit=" s"),
     Bound("replay_rate", "`retarget replay` of 100,000 frames", 20_000, unit=" frames/s"),
     Bound("replay_memory", "peak memory of 100,000 over 10,000 frames", most=1.05, unit="x"),

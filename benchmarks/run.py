@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import arm, hand, hand_limits, latency, replay, robot_hand, timing
+from benchmarks import arm, control, hand, hand_limits, latency, replay, robot_hand, timing
 from benchmarks.report import Report
 from benchmarks.targets import load_targets
 from retarget import Robot
@@ -47,6 +47,7 @@ def main() -> int:
             "arm": lambda: (
                 arm.to_joints(report, targets, say), arm.scaling(report, targets, say)
             ),
+            "control": lambda: control.steps(report, robot, say),
             "replay": lambda: replay.replays(report, robot, folder, say),
             "memory": lambda: replay.memory(report, folder, say),
             "hand": lambda: (
@@ -72,7 +73,7 @@ def main() -> int:
 
 
 # in this order: what torch's threads could disturb comes before it is loaded
-PARTS = ("replay", "memory", "arm", "latency", "hand", "robot_hand")
+PARTS = ("replay", "memory", "arm", "control", "latency", "hand", "robot_hand")
 
 if __name__ == "__main__":
     sys.exit(main())
