@@ -177,18 +177,21 @@ def _summary_table(
     for path in refused:
         table.add_row(Text(name(path)), Text("BAD INPUT", style="bold red"), *["-"] * 6)
     for replay in replays:
-        sides = replay.sides
-        table.add_row(
-            Text(name(replay.path)),
-            stamp(replay.passed),
-            str(replay.frames),
-            length_text(larger(*(side.fingertip_error_m.mean for side in sides))),
-            length_text(larger(*(side.fingertip_error_m.max for side in sides))),
-            length_text(larger(*(side.wrist_position_error_m.max for side in sides))),
-            _count(sum(len(side.unreachable.frames) for side in sides)),
-            _count(sum(side.label_jumps for side in sides)),
-        )
+        table.add_row(Text(name(replay.path)), stamp(replay.passed), *summary_cells(replay))
     return table
+
+
+def summary_cells(replay: Replay) -> tuple[str | Text, ...]:
+    """One demonstration among many: frames, errors, poses out of reach, label jumps."""
+    sides = replay.sides
+    return (
+        str(replay.frames),
+        length_text(larger(*(side.fingertip_error_m.mean for side in sides))),
+        length_text(larger(*(side.fingertip_error_m.max for side in sides))),
+        length_text(larger(*(side.wrist_position_error_m.max for side in sides))),
+        _count(sum(len(side.unreachable.frames) for side in sides)),
+        _count(sum(side.label_jumps for side in sides)),
+    )
 
 
 def _unreachable(missed: Unreachable) -> str | Text:

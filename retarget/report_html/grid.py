@@ -52,7 +52,8 @@ class Grid:
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
             "font": {"size": 11, "family": "system-ui, sans-serif"},
-            "hovermode": "x",
+            "hovermode": "x unified",
+            "hoverlabel": {"bgcolor": "#fff", "bordercolor": "#777", "font": {"color": "#111"}},
             "hoverdistance": -1,
             "dragmode": "zoom",
             "legend": {
@@ -79,7 +80,12 @@ class Grid:
         y: dict[str, Any] = {"domain": up, "anchor": f"x{k}", "zeroline": False}
         if self._frames:
             x |= {"range": [-0.5, max(self._frames - 0.5, 0.5)], "showticklabels": bottom}
-            x |= {"hoverformat": "d", "tickformat": "d", "nticks": 8}
+            x |= {
+                "hoverformat": "d",
+                "unifiedhovertitle": {"text": "frame %{x}"},
+                "tickformat": "d",
+                "nticks": 8,
+            }
             if k:
                 x["matches"] = "x"
             if bottom:

@@ -9,7 +9,14 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from retarget.report import METRICS, MOTION, larger, self_check_text, worst_frame_text
+from retarget.report import (
+    METRICS,
+    MOTION,
+    larger,
+    self_check_text,
+    summary_cells,
+    worst_frame_text,
+)
 from retarget.types import SIDES
 from retarget.units import length_text
 
@@ -146,16 +153,8 @@ def summary_table(
         for path, message in refused
     ]
     for demo, replay in enumerate(replays):
-        sides = replay.sides
-        cells = (
-            str(replay.frames),
-            length_text(larger(*(side.fingertip_error_m.mean for side in sides))),
-            length_text(larger(*(side.fingertip_error_m.max for side in sides))),
-            length_text(larger(*(side.wrist_position_error_m.max for side in sides))),
-            str(sum(len(side.unreachable.frames) for side in sides)),
-            str(sum(side.label_jumps for side in sides)),
-            str(sum(side.arm_jumps for side in sides)),
-        )
+        jumps = str(sum(side.arm_jumps for side in replay.sides))
+        cells = [*(str(cell) for cell in summary_cells(replay)), jumps]
         lines.append(
             f'<tr data-row="{demo}"><th scope="row"><a href="#demo={demo}">'
             f"{escape(shown_name(replay.path, folder))}</a></th><td>{stamp(replay.passed)}</td>"
