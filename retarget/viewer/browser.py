@@ -8,15 +8,17 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tornado.websocket import WebSocketClientConnection, websocket_connect
+from tornado.websocket import WebSocketClientConnection, WebSocketError, websocket_connect
 
 from retarget.atomic import replacing
 from retarget.errors import InputError, RetargetError
@@ -106,6 +108,8 @@ def save_picture(url: str, path: str | Path, *, width: int = 1280, height: int =
                 raise RetargetError(
                     f"{browser} has not drawn the page within {SECONDS:g} s"
                 ) from None
+            except (OSError, WebSocketError) as error:
+                raise RetargetError(f"{browser} cannot be talked to: {error}") from error
         part.write_bytes(picture)
 
 
@@ -116,32 +120,49 @@ def _running(browser: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [browser, *FLAGS, *(["--no-sandbox"] if root else [])]
         command += ["--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"]
+        log = Path(profile) / "said"  # not a pipe: its children would hold that open
         try:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-            )
+            with log.open("wb") as said:
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=said,
+                    start_new_session=True,
+                )
         except OSError as error:
             raise RetargetError(f"{browser} does not start: {error.strerror}") from error
         try:
-            yield _endpoint(browser, process)
+            yield _endpoint(browser, process, log)
         finally:
-            process.terminate()
-            try:
-                process.communicate(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
+            _end(process)
 
 
-def _endpoint(browser: str, process: subprocess.Popen[bytes]) -> str:
-    last = ""
-    for line in process.stderr or ():
-        told = line.decode(errors="replace").strip()
-        found = re.match(r"DevTools listening on (ws://\S+)", told)
+def _endpoint(browser: str, process: subprocess.Popen[bytes], log: Path) -> str:
+    late = time.monotonic() + SECONDS
+    while True:
+        running = process.poll() is None
+        said = log.read_text(encoding="utf-8", errors="replace")
+        found = re.search(r"^DevTools listening on (ws://\S+)$", said, flags=re.MULTILINE)
         if found:
             return found[1]
-        last = told or last
-    raise RetargetError(f"{browser} does not start: {last or 'it says nothing'}")
+        if not running or time.monotonic() > late:
+            last = (said.split("\n")[-2:-1] or ["it says nothing"])[0].strip()
+            raise RetargetError(f"{browser} does not start: {last}")
+        time.sleep(0.02)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a browser, and what it has started."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=5)
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.wait()
 
 
 async def _picture(endpoint: str, url: str, width: int, height: int) -> bytes:

@@ -192,12 +192,12 @@ class _Frames(WebSocketHandler, _Local):
 
 def _listen(host: str, port: int | None) -> list[socket.socket]:
     """Sockets on a port that was asked for, or on the first free one."""
+    if port is not None and not 0 <= port <= 65535:
+        raise InputError(f"port must be 0 to 65535, got {port}", value=port)
     last = None
     for wanted in [*range(FIRST_PORT, FIRST_PORT + PORTS), 0] if port is None else [port]:
         try:
             return bind_sockets(wanted, address=host)
-        except OverflowError:
-            raise InputError(f"port must be 0 to 65535, got {port}", value=port) from None
         except OSError as error:
             last = error
             if error.errno != errno.EADDRINUSE:
