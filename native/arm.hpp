@@ -2,29 +2,24 @@
 //
 // Unknowns are scaled joints u = q / half_range, so that a joint with little room counts as much as
 // one with a lot. Residual: (p - p*, w log(R R*^T)) [m], in base axes; the logarithm has no false
-// zero at 180 degrees. The chain is a product of exponentials (Brockett 1984): with all joints at 0
-// every joint's frame has the base's axes.
+// zero at 180 degrees.
 #pragma once
+#include "arm_chain.hpp"
 #include "lm.hpp"
-#include "rotation_error.hpp"
 
 namespace RETARGET_ISA {
 
-template <class V>
-class ArmProblem {
+template <class V, int N = 0>
+class ArmProblem : public ArmChain<V, N> {
   using E = typename V::Scalar;
-  using Model = retarget::ArmModel<E>;
-  static constexpr int kMax = retarget::kMaxChain;
+  using Chain = ArmChain<V, N>;
 
  public:
   static constexpr bool bounded = true;
   const int unknowns, stride, residuals = 6;
-  V lower[kMax], upper[kMax];
 
-  ArmProblem(const Model& model, double rotation_weight)
-      : unknowns(model.joints), stride(model.joints), model_(model), weight_(E(rotation_weight)) {
-    for (int i = 0; i < unknowns; ++i) lower[i] = V(model.lower[i]), upper[i] = V(model.upper[i]);
-  }
+  ArmProblem(const retarget::ArmModel<E>& model, double rotation_weight)
+      : Chain(model, rotation_weight), unknowns(model.joints), stride(model.joints) {}
 
   void set_target(int lane, const double* T) {  // (4, 4)
     for (int row = 0; row < 3; ++row) {
@@ -33,77 +28,42 @@ class ArmProblem {
     }
   }
 
-  void evaluate(const V* u, Point<V>& out) {
-    locate(u);
-    for (int i = 0; i < 3; ++i) {
-      out.residual[i] = reached_position[i] - position_[i];
-    }
-    Mat3<V> error;  // R R*^T
-    for (int i = 0; i < 3; ++i)
-      for (int j = 0; j < 3; ++j)
-        error(i, j) = reached_rotation(i, 0) * rotation_(j, 0) + reached_rotation(i, 1) * rotation_(j, 1) +
-                      reached_rotation(i, 2) * rotation_(j, 2);
-    const Vec3<V> turn = logarithm(error);
-    for (int i = 0; i < 3; ++i) out.residual[3 + i] = weight_ * turn[i];
+  RETARGET_FLAT void evaluate(const V* u, Point<V>& out) {
+    Chain::locate(u);
+    measure(out.residual);
     out.cost = V(E(0));
     for (int i = 0; i < 6; ++i) out.cost += out.residual[i] * out.residual[i];
     // The angular velocity stands for the derivative of the logarithm: the gradient is exact all the
     // same, as the logarithm's left Jacobian leaves the logarithm itself unchanged.
-    for (int i = 0; i < unknowns; ++i) {
+    const auto& J = Chain::jacobian;
+    for (int i = 0; i < Chain::joints(); ++i) {
       V g = V(E(0));
-      for (int k = 0; k < 6; ++k) g += jacobian[i][k] * out.residual[k];
+      for (int k = 0; k < 6; ++k) g += J[i][k] * out.residual[k];
       out.gradient[i] = g;
       for (int j = 0; j <= i; ++j) {
         V h = V(E(0));
-        for (int k = 0; k < 6; ++k) h += jacobian[i][k] * jacobian[j][k];
+        for (int k = 0; k < 6; ++k) h += J[i][k] * J[j][k];
         out.hessian[i * stride + j] = h;
       }
     }
   }
 
-  /// Forward kinematics and Jacobian at scaled joints u.
-  void locate(const V* u) {
-    Mat3<V> R = identity3<V>();
-    Vec3<V> t{};
-    Vec3<V> axis[kMax], origin[kMax];
-    for (int k = 0; k < unknowns; ++k) {
-      const E* a = model_.axis + 3 * k;
-      t = t + R * splat3<V>(model_.step + 3 * k);
-      origin[k] = t;
-      axis[k] = R * splat3<V>(a);
-      V s, v;
-      sine_versine(u[k] * V(model_.scale[k]), s, v);
-      Mat3<V> turn;  // Rodrigues' formula
-      for (int i = 0; i < 3; ++i)
-        for (int j = 0; j < 3; ++j) {
-          const E square = a[i] * a[j] - E(i == j);
-          turn(i, j) = v * V(square) + V(E(i == j));
-        }
-      turn(0, 1) -= s * V(a[2]), turn(0, 2) += s * V(a[1]), turn(1, 2) -= s * V(a[0]);
-      turn(1, 0) += s * V(a[2]), turn(2, 0) -= s * V(a[1]), turn(2, 1) += s * V(a[0]);
-      R = R * turn;
-    }
-    Mat3<V> tool;
-    for (int i = 0; i < 9; ++i) tool.m[i] = V(model_.tool_rotation[i]);
-    reached_position = t + R * splat3<V>(model_.tool_position);
-    reached_rotation = R * tool;
-    for (int k = 0; k < unknowns; ++k) {
-      const Vec3<V> z = V(model_.scale[k]) * axis[k];
-      const Vec3<V> lever = cross(z, reached_position - origin[k]);
-      for (int i = 0; i < 3; ++i) jacobian[k][i] = lever[i], jacobian[k][3 + i] = weight_ * z[i];
+  /// (p - p*, w log(R R*^T)) at the joints that were located.
+  RETARGET_FLAT void measure(V* residual) const {
+    const Mat3<V>& R = Chain::rotation;
+    Mat3<V> error;
+    for (int i = 0; i < 3; ++i)
+      for (int j = 0; j < 3; ++j)
+        error(i, j) = R(i, 0) * rotation_(j, 0) + R(i, 1) * rotation_(j, 1) + R(i, 2) * rotation_(j, 2);
+    const Vec3<V> turned = logarithm(error);
+    for (int i = 0; i < 3; ++i) {
+      residual[i] = Chain::position[i] - position_[i];
+      residual[3 + i] = Chain::weight_ * turned[i];
     }
   }
 
-  Vec3<V> reached_position;
-  Mat3<V> reached_rotation;
-  V jacobian[kMax][6];  // of each joint: linear, then weight * angular velocity [m]
-
  protected:
-  const Model& model_;
-  V weight_;
-
- private:
-  Mat3<V> rotation_ = identity3<V>();
+  Mat3<V> rotation_ = identity3<V>();  // wanted
   Vec3<V> position_{};
 };
 

@@ -4,10 +4,10 @@
 
 namespace RETARGET_ISA {
 
-template <class V>
-class ArmReach : public ArmProblem<V> {
+template <class V, int N = 0>
+class ArmReach : public ArmProblem<V, N> {
   using E = typename V::Scalar;
-  using Base = ArmProblem<V>;
+  using Base = ArmProblem<V, N>;
 
  public:
   ArmReach(const retarget::ArmModel<E>& model, retarget::ArmBatch& batch)

@@ -1,5 +1,7 @@
 // What ArmSolver works on: reaches to be made, and one frame of several arms.
 #pragma once
+#include <cmath>
+
 #include "arm_solver.hpp"
 
 namespace retarget {
@@ -34,7 +36,7 @@ struct ArmSolver::Solved {
 
   void resize(std::size_t count, std::size_t n) {
     targets.resize(16 * count), start.resize(n * count), moving.resize(count), joints.resize(n * count);
-    position_error.resize(count), rotation_error.resize(count);
+    position_error.resize(count), rotation_error.resize(count), start_cost.resize(count);
     reached.resize(count), settled.resize(count), iterations.resize(count);
   }
 };

@@ -1,6 +1,7 @@
 // Further starts for poses that were not reached, from known joints whose wrists are nearest to them.
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "arm_jobs.hpp"
 
@@ -13,25 +14,24 @@ void ArmSolver::search(Solved& f, const std::vector<long>& failed, const ArmSett
   const std::size_t n = half_range_.size(), known_count = std::size_t(known());
   const std::size_t starts = std::min(std::size_t(settings.starts), known_count);
   Jobs jobs(f.targets.data(), failed.size() * starts, n);
-  std::vector<std::pair<double, std::size_t>> order(known_count);
+  std::vector<double> distance(known_count);
+  std::vector<std::size_t> order(known_count);
   for (std::size_t k = 0; k < failed.size(); ++k) {
     double here[kPlace];
     place(&f.targets[std::size_t(16 * failed[k])], rotation_weight_, here);
-    for (std::size_t o = 0; o < known_count; ++o) {
-      double distance = 0;
-      for (std::size_t d = 0; d < kPlace; ++d) {
-        const double away = known_places_[kPlace * o + d] - here[d];
-        distance += away * away;
-      }
-      order[o] = {distance, o};
-    }
-    std::partial_sort(order.begin(), order.begin() + long(starts), order.end());
+    kernels_.distances(known_places_.data(), known(), kPlace, here, distance.data());
+    std::iota(order.begin(), order.end(), std::size_t(0));
+    std::partial_sort(order.begin(), order.begin() + long(starts), order.end(),
+                      [&](std::size_t a, std::size_t b) {
+                        return distance[a] < distance[b] || (distance[a] == distance[b] && a < b);
+                      });
     for (std::size_t s = 0; s < starts; ++s) {
       jobs.pose[k * starts + s] = failed[k];
-      std::copy_n(&known_joints_[order[s].second * n], n, &jobs.joints[(k * starts + s) * n]);
+      std::copy_n(&known_joints_[order[s] * n], n, &jobs.joints[(k * starts + s) * n]);
     }
   }
-  reach(jobs, settings, workspace);
+  if (coarse(settings)) reach_coarsely(jobs, settings);
+  else reach(jobs, settings, workspace);
   for (std::size_t k = 0; k < failed.size(); ++k) {
     const std::size_t i = std::size_t(failed[k]), none = jobs.pose.size();
     // equal minima differ by rounding, and a moving arm does not flip between similar ones

@@ -8,13 +8,13 @@
 
 namespace RETARGET_ISA {
 
-template <class V>
-class ArmSlide : public ArmReach<V> {
+template <class V, int N = 0>
+class ArmSlide : public ArmReach<V, N> {
   using E = typename V::Scalar;
   using M = Mask<E>;
-  using Base = ArmReach<V>;
+  using Base = ArmReach<V, N>;
   using Errors = typename Base::Errors;
-  static constexpr int kMax = retarget::kMaxChain;
+  static constexpr int kMax = Base::kMax;
   static constexpr double kShortest = 1e-10;  // a step that ends a slide, in scaled joints
   static constexpr double kSlack = 1e-13;     // squared distances to the posture that count as equal
   static constexpr int kRounds = 50;
@@ -38,7 +38,7 @@ class ArmSlide : public ArmReach<V> {
 
   bool finish(int lane, Point<V>& at, int iterations, bool) {
     Lane& s = lane_[lane];
-    const int n = Base::unknowns;
+    const int n = Base::joints();
     const double cost = double(at.cost[lane]);
     double distance2 = 0;
     for (int i = 0; i < n; ++i) {
@@ -106,7 +106,7 @@ class ArmSlide : public ArmReach<V> {
   /// Newton's step for |u - posture|^2 / 2 that keeps the wrist to first order, into newton_. A joint
   /// that stands on a limit and would pass it is held, and the others are solved anew.
   void newton_step(const V* u) {
-    const int n = Base::unknowns;
+    const int n = Base::joints();
     M held[kMax] = {};
     for (int round = 0; round < n; ++round) {
       free_newton_step(u, held);
@@ -122,7 +122,7 @@ class ArmSlide : public ArmReach<V> {
   }
 
   void free_newton_step(const V* u, const M* held) {
-    const int n = Base::unknowns;
+    const int n = Base::joints();
     const V zero = V(E(0));
     V A[36];
     for (int i = 0; i < n; ++i)
@@ -176,7 +176,7 @@ class ArmSlide : public ArmReach<V> {
 
   /// v -= J^T (J J^T)^-1 J v; force = -(J J^T)^-1 J v, what holds the wrist against the pull v.
   void project(const V* A, V* v, V* force) const {
-    const int n = Base::unknowns;
+    const int n = Base::joints();
     for (int k = 0; k < 6; ++k) {
       force[k] = V(E(0));
       for (int i = 0; i < n; ++i) force[k] -= J_[i][k] * v[i];
@@ -189,7 +189,7 @@ class ArmSlide : public ArmReach<V> {
   /// I + second derivative of force . residual at zero rotation error: for joints i at or before j
   /// f . (z_i x l_j) + w m . (z_i x z_j) / 2, with axes z, levers l = z x (p - o), force (f, m).
   void curvature(const V* force, V bend[kMax][kMax]) const {
-    const int n = Base::unknowns;
+    const int n = Base::joints();
     const Vec3<V> f{{force[0], force[1], force[2]}}, m{{force[3], force[4], force[5]}};
     for (int i = 0; i < n; ++i) {
       const V* J = Base::jacobian[i];

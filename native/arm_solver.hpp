@@ -7,20 +7,10 @@
 #include <memory>
 #include <vector>
 
+#include "arm_model.hpp"
 #include "kernels.hpp"
 
 namespace retarget {
-
-struct ArmArrays {
-  int joints = 0;
-  const double *step, *axis, *tool;          // (n, 3), (n, 3), (4, 4): see ArmModel
-  const double* base;                        // (4, 4) T_base_world of the wanted poses
-  const double *lower, *upper, *half_range;  // (n) [rad]
-  const double* posture;                     // (n) [rad]
-  long known = 0;
-  const double* known_joints = nullptr;  // (known, n) [rad]
-  double rotation_weight = 0.2;          // [m/rad]
-};
 
 struct ArmSettings {
   double position_tolerance, rotation_tolerance;  // of a reached pose [m], [rad]
@@ -28,17 +18,6 @@ struct ArmSettings {
   double goal;          // |r| that ends a reach [m]
   int starts, max_iterations;
   bool lean, single;  // slide to the posture; reach in float32 first
-};
-
-/// count sequences of poses with where the arm comes from; every frame comes from the one before it.
-/// Independent poses are sequences of one frame. Results are written beside them.
-struct ArmPoses {
-  long count, frames;
-  const double *targets, *start;  // T_world_wrist (count, frames, 4, 4), (count, n)
-  const bool* moving;             // (count): lean no further than the wrist's way allows
-  double *joints, *position_error, *rotation_error;
-  bool *reached, *settled, *missing;
-  int* iterations;
 };
 
 class ArmSolver {
@@ -49,14 +28,6 @@ class ArmSolver {
   const std::vector<double>& lower() const { return lower_; }
   const std::vector<double>& upper() const { return upper_; }
 
-  /// Whether a joint stands on one of its limits.
-  bool at_limit(const double* q) const {
-    constexpr double kNear = 1e-9;  // [rad]
-    for (int i = 0; i < f64_.joints; ++i)
-      if (q[i] <= lower_[i] + kNear || q[i] >= upper_[i] - kNear) return true;
-    return false;
-  }
-
   /// Solve all sequences; a pose that is not finite is missing: joints are held, errors NaN.
   /// Throws std::invalid_argument for a pose that is no rigid transform.
   void solve(const ArmPoses& poses, const ArmSettings& settings, int threads) const;
@@ -66,14 +37,40 @@ class ArmSolver {
  private:
   struct Jobs;
   struct Solved;
-  void solve_sequences(const ArmPoses& poses, long from, long count, const ArmSettings& settings,
-                       void* workspace) const;
+  struct Place {
+    long sequence, frame;
+  };
+  struct Work {  // of one thread
+    const ArmPoses& poses;
+    const ArmSettings& settings;
+    void* workspace;
+    long bad_pose;  // the first pose that is no rigid transform, -1 for none
+
+    void note_bad(long pose) {
+      if (pose >= 0 && (bad_pose < 0 || pose < bad_pose)) bad_pose = pose;
+    }
+  };
+  void walk(Work& work, long* next, long* at) const;
+  ArmWalk walk_of(const ArmPoses& poses, const ArmSettings& settings) const;
+  void run_walk(ArmWalk& walk, const ArmSettings& settings) const;
+  static bool coarse(const ArmSettings& settings);
+  void solve_block(Work& work, long first, long count) const;
+  void solve_places(Work& work, const std::vector<Place>& places, bool walked) const;
   void solve_frame(Solved& frame, const ArmSettings& settings, void* workspace) const;
   void slide(Solved& frame, const ArmSettings& settings, void* workspace) const;
   void search(Solved& frame, const std::vector<long>& failed, const ArmSettings& settings,
               void* workspace) const;
+  void reach_coarsely(Jobs& jobs, const ArmSettings& settings) const;
   void reach(Jobs& jobs, const ArmSettings& settings, void* workspace) const;
   ArmBatch batch(Jobs& jobs) const;
+  static const double* target(const ArmPoses& poses, long sequence, long frame) {
+    return poses.targets + sequence * poses.sequence_step + frame * poses.frame_step;
+  }
+  bool near_limit(const double* q) const {
+    for (std::size_t i = 0; i < lower_.size(); ++i)
+      if (q[i] <= lower_[i] + kNearLimit || q[i] >= upper_[i] - kNearLimit) return true;
+    return false;
+  }
   bool reaches(double position_error, double rotation_error, const ArmSettings& settings) const {
     return position_error <= settings.position_tolerance && rotation_error <= settings.rotation_tolerance;
   }

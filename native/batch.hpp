@@ -3,6 +3,7 @@
 // The kernels are compiled once per instruction set. Nothing here may be a function or a library
 // type: code shared between differently compiled files could run where its instructions do not exist.
 #pragma once
+#include <cstdint>
 
 namespace retarget {
 
@@ -77,13 +78,15 @@ struct HandEvaluation {
   double *points, *cost, *gradient, *hessian;  // (points, 3), (), (unknowns), (unknowns, unknowns)
 };
 
-/// A serial chain of revolute joints, in scaled joints u = q / half_range.
+/// A serial chain of revolute joints, in scaled joints u = q / half_range: see ArmChain.
 template <class E>
 struct ArmModel {
   int joints;
-  E step[3 * kMaxChain], axis[3 * kMaxChain];  // from joint to joint, and unit axes, all joints at 0
+  E first[9], step[3 * (kMaxChain + 1)];       // x, y, z of the first frame; steps from frame to frame [m]
+  E offset[kMaxChain];                         // turn about z at q = 0 [rad]
+  E sine_twist[kMaxChain], cosine_twist[kMaxChain];  // turn about the new x to the next frame
+  E sine_tool, cosine_tool;                    // turn about the last z to the wrist's axes
   E scale[kMaxChain], lower[kMaxChain], upper[kMaxChain];  // half ranges [rad]; limits of u
-  E tool_rotation[9], tool_position[3];                    // wrist in the last joint's frame
 };
 
 /// Wrist poses to reach. joints hold the start and then the result; iterations are added up.
@@ -101,6 +104,42 @@ struct ArmBatch {
   double* budget;         // (count) how far they may go, in scaled joints
   long next;
 };
+
+/// Values of retarget.types.Status.
+enum ArmStatus { kReached = 0, kReachedAtLimit = 1, kUnreachable = 2, kNotConverged = 3, kMissing = 4 };
+constexpr double kNearLimit = 1e-9;  // a joint this near to a limit stands on it [rad]
+
+/// Sequences of wrist poses, independent ones being sequences of one frame. Results lie frame after frame.
+struct ArmPoses {
+  long count, frames;              // sequences, frames of each
+  const double* targets;           // T_world_wrist, (4, 4) each
+  long sequence_step, frame_step;  // numbers from one to the next
+  const double* start;             // (count, n) joints before the first frame
+  unsigned char* moving;           // (count) whether the arm was there just before
+  double *joints, *position_error, *rotation_error;
+  std::int64_t *status, *iterations;
+};
+
+/// Sequences to be followed, each from its frame `at` on.
+struct ArmWalk {
+  ArmPoses poses;
+  const double* base;  // (4, 4) T_base_world
+  const double *half_range, *lower, *upper;
+  double rotation_weight;
+  double accuracy, least_gain, step_tolerance;  // what ends a frame: its error, a step's gain [m] and length
+  double position_tolerance, rotation_tolerance;
+  int max_iterations;
+  bool settle;       // a pose out of reach is left at its nearest; else its sequence is given up there
+  const long* todo;  // (count) sequences, or null for all
+  long count;
+  long* next;                   // of todo, that nobody has taken
+  long* at;                     // (sequences) `frames` once a sequence is done
+  long *given_up, room, given_up_count;  // sequences that were, and how many make no new one be taken
+  long bad_pose;                // the first pose that is no rigid transform, -1 for none
+};
+
+/// How many sequences a walk can give up after there is no more room: those of all lanes, and those checked.
+constexpr int kMostLanes = 32;
 
 struct ArmEvaluation {
   double *pose, *jacobian, *cost, *gradient, *hessian;  // (4, 4), (6, n) unscaled, (), (n), (n, n)

@@ -12,9 +12,6 @@ namespace {
 
 using Object = nb::handle;
 
-// values of retarget.types.Status
-enum : std::int64_t { kOk = 0, kAtLimit = 1, kUnreachable = 2, kNotConverged = 3, kMissingInput = 4 };
-
 void make(ArmSolver* self, Object steps_, Object axes_, Object tool_, Object base_, Object lower_,
           Object upper_, Object half_range_, Object posture_, Object known_, double rotation_weight,
           const std::string& isa) {
@@ -60,49 +57,34 @@ ArmSettings settings_of(double position_tolerance, double rotation_tolerance, do
   return {position_tolerance, rotation_tolerance, posture_gain, goal, starts, max_iterations, lean, single};
 }
 
-/// Poses T_world_wrist (m, 4, 4), or sequences of them (m, N, 4, 4). Numbers holds the joints of all
-/// poses, then their position errors, then their rotation errors; flags whether they are reached, then
-/// settled, then missing; status what retarget.types.Status makes of that.
+/// Sequences of poses T_world_wrist (m, N, 4, 4). Numbers takes the joints of all poses, then their
+/// position errors, then their rotation errors; moving is changed.
 void solve(const ArmSolver& self, Object targets_, Object start_, Object moving_, double position_tolerance,
            double rotation_tolerance, double posture_gain, double goal, int starts, int max_iterations,
-           bool lean, bool single, int threads, Object numbers_, Object flags_, Object status_,
-           Object iterations_) {
-  const Doubles targets(targets_, "T_world_wrist"), start(start_, "start");
-  const Lent<const bool> moving(moving_, "moving");
-  const bool sequences = targets.axes() == 4;
-  const long count = targets.rows(sequences ? 4 : 3), frames = sequences ? targets.length(1) : 1,
-             n = self.joints();
+           bool lean, bool single, int threads, Object numbers_, Object status_, Object iterations_) {
+  const Lent<const double> targets(targets_, "T_world_wrist", 2);
+  const Doubles start(start_, "start");
+  const Lent<bool> moving(moving_, "moving");
+  const Lent<double> numbers(numbers_, "numbers");
+  const Lent<std::int64_t> status(status_, "status"), iterations(iterations_, "iterations");
+  const long count = targets.rows(4), frames = targets.length(1), all = count * frames, n = self.joints();
   require(frames >= 1, "a sequence has at least one frame");
-  ArmPoses poses{};
-  poses.count = count;
-  poses.frames = frames;
-  if (sequences) poses.targets = targets.checked({count, frames, 4, 4}, false);
-  else poses.targets = targets.checked({count, 4, 4}, false);
-  poses.start = start.checked({count, n});
-  poses.moving = moving.checked({count});
   require(threads >= 0, "threads must not be negative");
   const ArmSettings settings = settings_of(position_tolerance, rotation_tolerance, posture_gain, goal, starts,
                                            max_iterations, lean, single);
-  const long all = count * frames;
-  const Lent<double> numbers(numbers_, "numbers");
-  const Lent<bool> flags(flags_, "flags");
-  const Lent<int> iterations(iterations_, "iterations");
-  const Lent<std::int64_t> status(status_, "status");
-  std::int64_t* const statuses = status.checked({all}, false);
+  ArmPoses poses{};
+  poses.count = count, poses.frames = frames;
+  poses.targets = targets.checked({count, frames, 4, 4}, false);
+  poses.sequence_step = targets.step(0), poses.frame_step = targets.step(1);
+  poses.start = start.checked({count, n});
+  poses.moving = reinterpret_cast<unsigned char*>(moving.checked({count}, false));
   poses.joints = numbers.checked({all * (n + 2)}, false);
   poses.position_error = poses.joints + all * n;
   poses.rotation_error = poses.position_error + all;
-  poses.reached = flags.checked({3, all}, false);
-  poses.settled = poses.reached + all;
-  poses.missing = poses.settled + all;
+  poses.status = status.checked({all}, false);
   poses.iterations = iterations.checked({all}, false);
   const nb::gil_scoped_release release;
   self.solve(poses, settings, threads);
-  for (long i = 0; i < all; ++i)
-    statuses[i] = poses.missing[i]    ? kMissingInput
-                  : poses.reached[i]  ? (self.at_limit(poses.joints + i * n) ? kAtLimit : kOk)
-                  : poses.settled[i] ? kUnreachable
-                                     : kNotConverged;
 }
 
 void evaluate(const ArmSolver& self, Object targets_, Object joints_, Object pose_, Object jacobian_,

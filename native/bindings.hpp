@@ -31,17 +31,18 @@ inline std::string format_of(std::int64_t) { return sizeof(long) == 8 ? "l" : "q
 inline std::string format_of(int) { return "i"; }
 inline std::string format_of(bool) { return "?"; }
 
-/// A C-contiguous array of T that Python lends for the length of a call. (Plain buffers: nanobind's own
-/// arrays cost about a microsecond each, as much as an arm's solution.)
+/// An array of T that Python lends for the length of a call, C-contiguous but for its first `free` axes.
+/// (Plain buffers: nanobind's own arrays cost about a microsecond each, as much as an arm's solution.)
 template <class T>
 class Lent {
  public:
-  Lent(nb::handle object, const char* name) : name_(name) {
-    constexpr int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (std::is_const_v<T> ? 0 : PyBUF_WRITABLE);
+  Lent(nb::handle object, const char* name, int free = 0) : name_(name) {
+    const int flags = (free ? PyBUF_STRIDES : PyBUF_C_CONTIGUOUS) | PyBUF_FORMAT |
+                      (std::is_const_v<T> ? 0 : PyBUF_WRITABLE);
     const bool lent = PyObject_GetBuffer(object.ptr(), &view_, flags) == 0;
     if (!lent) PyErr_Clear();
     if (lent && view_.itemsize == sizeof(T) && view_.format &&
-        format_of(std::remove_const_t<T>()) == view_.format)
+        format_of(std::remove_const_t<T>()) == view_.format && contiguous_from(free))
       return;
     if (lent) PyBuffer_Release(&view_);
     throw std::invalid_argument(name_ + " must be a C-contiguous array of format '" +
@@ -70,6 +71,8 @@ class Lent {
 
   int axes() const { return view_.ndim; }
   long length(int axis) const { return long(view_.shape[axis]); }
+  /// Values from one to the next along an axis.
+  long step(int axis) const { return long(view_.strides[axis] / view_.itemsize); }
 
   /// Length of the first of `axes` axes, at least one.
   long rows(int axes) const {
@@ -79,6 +82,17 @@ class Lent {
   }
 
  private:
+  bool contiguous_from(int axis) const {
+    Py_ssize_t step = view_.itemsize;
+    for (int i = view_.ndim - 1; i >= axis; --i) {
+      if (view_.strides[i] != step && view_.shape[i] > 1) return false;
+      step *= view_.shape[i];
+    }
+    for (int i = 0; i < axis && i < view_.ndim; ++i)
+      if (view_.strides[i] % view_.itemsize) return false;
+    return true;
+  }
+
   std::string name_;
   Py_buffer view_;
 };

@@ -2,6 +2,7 @@
 #include "kernels.hpp"
 
 #include "arm_slide.hpp"
+#include "arm_walk.hpp"
 #include "hand_fit.hpp"
 #include "hand_points.hpp"
 #include "mlp.hpp"
@@ -79,6 +80,13 @@ void arm_run(const retarget::ArmModel<E>& model, retarget::ArmBatch& batch,
 }
 
 template <class E>
+void arm_walk(const retarget::ArmModel<E>& model, const retarget::ArmModel<double>& exact,
+              retarget::ArmWalk& walk) {
+  const auto run = model.joints == 7 ? walk_along<Pack<E>, 7> : walk_along<Pack<E>, 0>;
+  run(model, exact, walk);
+}
+
+template <class E>
 void arm_evaluate(const retarget::ArmModel<E>& model, const retarget::ArmBatch& batch,
                   const retarget::ArmEvaluation& out, void* memory) {
   Arena arena(memory);
@@ -97,8 +105,8 @@ void arm_evaluate(const retarget::ArmModel<E>& model, const retarget::ArmBatch& 
       for (int k = 0; out.pose && k < 16; ++k) {
         const int row = k / 4, col = k % 4;
         out.pose[16 * pose + k] = row == 3   ? double(col == 3)
-                                  : col == 3 ? double(arm.reached_position[row][lane])
-                                             : double(arm.reached_rotation(row, col)[lane]);
+                                  : col == 3 ? double(arm.position[row][lane])
+                                             : double(arm.rotation(row, col)[lane]);
       }
       for (int i = 0; i < n; ++i) {
         for (int k = 0; out.jacobian && k < 6; ++k)
@@ -113,6 +121,15 @@ void arm_evaluate(const retarget::ArmModel<E>& model, const retarget::ArmBatch& 
   }
 }
 
+void distances(const double* points, long count, int coordinates, const double* from, double* out) {
+  for (long i = 0; i < count; ++i) out[i] = 0;
+  for (int d = 0; d < coordinates; ++d)
+    for (long i = 0; i < count; ++i) {
+      const double away = points[d * count + i] - from[d];
+      out[i] += away * away;
+    }
+}
+
 template <class E>
 constexpr retarget::KernelsOf<E> kernels_of() {
   return {Pack<E>::lanes,
@@ -124,6 +141,7 @@ constexpr retarget::KernelsOf<E> kernels_of() {
           arm_workspace<E>,
           arm_run<E, ArmReach<Pack<E>>>,
           arm_run<E, ArmSlide<Pack<E>>>,
+          arm_walk<E>,
           arm_evaluate<E>};
 }
 
@@ -132,6 +150,6 @@ constexpr retarget::KernelsOf<E> kernels_of() {
 // constant, so that nothing of this file runs before it is chosen
 extern const retarget::Kernels kernels;
 constexpr retarget::Kernels kernels = {RETARGET_ISA_NAME, kernels_of<double>(), kernels_of<float>(),
-                                       mlp_workspace, mlp};
+                                       distances, mlp_workspace, mlp};
 
 }  // namespace RETARGET_ISA

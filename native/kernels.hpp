@@ -15,6 +15,7 @@ struct KernelsOf {
   long (*arm_workspace)(const ArmModel<E>&);
   void (*arm_reach)(const ArmModel<E>&, ArmBatch&, const LmOptions&, void* workspace);
   void (*arm_slide)(const ArmModel<E>&, ArmBatch&, const LmOptions&, void* workspace);
+  void (*arm_walk)(const ArmModel<E>&, const ArmModel<double>& exact, ArmWalk&);
   void (*arm_evaluate)(const ArmModel<E>&, const ArmBatch&, const ArmEvaluation&, void* workspace);
 };
 
@@ -22,6 +23,8 @@ struct Kernels {
   const char* isa;
   KernelsOf<double> f64;
   KernelsOf<float> f32;
+  /// Squared distances from a point to `count` others; coordinate d of theirs at points + d * count.
+  void (*distances)(const double* points, long count, int coordinates, const double* from, double* out);
   long (*mlp_workspace)(const MlpModel&);
   void (*mlp)(const MlpModel&, MlpBatch&, void* workspace);
 };

@@ -104,7 +104,7 @@ void levenberg_marquardt(Problem& problem, const retarget::LmOptions& options, L
     const V longest = V(E(options.longest_step));
     const V shorten = longest / sqrt(max(length2, longest * longest));
     for (int i = 0; i < n; ++i) {
-      trial.x[i] = at.x[i] - shorten * step[i];
+      trial.x[i] = select(fresh, at.x[i], at.x[i] - shorten * step[i]);
       if constexpr (Problem::bounded) trial.x[i] = clamp(trial.x[i], problem.lower[i], problem.upper[i]);
     }
 

@@ -1,4 +1,4 @@
-// Angles: sine and versine of any angle, and the logarithm of a rotation.
+// Angles: sine and cosine of any angle, and the logarithm of a rotation.
 #pragma once
 #include "linalg.hpp"
 
@@ -12,19 +12,37 @@ V nearest_whole(V x) {
   return (x + big) - big;
 }
 
-/// sin(q) and 1 - cos(q), the latter without cancellation; q is first brought to one turn.
+/// (-1)^(k / 2) / k!, the factors of sine's and cosine's series.
+struct InverseFactorials {
+  double of[23];
+  constexpr InverseFactorials() : of{} {
+    of[0] = of[1] = 1;
+    for (int k = 2; k < 23; ++k) of[k] = -of[k - 2] / (k * (k - 1));
+  }
+};
+
+/// sin(q) and cos(q): Taylor series at half the angle, which is first brought to half a turn, then the
+/// double-angle formulas.
 template <class V>
-void sine_versine(V q, V& sine, V& versine) {
+void sine_cosine(V q, V& sine, V& cosine) {
   using E = typename V::Scalar;
   const V turns = nearest_whole(q * V(E(0.15915494309189535)));
-  // 2 pi in two parts, so that what is lost in the first is regained by the second
-  constexpr E two_pi = E(6.283185307179586477);
-  constexpr E remainder = sizeof(E) == 8 ? E(2.4492935982947064e-16) : E(-1.7484555e-7);
-  const V x = q - turns * V(two_pi) - turns * V(remainder);
-  V a, b, c;
-  exp_coefficients(x * x, a, b, c);
-  sine = a * x;
-  versine = b * x * x;
+  // pi in two parts, so that what is lost in the first is regained by the second
+  constexpr E pi = E(3.141592653589793238);
+  constexpr E remainder = sizeof(E) == 8 ? E(1.2246467991473532e-16) : E(-8.742278e-8);
+  const V x = q * V(E(0.5)) - turns * V(pi) - turns * V(remainder), y = x * x;
+  constexpr InverseFactorials factor;
+  constexpr int last = sizeof(E) == 8 ? 22 : 14;  // y^11 / 22! and y^7 / 14! are lost in rounding
+  V c = V(E(factor.of[last])), s = V(E(factor.of[last - 1]));
+#pragma GCC unroll 12
+  for (int k = last - 2; k >= 2; k -= 2) {
+    c = V(E(factor.of[k])) + y * c;
+    s = V(E(factor.of[k - 1])) + y * s;
+  }
+  c = V(E(1)) + y * c;
+  s = x * s;
+  sine = (s + s) * c;
+  cosine = V(E(1)) - (s + s) * s;
 }
 
 /// log(R): rotation vector of angle in [0, pi]. R is read as a quaternion by the formula with the

@@ -10,6 +10,9 @@
 #error "name the namespace of this instruction set: -DRETARGET_ISA=retarget_avx2"
 #endif
 
+/// Everything that such a function calls becomes part of it: a call would carry packs through memory.
+#define RETARGET_FLAT __attribute__((flatten))
+
 namespace RETARGET_ISA {
 
 #if defined(__AVX512F__)

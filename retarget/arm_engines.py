@@ -33,7 +33,7 @@ class ArmEngine(Protocol):
         Args:
             T_world_wrist: (m, N, 4, 4) [m]; a pose that is not finite is missing.
             start: (m, n) joint positions before the first frame, brought within the limits [rad].
-            moving: (m,) whether the arm was there.
+            moving: (m,) whether the arm was there; may be overwritten.
             lead: shape of the m N results.
 
         Raises:
@@ -89,14 +89,14 @@ class NativeEngine:
         lead: tuple[int, ...],
     ) -> ArmSolution:
         """See `ArmEngine.solve`."""
-        found, _, status, iterations = self._arm.run(T_world_wrist, start, moving, self._settings)
+        found, status, iterations = self._arm.run(T_world_wrist, start, moving, self._settings)
         count, n = len(status), start.shape[1]
         return ArmSolution(
             found[: count * n].reshape(*lead, n),
             found[count * n : -count].reshape(lead),
             found[-count:].reshape(lead),
             status.reshape(lead),
-            iterations.astype(np.int64).reshape(lead),
+            iterations.reshape(lead),
         )
 
 

@@ -78,8 +78,8 @@ class ArmSolver:
                 raise InputError(f"{name} must be positive, got {getattr(self, name)}")
         if not self.posture_gain >= 0.0:
             raise InputError(f"posture_gain must not be negative, got {self.posture_gain}")
-        if not 1 <= self.starts <= self.memory:
-            raise InputError(f"starts must be 1 to {self.memory}, got {self.starts}")
+        if not 0 <= self.starts <= self.memory:
+            raise InputError(f"starts must be 0 to {self.memory}, got {self.starts}")
 
     def solve(self, target: FloatArray, start: FloatArray, moving: BoolArray) -> Solved:
         """Solve independent lanes.
@@ -142,7 +142,9 @@ class ArmSolver:
         iterations = tries.reshape(shape).sum(axis=1)
         reached = self._reached(many, found.reshape(len(many.target), -1)).reshape(shape)
         far = np.sum((found - origin[:, None]) ** 2, axis=-1)
-        best = found[each, np.argmin(np.where(reached, far, np.inf), axis=1)]
+        best = u.copy()
+        if self.starts:
+            best = found[each, np.argmin(np.where(reached, far, np.inf), axis=1)]
 
         settled = np.any(reached, axis=1)
         lost = np.flatnonzero(~settled)

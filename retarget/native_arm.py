@@ -6,12 +6,12 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from retarget import _native
 from retarget.errors import InputError
 from retarget.native_checks import call, is_single, numbers, real, whole
-from retarget.types import BoolArray, FloatArray, IntArray
+from retarget.types import BoolArray, FloatArray, IntArray, Status
 
 ArmSettings = tuple[float, float, float, float, int, int, bool, bool, int]
 
@@ -63,7 +63,7 @@ class NativeSolutions(NamedTuple):
     settled: BoolArray
     missing: BoolArray
     status: IntArray
-    iterations: NDArray[np.int32]
+    iterations: IntArray
 
 
 class NativeArm:
@@ -179,49 +179,57 @@ class NativeArm:
             dtype=dtype,
         )
         wanted = numbers(T_world_wrist, "T_world_wrist")
+        if wanted.ndim < 2:
+            raise InputError(f"T_world_wrist must have shape (m, 4, 4), got {wanted.shape}")
         lead, n = wanted.shape[:-2], self.joints
-        found, flags, status, iterations = self.run(wanted, start, moving, settings)
+        if len(lead) == 1:
+            wanted = wanted[:, None]
+        if type(moving) is not np.ndarray or moving.dtype != np.bool_:
+            raise InputError(f"moving must be a boolean array, got {type(moving).__name__}")
+        found, status, iterations = self.run(wanted, start, moving.copy(), settings)
         count = len(status)
         errors = found[count * n :].reshape(2, *lead)
-        reached, settled, missing = flags.reshape(3, *lead)
+        status = status.reshape(lead)
         return NativeSolutions(
             found[: count * n].reshape(*lead, n),
             errors[0],
             errors[1],
-            reached,
-            settled,
-            missing,
-            status.reshape(lead),
+            status <= Status.AT_LIMIT,
+            status <= Status.UNREACHABLE,
+            status == Status.MISSING_INPUT,
+            status,
             iterations.reshape(lead),
         )
 
     def run(
         self, wanted: FloatArray, start: ArrayLike, moving: BoolArray, settings: ArmSettings
-    ) -> tuple[FloatArray, BoolArray, IntArray, NDArray[np.int32]]:
+    ) -> tuple[FloatArray, IntArray, IntArray]:
         """`solve` with settings that are checked already, and results as the core lays them out.
+
+        Args:
+            wanted: (m, N, 4, 4) trajectories, whose first two axes may have any strides.
+            start: see `solve`.
+            moving: (m,), C-contiguous; it is overwritten.
+            settings: of `arm_settings`.
 
         Returns:
             The M poses' joints (M n), position errors (M) and rotation errors (M) in one array;
-            flags (3, M): reached, settled, missing; statuses (M,); iterations (M,).
+            statuses (M,); iterations (M,).
         """
-        if type(moving) is not np.ndarray or moving.dtype != np.bool_:
-            raise InputError(f"moving must be a boolean array, got {type(moving).__name__}")
         count = math.prod(wanted.shape[:-2])
         found = np.empty(count * (self.joints + 2))
-        flags = np.empty((3, count), dtype=np.bool_)
-        status, iterations = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int32)
+        status, iterations = np.empty((2, count), dtype=np.int64)
         call(
             self._solver.solve,
-            numbers(wanted, "T_world_wrist"),
+            wanted,
             numbers(start, "start"),
-            moving if moving.flags.c_contiguous else np.ascontiguousarray(moving),
+            moving,
             *settings,
             found,
-            flags,
             status,
             iterations,
         )
-        return found, flags, status, iterations
+        return found, status, iterations
 
     def evaluate(
         self, T_base_wrist: ArrayLike, q: ArrayLike

@@ -66,7 +66,7 @@ def test_looser_accuracy_and_no_leaning_keep_the_tolerances() -> None:
         ({"engine": "gpu"}, "engine must be one of native, numpy, got 'gpu'"),
         ({"accuracy": 1e-3}, "accuracy must be above 0 and at most 1e-06 m, got 0.001"),
         ({"accuracy": 0.0}, "accuracy must be above 0"),
-        ({"starts": 0}, "starts must be 1 to"),
+        ({"starts": -1}, "starts must be 0 to"),
     ],
 )
 def test_refuses_settings(settings: dict[str, object], message: str) -> None:

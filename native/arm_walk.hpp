@@ -1,0 +1,237 @@
+// Sequences of wrist poses followed by Levenberg-Marquardt, a lane each, every frame from the last.
+//
+// Where one frame's pose is reached the next frame's is sought at once, from the joints and the
+// Jacobian at hand: a frame costs as many evaluations as it takes steps. The step
+//   J^T (J J^T + lambda I)^-1 r,   which is (J^T J + lambda I)^-1 J^T r  (push-through identity),
+// needs six equations however many joints there are. A step that made things worse is taken back and
+// its start evaluated again, so that nothing but joints needs to be kept of it.
+#pragma once
+#include "arm_check.hpp"
+#include "rigid.hpp"
+
+namespace RETARGET_ISA {
+
+template <class V, int N>
+class ArmWalker : public ArmProblem<V, N> {
+  using E = typename V::Scalar;
+  using M = Mask<E>;
+  using Base = ArmProblem<V, N>;
+
+ public:
+  ArmWalker(const retarget::ArmModel<E>& model, const retarget::ArmModel<double>& exact,
+            retarget::ArmWalk& walk)
+      : Base(model, walk.rotation_weight), walk_(walk), check_(exact, walk) {}
+
+  void run() {
+    const V zero = V(E(0)), one = V(E(1)), infinity = V(E(1) / E(0));
+    const V rounding = V(E(1) + (sizeof(E) == 8 ? E(1e-14) : E(1e-6)));
+    const V tolerance2 = V(E(walk_.step_tolerance * walk_.step_tolerance));
+    const V most = V(E(walk_.max_iterations)), least_gain2 = V(E(4 * walk_.least_gain * walk_.least_gain));
+    const int n = Base::joints();
+    V origin[Base::kMax], lambda = V(E(kDamping)), growth = V(E(4)), length2 = zero;
+    M back{};  // lanes that stand again where a bad step began
+    for (int lane = 0; lane < V::lanes; ++lane) take_next(lane);
+    for (int i = 0; i < n; ++i) origin[i] = u_[i];
+
+    while (busy_.any()) {
+      Base::locate(u_);
+      M elsewhere{};  // lanes whose joints are no longer those that were located
+      const M there = busy_ & near();
+      if (there.any())
+        for (int lane = 0; lane < V::lanes; ++lane)
+          if (there[lane]) elsewhere.set(lane, !finish(lane));
+
+      V r[6], cost = zero;
+      Base::measure(r);
+      for (int k = 0; k < 6; ++k) cost += r[k] * r[k];
+      const M first = cost_ >= infinity;
+      M good = cost <= cost_ * rounding;
+      const V reach = one + lambda * V(E(1e6));  // a damped step hides a longer one
+      // near the nearest pose a step that is hardly damped gains next to nothing
+      const V gain = cost_ - cost;
+      const M idle = (gain * gain <= least_gain2 * cost) & (lambda <= V(E(4)) * cost);
+      const M settled = good & ~back & (idle | (length2 * reach * reach <= tolerance2));
+      const M stuck = ~good & (lambda > V(E(1e3)));
+      const M over = busy_ & ~elsewhere & ~first & (settled | stuck | (iterations_ >= most));
+      if (over.any())
+        for (int lane = 0; lane < V::lanes; ++lane)
+          if (over[lane]) elsewhere.set(lane, true), leave(lane, settled[lane]);
+      good = good & ~elsewhere;
+
+      const V calmer = select(back, lambda, max(min(lambda * V(E(0.1)), cost), V(E(1e-12))));
+      lambda = select(first, min(V(E(kDamping)), cost), select(good, calmer, lambda * growth));
+      growth = select(good, V(E(4)), growth * V(E(2)));
+      cost_ = select(good, cost, cost_);
+      iterations_ = select(first, zero, iterations_ + one);
+      back = ~good & ~elsewhere;
+
+      V step[Base::kMax], long2 = zero;
+      find_step(r, lambda, step);
+      for (int i = 0; i < n; ++i) long2 += step[i] * step[i];
+      length2 = select(good, long2, length2);
+      const V shorten = one / sqrt(max(long2, one));  // to one scaled joint's half range
+      for (int i = 0; i < n; ++i) {
+        origin[i] = select(good, u_[i], origin[i]);
+        const V next = clamp(u_[i] - shorten * step[i], Base::lower[i], Base::upper[i]);
+        u_[i] = select(elsewhere, u_[i], select(good, next, origin[i]));
+      }
+    }
+    check_.flush();
+  }
+
+ private:
+  static constexpr double kDamping = 1e-3;  // largest first lambda
+
+  struct Lane {
+    long sequence, frame;
+    double T[16];  // the pose that is sought, in the base's frame
+  };
+
+  /// Squared errors, with sin(angle / 2) for half the angle, are as small as they need to be.
+  RETARGET_FLAT M near() const {
+    V shift = V(E(0)), turned = V(E(0));
+    for (int i = 0; i < 3; ++i) {
+      const V d = Base::position[i] - Base::position_[i];
+      shift += d * d;
+    }
+    for (int i = 0; i < 9; ++i) {
+      const V d = Base::rotation.m[i] - Base::rotation_.m[i];
+      turned += d * d;
+    }
+    const E enough = E(walk_.accuracy);
+    return shift + V(E(0.5)) * Base::weight_ * Base::weight_ * turned <= V(enough * enough);
+  }
+
+  /// The damped step of the joints that do not push against a limit.
+  RETARGET_FLAT void find_step(const V* r, V lambda, V* step) const {
+    const V zero = V(E(0));
+    V A[36], J[Base::kMax][6], y[6];
+    for (int k = 0; k < 6; ++k) {
+      y[k] = r[k];
+      for (int l = 0; l <= k; ++l) A[6 * k + l] = k == l ? lambda : zero;
+    }
+    for (int i = 0; i < Base::joints(); ++i) {
+      V slope = zero;
+      for (int k = 0; k < 6; ++k) slope += Base::jacobian[i][k] * r[k];
+      const M pinned = ((u_[i] <= Base::lower[i]) & (slope > zero)) | ((u_[i] >= Base::upper[i]) & (slope < zero));
+      for (int k = 0; k < 6; ++k) J[i][k] = select(pinned, zero, Base::jacobian[i][k]);
+      for (int k = 0; k < 6; ++k)
+        for (int l = 0; l <= k; ++l) A[6 * k + l] += J[i][k] * J[i][l];
+    }
+    factorize(A, 6, 6);
+    substitute(A, 6, y, 6);
+    for (int i = 0; i < Base::joints(); ++i) {
+      step[i] = zero;
+      for (int k = 0; k < 6; ++k) step[i] += J[i][k] * y[k];
+    }
+  }
+
+  /// Keep the lane's joints as its frame's, and seek the next pose; false where its joints changed.
+  bool finish(int lane) {
+    const bool same = keep(lane, retarget::kReached);
+    if (go_on(lane)) return same;
+    take_next(lane);
+    return false;
+  }
+
+  /// The lane's pose is not reached from here.
+  void leave(int lane, bool settled) {
+    Lane& s = lanes_[lane];
+    keep(lane, settled ? retarget::kUnreachable : retarget::kNotConverged);
+    if (settled && walk_.settle) {
+      if (go_on(lane)) return;
+    } else {
+      check_.give_up(s.sequence, s.frame);
+    }
+    take_next(lane);
+  }
+
+  /// Seek the next pose of the lane's sequence; false where there is none.
+  bool go_on(int lane) {
+    Lane& s = lanes_[lane];
+    walk_.poses.moving[s.sequence] = true;
+    ++s.frame;
+    return aim(lane);
+  }
+
+  /// Write the lane's joints; false where what the next frame begins with differs from them in rounding.
+  bool keep(int lane, retarget::ArmStatus status) {
+    const Lane& s = lanes_[lane];
+    const int n = Base::joints();
+    const long pose = s.sequence * walk_.poses.frames + s.frame;
+    double* q = walk_.poses.joints + pose * n;
+    bool same = true;
+    for (int i = 0; i < n; ++i) {
+      const double joint = double(u_[i][lane]) * walk_.half_range[i];
+      q[i] = joint < walk_.lower[i] ? walk_.lower[i] : joint > walk_.upper[i] ? walk_.upper[i] : joint;
+      const E again = E(q[i] / walk_.half_range[i]);
+      same &= again == u_[i][lane];
+      u_[i].set(lane, again);
+    }
+    walk_.poses.iterations[pose] = std::int64_t(iterations_[lane]);
+    check_.add(s.sequence, s.frame, s.T, q, status);
+    return same;
+  }
+
+  /// Put the next sequence into the lane, if there is one and room for those given up.
+  void take_next(int lane) {
+    const int n = Base::joints();
+    for (;;) {
+      long k = walk_.count;
+      if (walk_.given_up_count < walk_.room) k = __atomic_fetch_add(walk_.next, 1, __ATOMIC_RELAXED);
+      busy_.set(lane, k < walk_.count);
+      if (k >= walk_.count) return;
+      Lane& s = lanes_[lane];
+      s.sequence = walk_.todo ? walk_.todo[k] : k;
+      s.frame = walk_.at[s.sequence];
+      walk_.at[s.sequence] = walk_.poses.frames;
+      const double* q = s.frame ? walk_.poses.joints + (s.sequence * walk_.poses.frames + s.frame - 1) * n
+                                : walk_.poses.start + s.sequence * n;
+      for (int i = 0; i < n; ++i) {
+        const E u = E(q[i] / walk_.half_range[i]), low = Base::lower[i][lane], high = Base::upper[i][lane];
+        u_[i].set(lane, u < low ? low : u > high ? high : u);
+      }
+      if (aim(lane)) return;
+    }
+  }
+
+  /// Seek the pose of the lane's frame, or of the first one after it that has one; false for none.
+  bool aim(int lane) {
+    Lane& s = lanes_[lane];
+    const int n = Base::joints();
+    for (; s.frame < walk_.poses.frames; ++s.frame) {
+      const double* T = walk_.poses.targets + s.sequence * walk_.poses.sequence_step + s.frame * walk_.poses.frame_step;
+      const retarget::PoseFault fault = retarget::read_pose(T, walk_.base, s.T);
+      if (fault == retarget::PoseFault::kNone) {
+        Base::set_target(lane, s.T);
+        cost_.set(lane, E(1) / E(0));
+        return true;
+      }
+      const long pose = s.sequence * walk_.poses.frames + s.frame;
+      if (fault != retarget::PoseFault::kMissing && (walk_.bad_pose < 0 || pose < walk_.bad_pose))
+        walk_.bad_pose = pose;
+      for (int i = 0; i < n; ++i) {
+        const double q = s.frame ? walk_.poses.joints[(pose - 1) * n + i] : walk_.poses.start[s.sequence * n + i];
+        walk_.poses.joints[pose * n + i] = q < walk_.lower[i] ? walk_.lower[i] : q > walk_.upper[i] ? walk_.upper[i] : q;
+      }
+      walk_.poses.position_error[pose] = walk_.poses.rotation_error[pose] = __builtin_nan("");
+      walk_.poses.status[pose] = retarget::kMissing;
+      walk_.poses.iterations[pose] = 0;
+    }
+    return false;
+  }
+
+  retarget::ArmWalk& walk_;
+  ArmCheck<N> check_;
+  V u_[Base::kMax] = {}, cost_ = V(E(0)), iterations_ = V(E(0));
+  M busy_{};
+  Lane lanes_[V::lanes];
+};
+
+template <class V, int N>
+void walk_along(const retarget::ArmModel<typename V::Scalar>& model,
+                const retarget::ArmModel<double>& exact, retarget::ArmWalk& walk) {
+  ArmWalker<V, N>(model, exact, walk).run();
+}
+
+}  // namespace RETARGET_ISA
