@@ -40,15 +40,12 @@ class Arms:
     def __init__(self, robot: Robot, **settings: Any) -> None:
         self.arms = tuple(ArmIK(robot, side, **settings) for side in SIDES)
 
-    def track(self, T_world_wrist: FloatArray) -> FloatArray:
-        """Joints (E, S, 2, 7) [rad] of episodes (E, S, 2, 4, 4) [m], each from its posture."""
-        return np.stack(
-            [
-                arm.solve_trajectory(T_world_wrist[:, :, k], q0=arm.posture).q
-                for k, arm in enumerate(self.arms)
-            ],
-            axis=2,
-        )
+    def track(self, T_world_wrist: FloatArray) -> list[FloatArray]:
+        """Each arm's joints (E, S, 7) [rad] of episodes (E, S, 2, 4, 4) [m], from its posture."""
+        return [
+            arm.solve_trajectory(T_world_wrist[:, :, k], q0=arm.posture).q
+            for k, arm in enumerate(self.arms)
+        ]
 
     def solve(self, T_world_wrist: FloatArray) -> FloatArray:
         """Joints (N, 2, 7) [rad] of independent poses (N, 2, 4, 4) [m]."""

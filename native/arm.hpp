@@ -30,6 +30,7 @@ class ArmProblem : public ArmChain<V, N> {
 
   RETARGET_FLAT void evaluate(const V* u, Point<V>& out) {
     Chain::locate(u);
+    Chain::differentiate();
     measure(out.residual);
     out.cost = V(E(0));
     for (int i = 0; i < 6; ++i) out.cost += out.residual[i] * out.residual[i];

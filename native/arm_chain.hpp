@@ -35,15 +35,14 @@ class ArmChain {
 
   int joints() const { return N > 0 ? N : model_.joints; }
 
-  /// Pose and Jacobian at scaled joints u.
+  /// The wrist's pose at scaled joints u.
   RETARGET_FLAT void locate(const V* u) {
     const retarget::ArmModel<E>& m = model_;
     Vec3<V> x = splat3<V>(m.first), y = splat3<V>(m.first + 3), z = splat3<V>(m.first + 6),
             t = splat3<V>(m.step);
-    Vec3<V> axis[kMax], origin[kMax];
     for (int k = 0; k < joints(); ++k) {
-      origin[k] = t;
-      axis[k] = z;
+      origin_[k] = t;
+      axis_[k] = z;
       V sine, cosine;
       sine_cosine(u[k] * V(m.scale[k]) + V(m.offset[k]), sine, cosine);
       turn(x, y, sine, cosine);
@@ -54,9 +53,13 @@ class ArmChain {
     turn(x, y, V(m.sine_tool), V(m.cosine_tool));
     position = t;
     for (int i = 0; i < 3; ++i) rotation(i, 0) = x[i], rotation(i, 1) = y[i], rotation(i, 2) = z[i];
+  }
+
+  /// The Jacobian where the wrist was located.
+  RETARGET_FLAT void differentiate() {
     for (int k = 0; k < joints(); ++k) {
-      const Vec3<V> turning = V(m.scale[k]) * axis[k];
-      const Vec3<V> moving = cross(turning, t - origin[k]);
+      const Vec3<V> turning = V(model_.scale[k]) * axis_[k];
+      const Vec3<V> moving = cross(turning, position - origin_[k]);
       for (int i = 0; i < 3; ++i) jacobian[k][i] = moving[i], jacobian[k][3 + i] = weight_ * turning[i];
     }
   }
@@ -69,6 +72,9 @@ class ArmChain {
  protected:
   const retarget::ArmModel<E>& model_;
   V weight_;
+
+ private:
+  Vec3<V> axis_[kMax], origin_[kMax];
 };
 
 }  // namespace RETARGET_ISA

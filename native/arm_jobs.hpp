@@ -41,8 +41,6 @@ struct ArmSolver::Solved {
   }
 };
 
-constexpr int kPlace = 12;  // numbers that say where a wrist is: position and weighted rotation matrix
-
 inline void place(const double* T, double rotation_weight, double* out) {
   for (int row = 0; row < 3; ++row) {
     out[row] = T[4 * row + 3];

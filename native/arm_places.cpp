@@ -35,7 +35,7 @@ void ArmSolver::solve_places(Work& work, const std::vector<Place>& places, bool 
     double* q = poses.joints + std::size_t(pose) * n;
     const std::size_t k = there.size();
     const PoseFault fault =
-        read_pose(target(poses, place.sequence, place.frame), base_.data(), &frame.targets[16 * k]);
+        kernels_.read_pose(target(poses, place.sequence, place.frame), base_.data(), &frame.targets[16 * k]);
     frame.settled[k] = walked && poses.status[pose] == kUnreachable;
     if (frame.settled[k]) {
       std::copy_n(q, n, &frame.joints[k * n]);

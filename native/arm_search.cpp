@@ -1,7 +1,6 @@
 // Further starts for poses that were not reached, from known joints whose wrists are nearest to them.
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "arm_jobs.hpp"
 
@@ -14,20 +13,16 @@ void ArmSolver::search(Solved& f, const std::vector<long>& failed, const ArmSett
   const std::size_t n = half_range_.size(), known_count = std::size_t(known());
   const std::size_t starts = std::min(std::size_t(settings.starts), known_count);
   Jobs jobs(f.targets.data(), failed.size() * starts, n);
-  std::vector<double> distance(known_count);
-  std::vector<std::size_t> order(known_count);
+  const long chunks = long(known_places_.size()) / (kPlace * kChunk);
+  std::vector<double> distance(starts);
+  std::vector<long> nearest(starts);
   for (std::size_t k = 0; k < failed.size(); ++k) {
     double here[kPlace];
     place(&f.targets[std::size_t(16 * failed[k])], rotation_weight_, here);
-    kernels_.distances(known_places_.data(), known(), kPlace, here, distance.data());
-    std::iota(order.begin(), order.end(), std::size_t(0));
-    std::partial_sort(order.begin(), order.begin() + long(starts), order.end(),
-                      [&](std::size_t a, std::size_t b) {
-                        return distance[a] < distance[b] || (distance[a] == distance[b] && a < b);
-                      });
+    kernels_.nearest(known_places_.data(), chunks, here, int(starts), distance.data(), nearest.data());
     for (std::size_t s = 0; s < starts; ++s) {
       jobs.pose[k * starts + s] = failed[k];
-      std::copy_n(&known_joints_[order[s] * n], n, &jobs.joints[(k * starts + s) * n]);
+      std::copy_n(&known_joints_[std::size_t(nearest[s]) * n], n, &jobs.joints[(k * starts + s) * n]);
     }
   }
   if (coarse(settings)) reach_coarsely(jobs, settings);

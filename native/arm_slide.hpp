@@ -33,6 +33,7 @@ class ArmSlide : public ArmReach<V, N> {
 
   void arrive(const Point<V>& at, M) {
     Base::locate(at.x);
+    Base::differentiate();
     newton_step(at.x);
   }
 

@@ -1,6 +1,7 @@
 #include "arm_solver.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <exception>
 #include <mutex>
 
@@ -21,7 +22,7 @@ ArmSolver::ArmSolver(const ArmArrays& a, const Kernels& kernels)
       upper_(a.upper, a.upper + a.joints),
       posture_(a.posture, a.posture + a.joints),
       known_joints_(a.known_joints, a.known_joints + a.known * a.joints),
-      known_places_(std::size_t(a.known * kPlace)),
+      known_places_(std::size_t((a.known + kChunk - 1) / kChunk * kPlace * kChunk), INFINITY),
       rotation_weight_(a.rotation_weight),
       workspace_bytes_(std::max(kernels.f64.arm_workspace(f64_), kernels.f32.arm_workspace(f32_))) {
   std::vector<double> poses(std::size_t(a.known * 16));
@@ -31,7 +32,7 @@ ArmSolver::ArmSolver(const ArmArrays& a, const Kernels& kernels)
   for (long i = 0; i < a.known; ++i) {
     double where[kPlace];
     place(&poses[std::size_t(16 * i)], rotation_weight_, where);
-    for (int d = 0; d < kPlace; ++d) known_places_[std::size_t(d * a.known + i)] = where[d];
+    for (int d = 0; d < kPlace; ++d) known_places_[std::size_t((i / kChunk * kPlace + d) * kChunk + i % kChunk)] = where[d];
   }
 }
 
@@ -64,7 +65,7 @@ void ArmSolver::solve(const ArmPoses& poses, const ArmSettings& settings, int th
   if (failure) std::rethrow_exception(failure);
   if (bad_pose < 0) return;
   double unused[16];
-  refuse_pose(read_pose(target(poses, bad_pose / poses.frames, bad_pose % poses.frames), base_.data(), unused),
+  refuse_pose(kernels_.read_pose(target(poses, bad_pose / poses.frames, bad_pose % poses.frames), base_.data(), unused),
               bad_pose);
 }
 

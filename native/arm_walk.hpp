@@ -7,7 +7,7 @@
 // its start evaluated again, so that nothing but joints needs to be kept of it.
 #pragma once
 #include "arm_check.hpp"
-#include "rigid.hpp"
+#include "pose.hpp"
 
 namespace RETARGET_ISA {
 
@@ -24,7 +24,7 @@ class ArmWalker : public ArmProblem<V, N> {
 
   void run() {
     const V zero = V(E(0)), one = V(E(1)), infinity = V(E(1) / E(0));
-    const V rounding = V(E(1) + (sizeof(E) == 8 ? E(1e-14) : E(1e-6)));
+    const V rounding = V(E(1) + (sizeof(E) == 8 ? E(1e-14) : E(1e-5)));
     const V tolerance2 = V(E(walk_.step_tolerance * walk_.step_tolerance));
     const V most = V(E(walk_.max_iterations)), least_gain2 = V(E(4 * walk_.least_gain * walk_.least_gain));
     const int n = Base::joints();
@@ -35,12 +35,13 @@ class ArmWalker : public ArmProblem<V, N> {
 
     while (busy_.any()) {
       Base::locate(u_);
+      iterations_ += one;
       M elsewhere{};  // lanes whose joints are no longer those that were located
-      const M there = busy_ & near();
-      if (there.any())
+      for (M there = busy_ & near(); there.any(); there = busy_ & ~elsewhere & near())
         for (int lane = 0; lane < V::lanes; ++lane)
           if (there[lane]) elsewhere.set(lane, !finish(lane));
 
+      Base::differentiate();
       V r[6], cost = zero;
       Base::measure(r);
       for (int k = 0; k < 6; ++k) cost += r[k] * r[k];
@@ -53,16 +54,17 @@ class ArmWalker : public ArmProblem<V, N> {
       const M settled = good & ~back & (idle | (length2 * reach * reach <= tolerance2));
       const M stuck = ~good & (lambda > V(E(1e3)));
       const M over = busy_ & ~elsewhere & ~first & (settled | stuck | (iterations_ >= most));
-      if (over.any())
+      if (over.any()) {
+        for (int i = 0; i < n; ++i) u_[i] = select(good, u_[i], origin[i]);
         for (int lane = 0; lane < V::lanes; ++lane)
-          if (over[lane]) elsewhere.set(lane, true), leave(lane, settled[lane]);
+          if (over[lane]) elsewhere.set(lane, true), leave(lane, settled[lane] || stuck[lane]);
+      }
       good = good & ~elsewhere;
 
       const V calmer = select(back, lambda, max(min(lambda * V(E(0.1)), cost), V(E(1e-12))));
       lambda = select(first, min(V(E(kDamping)), cost), select(good, calmer, lambda * growth));
       growth = select(good, V(E(4)), growth * V(E(2)));
       cost_ = select(good, cost, cost_);
-      iterations_ = select(first, zero, iterations_ + one);
       back = ~good & ~elsewhere;
 
       V step[Base::kMax], long2 = zero;
@@ -106,6 +108,7 @@ class ArmWalker : public ArmProblem<V, N> {
   RETARGET_FLAT void find_step(const V* r, V lambda, V* step) const {
     const V zero = V(E(0));
     V A[36], J[Base::kMax][6], y[6];
+#pragma GCC unroll 6
     for (int k = 0; k < 6; ++k) {
       y[k] = r[k];
       for (int l = 0; l <= k; ++l) A[6 * k + l] = k == l ? lambda : zero;
@@ -115,7 +118,9 @@ class ArmWalker : public ArmProblem<V, N> {
       for (int k = 0; k < 6; ++k) slope += Base::jacobian[i][k] * r[k];
       const M pinned = ((u_[i] <= Base::lower[i]) & (slope > zero)) | ((u_[i] >= Base::upper[i]) & (slope < zero));
       for (int k = 0; k < 6; ++k) J[i][k] = select(pinned, zero, Base::jacobian[i][k]);
+#pragma GCC unroll 6
       for (int k = 0; k < 6; ++k)
+#pragma GCC unroll 6
         for (int l = 0; l <= k; ++l) A[6 * k + l] += J[i][k] * J[i][l];
     }
     factorize(A, 6, 6);
@@ -165,7 +170,8 @@ class ArmWalker : public ArmProblem<V, N> {
       const double joint = double(u_[i][lane]) * walk_.half_range[i];
       q[i] = joint < walk_.lower[i] ? walk_.lower[i] : joint > walk_.upper[i] ? walk_.upper[i] : joint;
       const E again = E(q[i] / walk_.half_range[i]);
-      same &= again == u_[i][lane];
+      if (again == u_[i][lane]) continue;
+      same = false;
       u_[i].set(lane, again);
     }
     walk_.poses.iterations[pose] = std::int64_t(iterations_[lane]);
@@ -201,10 +207,13 @@ class ArmWalker : public ArmProblem<V, N> {
     const int n = Base::joints();
     for (; s.frame < walk_.poses.frames; ++s.frame) {
       const double* T = walk_.poses.targets + s.sequence * walk_.poses.sequence_step + s.frame * walk_.poses.frame_step;
-      const retarget::PoseFault fault = retarget::read_pose(T, walk_.base, s.T);
+      __builtin_prefetch(T + walk_.poses.frame_step);
+      __builtin_prefetch(T + walk_.poses.frame_step + 8);
+      const retarget::PoseFault fault = read_pose(T, walk_.base, s.T);
       if (fault == retarget::PoseFault::kNone) {
         Base::set_target(lane, s.T);
         cost_.set(lane, E(1) / E(0));
+        iterations_.set(lane, E(0));
         return true;
       }
       const long pose = s.sequence * walk_.poses.frames + s.frame;

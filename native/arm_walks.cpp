@@ -19,7 +19,7 @@ ArmWalk ArmSolver::walk_of(const ArmPoses& poses, const ArmSettings& settings) c
   w.base = base_.data();
   w.half_range = half_range_.data(), w.lower = lower_.data(), w.upper = upper_.data();
   w.rotation_weight = rotation_weight_;
-  w.accuracy = settings.goal - (settings.single ? kDoubt : 0);
+  w.accuracy = settings.goal - (settings.single && coarse(settings) ? kDoubt : 0);
   w.least_gain = 0.1 * settings.goal;
   w.step_tolerance = std::max(1e-10, settings.goal);
   w.position_tolerance = settings.position_tolerance, w.rotation_tolerance = settings.rotation_tolerance;

@@ -109,6 +109,8 @@ struct ArmBatch {
 enum ArmStatus { kReached = 0, kReachedAtLimit = 1, kUnreachable = 2, kNotConverged = 3, kMissing = 4 };
 constexpr double kNearLimit = 1e-9;  // a joint this near to a limit stands on it [rad]
 
+enum class PoseFault { kNone, kMissing, kNotOrthonormal, kReflection, kLastRow };
+
 /// Sequences of wrist poses, independent ones being sequences of one frame. Results lie frame after frame.
 struct ArmPoses {
   long count, frames;              // sequences, frames of each
@@ -140,6 +142,9 @@ struct ArmWalk {
 
 /// How many sequences a walk can give up after there is no more room: those of all lanes, and those checked.
 constexpr int kMostLanes = 32;
+
+constexpr int kPlace = 12;  // numbers that say where a wrist is: position and weighted rotation matrix
+constexpr int kChunk = 16;  // places whose numbers lie side by side
 
 struct ArmEvaluation {
   double *pose, *jacobian, *cost, *gradient, *hessian;  // (4, 4), (6, n) unscaled, (), (n), (n, n)

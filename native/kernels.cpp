@@ -121,12 +121,29 @@ void arm_evaluate(const retarget::ArmModel<E>& model, const retarget::ArmBatch& 
   }
 }
 
-void distances(const double* points, long count, int coordinates, const double* from, double* out) {
-  for (long i = 0; i < count; ++i) out[i] = 0;
-  for (int d = 0; d < coordinates; ++d)
-    for (long i = 0; i < count; ++i) {
-      const double away = points[d * count + i] - from[d];
-      out[i] += away * away;
+void nearest(const double* places, long chunks, const double* from, int count, double* distance,
+             long* found) {
+  using V = Pack<double>;
+  for (int k = 0; k < count; ++k) distance[k] = __builtin_inf(), found[k] = 0;
+  double& farthest = distance[count - 1];
+  for (long c = 0; c < chunks; ++c)
+    for (int i = 0; i < retarget::kChunk; i += V::lanes) {
+      const double* place = places + c * retarget::kPlace * retarget::kChunk + i;
+      V sum = V(0.0);
+      for (int d = 0; d < retarget::kPlace; ++d) {
+        V away;
+        __builtin_memcpy(&away, place + d * retarget::kChunk, sizeof(V));
+        away -= V(from[d]);
+        sum += away * away;
+        if (d == 2 && !(sum < V(farthest)).any()) break;  // the positions alone are too far away
+      }
+      if (!(sum < V(farthest)).any()) continue;
+      for (int lane = 0; lane < V::lanes; ++lane) {
+        int k = count;
+        for (; k > 0 && sum[lane] < distance[k - 1]; --k)
+          if (k < count) distance[k] = distance[k - 1], found[k] = found[k - 1];
+        if (k < count) distance[k] = sum[lane], found[k] = c * retarget::kChunk + i + lane;
+      }
     }
 }
 
@@ -150,6 +167,6 @@ constexpr retarget::KernelsOf<E> kernels_of() {
 // constant, so that nothing of this file runs before it is chosen
 extern const retarget::Kernels kernels;
 constexpr retarget::Kernels kernels = {RETARGET_ISA_NAME, kernels_of<double>(), kernels_of<float>(),
-                                       distances, mlp_workspace, mlp};
+                                       read_pose, nearest, mlp_workspace, mlp};
 
 }  // namespace RETARGET_ISA

@@ -23,8 +23,11 @@ struct Kernels {
   const char* isa;
   KernelsOf<double> f64;
   KernelsOf<float> f32;
-  /// Squared distances from a point to `count` others; coordinate d of theirs at points + d * count.
-  void (*distances)(const double* points, long count, int coordinates, const double* from, double* out);
+  PoseFault (*read_pose)(const double* T, const double* base, double* out);
+  /// The `count` nearest to a place of many, (chunks, kPlace, kChunk): squared distances and indices, by
+  /// distance, of equal ones the first before the others.
+  void (*nearest)(const double* places, long chunks, const double* from, int count, double* distance,
+                  long* found);
   long (*mlp_workspace)(const MlpModel&);
   void (*mlp)(const MlpModel&, MlpBatch&, void* workspace);
 };

@@ -179,8 +179,10 @@ class NativeArm:
             dtype=dtype,
         )
         wanted = numbers(T_world_wrist, "T_world_wrist")
-        if wanted.ndim < 2:
-            raise InputError(f"T_world_wrist must have shape (m, 4, 4), got {wanted.shape}")
+        if wanted.ndim not in (3, 4) or wanted.shape[-2:] != (4, 4):
+            raise InputError(
+                f"T_world_wrist must have shape (m, 4, 4) or (m, N, 4, 4), got {wanted.shape}"
+            )
         lead, n = wanted.shape[:-2], self.joints
         if len(lead) == 1:
             wanted = wanted[:, None]
@@ -221,7 +223,7 @@ class NativeArm:
         status, iterations = np.empty((2, count), dtype=np.int64)
         call(
             self._solver.solve,
-            wanted,
+            wanted if _lies_well(wanted) else np.require(wanted, requirements="CA"),
             numbers(start, "start"),
             moving,
             *settings,
@@ -246,3 +248,8 @@ class NativeArm:
         out = pose, jacobian, cost, gradient, hessian
         call(self._solver.evaluate, target, joints, *out)
         return out
+
+
+def _lies_well(poses: FloatArray) -> bool:
+    """Whether the core can read poses (..., 4, 4) where they are."""
+    return poses.flags.aligned and poses.strides[-2:] == (32, 8)
