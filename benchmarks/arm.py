@@ -76,8 +76,8 @@ def to_joints(report: Report, targets: Targets, say: Callable[[str], None]) -> N
         "the posture, every frame at the last one's joints. Peers iterate until both arms are "
         "within 0.1 mm and 0.1 degree (or make no progress for 10 iterations), and so does this "
         "library at 'the peers' tolerances', with one further start where the first fails; by "
-        "default it goes on to 1e-12 m and leads the seventh joint to the posture. pink and mink: a "
-        "posture task, limits, damping and time step as in their examples; 'tuned': full "
+        "default it goes on to 1e-12 m and leads the seventh joint to the posture. pink and mink: "
+        "a posture task, limits, damping and time step as in their examples; 'tuned': full "
         "Gauss-Newton steps on the frame tasks alone. Poses are those of Pinocchio for the joints "
         "found. Largest step: of a joint from one frame to the next.",
     )  # fmt: skip

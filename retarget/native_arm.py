@@ -223,7 +223,7 @@ class NativeArm:
         status, iterations = np.empty((2, count), dtype=np.int64)
         call(
             self._solver.solve,
-            wanted if _lies_well(wanted) else np.require(wanted, requirements="CA"),
+            wanted if _lies_well(wanted) else np.require(wanted, requirements=["C", "A"]),
             numbers(start, "start"),
             moving,
             *settings,
