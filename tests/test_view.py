@@ -263,12 +263,33 @@ def test_frames_of_another_origin_are_refused(viewer: Viewer) -> None:
         asyncio.run(look())
 
 
+def test_a_frame_is_computed_once(viewer: Viewer, monkeypatch: Any) -> None:
+    made = []
+
+    def counted(*args: Any, **fields: Any) -> Any:
+        made.append(fields)
+        return frame_state(*args, **fields)
+
+    monkeypatch.setattr(live, "frame_state", counted)
+
+    async def look() -> None:
+        first, second = await Looking.at(viewer), await Looking.at(viewer)
+        await first.frame()
+        await second.frame()
+        for number in range(5):
+            viewer.show(np.zeros(50), number=number)
+            assert await first.next() == number
+            assert await second.next() == number
+
+    asyncio.run(look())
+    assert len(made) == 6
+
+
 def test_the_callers_arrays_are_copied(viewer: Viewer) -> None:
     qpos = np.zeros(50)
     viewer.show(qpos)
-    _, before = viewer._message()
     qpos += 1.0
-    assert viewer._message()[1] == before
+    np.testing.assert_array_equal(viewer._newest[2]["qpos"], np.zeros(50))
 
 
 def test_commands_bring_their_statuses(viewer: Viewer) -> None:

@@ -76,6 +76,7 @@ class Viewer:
         self._shapes = field_shapes(joints, components)
         self._lock = threading.Lock()
         self._newest: tuple[int, int, Mapping[str, Any]] = (0, -1, {"qpos": np.zeros(joints)})
+        self._made = (-1, b"")  # the newest message, by the server's thread alone
         first = live_arrays(-1, frame_state(self.scene, **self._newest[2]))
         identity = secrets.token_hex(8)
         live = {"scene": identity, "arrays": layout(first)}
@@ -153,8 +154,10 @@ class Viewer:
 
     def _message(self) -> tuple[int, bytes]:
         version, number, fields = self._newest
-        arrays = live_arrays(number, frame_state(self.scene, **fields))
-        return version, b"".join(array.tobytes() for array in arrays.values())
+        if version != self._made[0]:
+            arrays = live_arrays(number, frame_state(self.scene, **fields))
+            self._made = version, b"".join(array.tobytes() for array in arrays.values())
+        return self._made
 
 
 def field_shapes(joints: int, components: int) -> dict[str, tuple[int, ...]]:

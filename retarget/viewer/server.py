@@ -202,10 +202,7 @@ def _listen(host: str, port: int | None) -> list[socket.socket]:
             last = error
             if error.errno != errno.EADDRINUSE:
                 break
-    said = (
-        "it is in use"
-        if last and last.errno == errno.EADDRINUSE
-        else getattr(last, "strerror", last)
-    )
+    used = last is not None and last.errno == errno.EADDRINUSE
+    said = "it is in use" if used else getattr(last, "strerror", last)
     where = host if port is None else f"{host}:{port}"
     raise InputError(f"cannot listen on {where}: {said}", host=host, port=port) from last
