@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from retarget.actions import ACTION_FIELDS, ACTION_SIZE, Action, camera_of
-from retarget.chunk_reader import read_action, rigid
+from retarget.chunk_reader import read_action, rigid, sound_rows
 from retarget.collision_guard import CollisionGuard
 from retarget.command import NO_ACTION, NO_ARM, NO_JOINTS, NOT_USABLE, Command, Phase
 from retarget.controller_settings import ControllerSettings
@@ -95,6 +95,7 @@ class Controller:
         self._T[:, 3, 3] = 1.0
         self._aim: FloatArray = np.zeros(self._driven.size)
         self._by_side = tuple(self._aim[place] for place in self._driven.sides)
+        self._side_starts = [place.start for place in self._driven.sides]
         self._ones = np.ones(len(SIDES) * self._driven.hands)
         self.reset()
         self._warm_up()
@@ -195,7 +196,7 @@ class Controller:
             proposal, nearest, blocked = self._guard.step(motion, proposal, command)
         q = motion.take(proposal)
         self._driven.expand(q, command)
-        behind = np.abs(self._aim - q).reshape(len(SIDES), -1).max(axis=1).tolist()
+        behind = np.maximum.reduceat(np.abs(self._aim - q), self._side_starts).tolist()
         if max(behind) > _THERE or max(phases) != Phase.TRACKING:
             lag = self._lag(command, points, known)
         self._steps = now + 1
@@ -256,11 +257,15 @@ class Controller:
         if action is None:
             return NO_ACTION
         try:
-            T = None if T_world_camera is None else self._T_camera_world @ rigid(T_world_camera)
-            chunk = read_action(action, T)
             if seen > self._steps:
                 raise InputError(f"a chunk of step {seen} came in step {self._steps}")
-            report = self._ensembler.push(chunk, seen + 1)
+            T = None if T_world_camera is None else self._T_camera_world @ rigid(T_world_camera)
+            rows = sound_rows(action, self.settings.horizon) if T is None else None
+            report = (
+                self._ensembler.push_rows(rows, seen + 1)
+                if rows is not None
+                else self._ensembler.push(read_action(action, T), seen + 1)
+            )
         except InputError:
             if self._steps == 0:
                 raise
@@ -285,16 +290,3 @@ class Controller:
         if self._hands is None:
             return None
         return self._hands.command(q.reshape(len(SIDES), -1)[:, self._driven.arms :])
-
-
-def make_controller(retargeter: Retargeter, **settings: Any) -> Controller:
-    """A controller with these of the `ControllerSettings` changed.
-
-    Raises:
-        InputError: there is no such setting, or it is out of range.
-    """
-    known = ControllerSettings.__dataclass_fields__
-    unknown = [name for name in settings if name not in known]
-    if unknown:
-        raise InputError(f"no setting named {unknown[0]!r}; there are {', '.join(known)}")
-    return Controller(retargeter, ControllerSettings(**settings))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from retarget.errors import InputError
 from retarget.joint_limits import JointLimits
@@ -52,3 +53,16 @@ class ControllerSettings:
             raise InputError(f"approach must be above 0 and at most 1, got {self.approach}")
         if self.limits is not None and self.hand_velocity is not None:
             raise InputError("give either limits or hand_velocity")
+
+    @classmethod
+    def of(cls, **settings: Any) -> ControllerSettings:
+        """The defaults with these changed.
+
+        Raises:
+            InputError: there is no such setting, or it is out of range.
+        """
+        known = [field.name for field in fields(cls)]
+        unknown = [name for name in settings if name not in known]
+        if unknown:
+            raise InputError(f"no setting named {unknown[0]!r}; there are {', '.join(known)}")
+        return cls(**settings)

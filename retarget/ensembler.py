@@ -6,6 +6,8 @@ most, the chunk's before it less by ``exp(-w)``, and so on: EgoVLA's published t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from retarget.actions.arrays import namespace
@@ -16,9 +18,9 @@ from retarget.types import FloatArray, IntArray, Status
 
 __all__ = ["ChunkCounts", "ChunkEnsembler", "ChunkReport", "Ensembled"]
 
-_POSITION, _ROTATION = slice(0, 3), slice(3, 12)
-_WRIST, _HAND = slice(0, 12), slice(12, 12 + COMPONENTS)
-_NUMBERS = 12 + COMPONENTS  # of one hand in one row: position, rotation matrix, coefficients
+POSITION, ROTATION = slice(0, 3), slice(3, 12)
+_WRIST, HAND = slice(0, 12), slice(12, 12 + COMPONENTS)
+NUMBERS = 12 + COMPONENTS  # of one hand in one row: position, rotation matrix, coefficients
 _NEVER = -(2**62)
 _AMBIGUOUS = 1e-9  # of the weighted sum of rotations: no one rotation is nearest to it
 _LAST_SIGN = np.array([1.0, 1.0, -1.0])
@@ -61,13 +63,14 @@ class ChunkEnsembler:
         self._ages = ranks
         # [group, rank]: groups are wrist and hand
         self._decay = np.exp(-np.array([[wrist_decay], [hand_decay]]) * ranks)
-        # A cell holds what the chunk of one slot says about one step, both modulo the horizon.
-        # Rows wrap around, so nothing is ever shifted.
         # [slot of the newest, group, slot]: weights where every chunk speaks
         turned = [self._decay[:, (slot - ranks) % horizon] for slot in range(horizon)]
         self._steady = np.stack(turned) / self._decay.sum(axis=1)[:, None]
-        self._rows = np.zeros((horizon, HANDS, horizon, _NUMBERS))  # [step, hand, slot]
+        # A cell holds what the chunk of one slot says about one step, both modulo the horizon.
+        # Rows wrap around, so nothing is ever shifted.
+        self._rows = np.zeros((horizon, HANDS, horizon, NUMBERS))  # [step, hand, slot]
         self._usable = np.zeros((horizon, HANDS, horizon), dtype=np.int64)
+        self._all_there = np.array([[int(Status.OK)] * HANDS, [horizon] * HANDS, [0] * HANDS])
         self._all = np.ones((horizon, HANDS), dtype=np.int64)
         self.reset()
 
@@ -93,8 +96,20 @@ class ChunkEnsembler:
         Raises:
             InputError: other batch axes, too many rows, normalised coefficients, or torch tensors.
         """
-        rows, usable, finite = self._checked(chunk)
-        length, step = len(rows), int(step)
+        return self._take(*self._checked(chunk), int(step))
+
+    def push_rows(self, rows: FloatArray, step: int) -> ChunkReport:
+        """`push` of numbers that the caller answers for: none is looked at.
+
+        Args:
+            rows: (L, 2, 27), L from 1 to the horizon: position, rotation matrix row by row, and
+                coefficients, at the places `POSITION`, `ROTATION` and `HAND`; all of them usable.
+            step: the step of row 0.
+        """
+        return self._take(rows, self._all[: len(rows)], True, int(step))
+
+    def _take(self, rows: FloatArray, usable: IntArray, finite: bool, step: int) -> ChunkReport:
+        length = len(rows)
         late = step < self._newest
         useless = step + length <= self._now or step <= self._newest - self.horizon
         slot = step % self.horizon
@@ -155,28 +170,30 @@ class ChunkEnsembler:
         complete = bool(known.all())
         weights /= total if complete else np.where(total > 0.0, total, 1.0)
         wrist = (weights[0, :, None] @ rows[:, :, _WRIST])[:, 0]
-        pca = (weights[1, :, None] @ rows[:, :, _HAND])[:, 0]
+        pca = (weights[1, :, None] @ rows[:, :, HAND])[:, 0]
         age = usable.argmax(axis=1)
-        rotation = self._mean_rotation(wrist[:, _ROTATION].reshape(HANDS, 3, 3), rows, age)
+        rotation = self._mean_rotation(wrist[:, ROTATION].reshape(HANDS, 3, 3), rows, age)
         status = np.zeros(HANDS, dtype=np.int64)
         if not complete:
             status[~known] = int(Status.MISSING_INPUT)
             rotation[~known] = np.eye(3)
             age = np.where(known, age, -1)
             self.counts.missing += HANDS - int(known.sum())
-        return Ensembled(wrist[:, _POSITION], pca, rotation, status, chunks, age)
+        return Ensembled(wrist[:, POSITION], pca, rotation, status, chunks, age)
 
     def _at_steady(self, step: int) -> Ensembled:
         """`at` of the newest chunk's step where all chunks of a horizon are whole."""
         slot = step % self.horizon
         weights, rows = self._steady[slot], self._rows[slot]
-        wrist, pca = weights[0] @ rows[:, :, _WRIST], weights[1] @ rows[:, :, _HAND]
-        newest = np.full(HANDS, slot)
-        rotation = self._mean_rotation(wrist[:, _ROTATION].reshape(HANDS, 3, 3), rows, newest)
-        status, chunks, age = np.array([[int(Status.OK)] * HANDS, [self.horizon] * HANDS, [0, 0]])
-        return Ensembled(wrist[:, _POSITION], pca, rotation, status, chunks, age)
+        mean = weights @ rows  # [hand, group]
+        summed = mean[:, 0, ROTATION].reshape(HANDS, 3, 3)
+        rotation = self._mean_rotation(summed, rows, (slot,) * HANDS)
+        status, chunks, age = self._all_there.copy()
+        return Ensembled(mean[:, 0, POSITION], mean[:, 1, HAND], rotation, status, chunks, age)
 
-    def _mean_rotation(self, summed: FloatArray, rows: FloatArray, age: IntArray) -> FloatArray:
+    def _mean_rotation(
+        self, summed: FloatArray, rows: FloatArray, age: Sequence[int] | IntArray
+    ) -> FloatArray:
         """(2, 3, 3) rotations nearest to weighted sums; the newest where no one is nearest."""
         U, s, Vt = np.linalg.svd(summed)
         R: FloatArray = U @ Vt
@@ -187,7 +204,7 @@ class ChunkEnsembler:
             if flipped:
                 R[k] = (U[k] * _LAST_SIGN) @ Vt[k]
             if s[k, 1] + (-s[k, 2] if flipped else s[k, 2]) < _AMBIGUOUS:
-                R[k] = rows[k, age[k], _ROTATION].reshape(3, 3)
+                R[k] = rows[k, age[k], ROTATION].reshape(3, 3)
         return R
 
     def _checked(self, chunk: Action) -> tuple[FloatArray, IntArray, bool]:
@@ -201,11 +218,11 @@ class ChunkEnsembler:
         if namespace(chunk.translation) is not np:
             raise InputError("a chunk must be numpy arrays, got torch tensors")
         length = chunk.shape[0]
-        rows = np.empty((length, HANDS, _NUMBERS))
+        rows = np.empty((length, HANDS, NUMBERS))
         try:
-            rows[..., _POSITION] = chunk.translation
-            rows[..., _ROTATION] = chunk.rotation.reshape(length, HANDS, 9)
-            rows[..., _HAND] = chunk.pca
+            rows[..., POSITION] = chunk.translation
+            rows[..., ROTATION] = chunk.rotation.reshape(length, HANDS, 9)
+            rows[..., HAND] = chunk.pca
         except ValueError:
             raise InputError(
                 f"a chunk of {length} rows must have translation ({length}, 2, 3), pca ({length}, "

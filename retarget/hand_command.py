@@ -64,11 +64,12 @@ class HandCommands:
         Raises:
             InputError: another shape.
         """
-        picked = self._flat(active, "active")[..., self._to]
+        picked = self._flat(active, "active").take(self._to, axis=-1)
         picked -= self._closed
         picked /= self._span
         picked += 0.0  # no -0
-        return np.asarray(np.minimum(np.maximum(picked, 0.0), 1.0))
+        np.maximum(picked, 0.0, out=picked)
+        return np.asarray(np.minimum(picked, 1.0, out=picked))
 
     def active(self, command: ArrayLike) -> FloatArray:
         """Active joints of commands: undoes `command`.

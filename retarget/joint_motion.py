@@ -62,6 +62,10 @@ class JointMotion:
         self._ones = np.ones(m)
         self._ends = np.stack([self._upper, -self._lower])
         self._r, self._n = np.empty((3, m)), np.empty((3, m))
+        # a way to the target, what of it is missing beside w, and the change of u, under which the
+        # target can be reached at once, and left or kept from there
+        self._easy = np.empty((3, m))
+        self._easy_most = np.stack([np.minimum(self._change, self._most), *[self._change] * 2])
         self._most_ways, self._here, self._way = (np.empty((2, m)) for _ in range(3))
         self.reset(q)
 
@@ -132,8 +136,13 @@ class JointMotion:
         if lost is not None:
             w[lost] = 0.0
         self._x = x
-        missing = x - q
-        missing -= w
+        easy = self._easy
+        np.subtract(x, q, out=easy[0])
+        np.subtract(easy[0], w, out=easy[1])
+        np.subtract(easy[0], self._u, out=easy[2])
+        if (np.abs(easy) <= self._easy_most).all():
+            return x.copy()  # what follows would give the same
+        missing = easy[1]
         # s of what is missing, and of what is left to both ends
         np.abs(missing, out=r[0])
         np.subtract(self._ends, self._here, out=r[1:])

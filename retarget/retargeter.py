@@ -225,9 +225,10 @@ class Retargeter:
         Raises:
             InputError: there is no such setting, or it is out of range.
         """
-        from retarget.controller import make_controller
+        from retarget.controller import Controller
+        from retarget.controller_settings import ControllerSettings
 
-        return make_controller(self, **settings)
+        return Controller(self, ControllerSettings.of(**settings))
 
     def round_trip(self, demo: Demo, *, q0: ArrayLike | None = None) -> RoundTrip:
         """Carry a demonstration to human motion and back, and measure what it lost.

@@ -216,3 +216,11 @@ def test_the_check_sees_each_kind_of_violation() -> None:
     assert counts((np.nan, 0.5), (0.5, 0.5)) == (0, 0, 0, 1)
     with pytest.raises(InputError, match="start"):
         LimitCheck(limits, rate, [0.0])
+
+
+def test_a_target_known_to_stand_moves_nothing_by_itself() -> None:
+    limits = JointLimits(("a", "b"), -np.ones(2), np.ones(2), np.ones(2), np.full(2, 10.0))
+    motion = JointMotion(limits, 30.0, np.zeros(2))
+    before = motion.step(np.full(2, 0.005))  # reached at once
+    motion.stand_still(slice(0, 1), np.array([0.5]))
+    np.testing.assert_array_equal(motion.q, before)

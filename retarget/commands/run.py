@@ -108,7 +108,6 @@ def run(
         require_writable(place, [source, *(other for other in places if other is not place)])
 
     from retarget.action_feed import read_feed
-    from retarget.controller import make_controller
     from retarget.demo import save_demo
     from retarget.faults import Faults
     from retarget.report_json import write_json
@@ -127,8 +126,7 @@ def run(
             strict=not allow_mismatch,
             progress=bar(source.name),
         )
-    controller = make_controller(
-        retargeter,
+    controller = retargeter.controller(
         rate=feed.rate,
         camera=feed.camera,
         horizon=feed.horizon,
