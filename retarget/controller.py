@@ -14,7 +14,7 @@ from retarget.collision_guard import CollisionGuard
 from retarget.command import NO_ACTION, NO_ARM, NO_JOINTS, NOT_USABLE, Command, Phase
 from retarget.controller_settings import ControllerSettings
 from retarget.driven_joints import DrivenJoints
-from retarget.ensembler import ChunkEnsembler
+from retarget.ensembler import ChunkCounts, ChunkEnsembler
 from retarget.errors import InputError
 from retarget.filters import make_filter
 from retarget.geometry import transform_inverse
@@ -110,6 +110,11 @@ class Controller:
     def steps(self) -> int:
         """Commands given so far: the number of the step to come."""
         return self._steps
+
+    @property
+    def counts(self) -> ChunkCounts:
+        """Chunks that came late, twice, short or not at all, see `ChunkEnsembler`."""
+        return self._ensembler.counts
 
     def step(
         self,

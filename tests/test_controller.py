@@ -190,6 +190,8 @@ def test_it_is_deterministic_and_can_begin_anew(rt: Retargeter, feed: ActionFeed
     second = [c.qpos for c in play(controller, feed, 20)]
     np.testing.assert_array_equal(first, second)
     assert controller.steps == 20
+    assert (controller.counts.chunks, controller.counts.steps) == (20, 20)
+    assert controller.counts.late == controller.counts.short == 0
 
 
 @given(st.integers(0, 2**32 - 1))
