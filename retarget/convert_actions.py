@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from retarget.action_file import ActionFileInfo, ActionWriter
-from retarget.actions import Action, Normalization, camera_of, from_human, make_chunks, pack, unpack
+from retarget.actions import Action, Normalization, from_human, make_chunks, pack, unpack
 from retarget.convert import Conversion, told_errors, told_statuses, unfit_reasons
 from retarget.demo import DemoReader
 from retarget.hdf5 import open_hdf5
@@ -63,7 +63,7 @@ def to_actions(
     """
     import retarget
 
-    T = None if camera is None else camera_of(retargeter.robot, camera).T_camera_world
+    T = None if camera is None else retargeter.robot.camera(camera).T_camera_world
     vectors: list[FloatArray] = []
     status: list[IntArray] = []
     residual: list[FloatArray] = []

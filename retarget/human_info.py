@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retarget.errors import InputError
 from retarget.hdf5_attributes import (
     attribute,
     check_format,
@@ -82,9 +81,6 @@ def human_info(
     import retarget
 
     robot = fitter.robot
-    if camera is not None and camera not in robot.cameras:
-        known = ", ".join(robot.cameras) or "none"
-        raise InputError(f"{robot.name} has no camera {camera!r}; it has: {known}")
     return HumanFileInfo(
         rate=demo.rate,
         hand=fitter.hand_hash,
@@ -93,7 +89,7 @@ def human_info(
         robot_hash=robot.hash,
         calibrations=fitter.calibrations,
         camera=camera or "",
-        T_camera_world=None if camera is None else robot.cameras[camera].T_camera_world,
+        T_camera_world=None if camera is None else robot.camera(camera).T_camera_world,
         body_joints=body_joints(robot),
         source="" if demo.path is None else demo.path.name,
         start=demo.start,

@@ -118,6 +118,17 @@ class Robot:
             return self.sides[SIDES.index(str(side))]
         raise InputError(f"side must be 'left', 'right', 0 or 1, got {side!r}", value=side)
 
+    def camera(self, name: str = "main") -> Camera:
+        """A camera that stands still.
+
+        Raises:
+            InputError: the robot has no camera of that name.
+        """
+        if name not in self.cameras:
+            known = ", ".join(self.cameras) or "none"
+            raise InputError(f"{self.name} has no camera {name!r}; it has: {known}", value=name)
+        return self.cameras[name]
+
     def indices(self, names: Sequence[str]) -> IntArray:
         """Positions of joints in qpos.
 

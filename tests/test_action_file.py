@@ -266,7 +266,7 @@ def test_to_actions_refuses_in_one_line(demo: tuple[Path, Demo], tmp_path: Path)
     out = tmp_path / "a.hdf5"
     (tmp_path / "wrong.json").write_text("{}", "utf-8")
     for words, said in (
-        (["--camera", "side"], "h1_inspire has no 'side'; it has: main"),
+        (["--camera", "side"], "h1_inspire has no camera 'side'; it has: main"),
         (["--normalize", str(tmp_path / "none.json")], "none.json"),
         (["--normalize", str(tmp_path / "wrong.json")], "key 'format'"),
     ):

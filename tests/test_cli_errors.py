@@ -286,7 +286,7 @@ def test_options_that_name_nothing(path: Path, tmp_path: Path) -> None:
     refused("no MANO_LEFT", "replay", path, "--hands", none)
     refused(f"{none}: no such file", "replay", path, "--calibration", none)
     refused(f"{none}: no hand network", "replay", path, "--weights", none)
-    refused("has no 'attic'", "to-human", path, "--out", none, "--camera", "attic")
+    refused("has no camera 'attic'", "to-human", path, "--out", none, "--camera", "attic")
     refused("must not be negative", "replay", path, "--wrist-tolerance", "-1")
     refused(f"{none}", "mano", "check", none)
     assert not none.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,8 @@ class TestFacts:
         assert robot.indices(legs).tolist() == LEG_INDICES[side]
 
     def test_camera_is_the_published_matrix(self, robot: Robot):
-        camera = robot.cameras["main"]
+        camera = robot.camera()
+        assert camera is robot.cameras["main"]
         wanted = [
             [0, -1, 0, 0],
             [-0.766, 0, -0.643, 1.1617],
@@ -230,6 +232,10 @@ class TestWholeRobot:
     def test_mistakes_are_named(self, robot: Robot):
         with pytest.raises(InputError, match="side must be 'left', 'right', 0 or 1, got 'L'"):
             robot.side("L")
+        with pytest.raises(InputError, match="h1_inspire has no camera 'side'; it has: main"):
+            robot.camera("side")
+        with pytest.raises(InputError, match="it has: none"):
+            replace(robot, cameras={}).camera()
         with pytest.raises(InputError, match="no joint named 'thumb'"):
             robot.indices(["left_knee_joint", "thumb"])
         with pytest.raises(InputError, match=r"active must have shape \(\.\.\., 6\), got \(12,\)"):

@@ -30,10 +30,7 @@ def camera_of(robot: Robot, name: str = "main") -> Camera:
     Raises:
         InputError: the robot has no camera of that name.
     """
-    if name not in robot.cameras:
-        known = ", ".join(robot.cameras) or "none"
-        raise InputError(f"{robot.name} has no camera {name!r}; it has: {known}")
-    return robot.cameras[name]
+    return robot.camera(name)
 
 
 def transform_action(T_a_b: Array, action_b: Action) -> Action:

@@ -29,7 +29,7 @@ from retarget.commands.options import (
     load_retargeter,
 )
 from retarget.commands.places import Source, find_sources, make_folder, plan_outputs
-from retarget.errors import InputError, RetargetError
+from retarget.errors import RetargetError
 
 if TYPE_CHECKING:
     from retarget.convert import Conversion
@@ -202,9 +202,7 @@ def _camera(robot: Robot, camera: str | None) -> str | None:
     """The camera an option names, by default "main" where the robot has it."""
     if camera is None:
         return "main" if "main" in robot.cameras else None
-    if camera not in robot.cameras:
-        known = ", ".join(robot.cameras) or "none"
-        raise InputError(f"--camera: {robot.name} has no {camera!r}; it has: {known}")
+    robot.camera(camera)  # before any work
     return camera
 
 
