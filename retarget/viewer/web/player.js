@@ -183,6 +183,7 @@ class Player {
     for (const name of named("hide")) this.layer(name, false);
     for (const name of named("show")) this.layer(name, true);
     if (asked.has("ui")) this.element.dataset.rtUi = asked.get("ui");
+    this.stage.resize(); // with fewer cards there may be more room
     if (asked.get("play") === "1") this.play();
   }
 

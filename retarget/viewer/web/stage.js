@@ -121,6 +121,11 @@ class Stage {
     const half = Math.tan((this.preset.fov_deg * Math.PI) / 360);
     const narrow = Math.max(1, (this.preset.aspect || 1) / camera.aspect);
     camera.fov = (Math.atan(half * narrow) * 360) / Math.PI;
+    // a hand fills the picture: its middle goes to the middle of what the card at the top leaves
+    const card = this.preset.follow && this.element.parentElement.querySelector(".rt-state");
+    const { clientWidth: width, clientHeight: height } = this.element;
+    camera.clearViewOffset();
+    if (card) camera.setViewOffset(width, height, 0, -card.offsetHeight / 2, width, height);
     camera.updateProjectionMatrix();
   }
 
