@@ -241,6 +241,7 @@ class Controller:
                 self._driven_limits.only(self._driven.names[place]),
                 motion,
                 place,
+                self._driven.arms,
                 rate=s.rate,
                 share=s.approach,
                 timeout=round(s.hold_timeout * s.rate),

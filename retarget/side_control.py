@@ -24,6 +24,7 @@ class SideControl:
         limits: of the side's m driven joints.
         motion: of both sides' driven joints.
         place: the side's part of them.
+        arms: how many of them, the first, are the arm's.
         rate: periods per second [Hz].
         share: of the limits, while coming to a far target.
         timeout: periods of a hold that count as a short loss.
@@ -35,6 +36,7 @@ class SideControl:
         limits: JointLimits,
         motion: JointMotion,
         place: slice,
+        arms: int,
         *,
         rate: float,
         share: float,
@@ -42,7 +44,7 @@ class SideControl:
         posture: FloatArray | None,
     ) -> None:
         self._motion, self._place = motion, place
-        self._approach = Approach(limits, rate)
+        self._approach = Approach(limits, rate, (slice(arms), slice(arms, None)))
         self._share, self._timeout, self._posture = share, timeout, posture
         self._phase = Phase.STARTING
         self._coming = Phase.STARTING  # what a blend under way is called

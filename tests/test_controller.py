@@ -501,3 +501,14 @@ def test_nothing_breaks_a_limit(rt: Retargeter) -> None:
 def test_collisions_are_watched_within_the_limits(rt: Retargeter) -> None:
     found = fuzz(600, 5, retargeter=rt, collision_margin=0.01)
     assert not any(found.faults.values()), found.faults
+
+
+def test_arms_do_not_wait_for_slow_fingers(rt: Retargeter, feed: ActionFeed) -> None:
+    """Arms and hands come to a far target each in their own time."""
+    start = feed.start.copy()
+    for k, side in enumerate(rt.robot.sides):
+        hand = rt.robot.indices(side.hand_joints)
+        start[hand] = rt.robot.expand_hand(k, rt.robot.hand_limits(k)[1])
+    run = run_feed(rt.controller(), replace(feed, start=start, steps=60))
+    assert (run.phases == Phase.STARTING).all()  # the fingers, at 0.5 rad/s
+    assert run.lag_m.max() < 1e-9

@@ -173,7 +173,7 @@ def test_abrupt_recordings_run_and_say_how_far_they_fall_behind(
     shared: Path, tmp_path: Path
 ) -> None:
     figures = tmp_path / "run.json"
-    path = shared / "teleop" / "demos" / "Close-Drawer_episode_0.hdf5"
+    path = shared / "teleop" / "demos" / "Stack-Single-Cube_episode_0.hdf5"
     result = run(path, "--fast", "--json", figures)
     assert result.exit_code == 0, result.output
     assert 1e-3 < json.loads(figures.read_text())["lag_m"]["max"] < 0.5
