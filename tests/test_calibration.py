@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from retarget.calibration import _Objective, calibrate
 from retarget.calibration_file import read_calibration, write_calibration
-from retarget.geometry import rotation_from_rotvec, rotvec_from_rotation
+from retarget.geometry import rotation_angle, rotation_from_rotvec, rotvec_from_rotation
 from retarget.hand_model import hands_hash, load_hands
 from retarget.robot import Robot
 from retarget.types import SIDES, Calibration
+from retarget.wrist_axes import nearest_axes, right_angle_rotations
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +59,51 @@ def test_finds_a_minimum(robot: Robot) -> None:
         for sign in (-1.0, 1.0):
             for step in sign * np.diag(size):
                 assert cost(moved(calibration, step)).cost > best
+
+
+@pytest.mark.parametrize("axis", [(0.5, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)])
+def test_a_wrong_wrist_to_mano_is_turned_back(robot: Robot, axis: tuple[float, ...]) -> None:
+    """From its own start the search ends in a bad minimum after a half turn about y or z.
+
+    Its small rotation would not have told, either.
+    """
+    turn = rotation_from_rotvec(np.pi * np.array(axis))
+    sides = [replace(side, wrist_to_mano=side.wrist_to_mano @ turn) for side in robot.sides]
+    wrong = replace(robot, sides=tuple(sides))
+    found = calibrate(wrong, load_hands(), samples=30)
+    right = calibrate(robot, load_hands(), samples=30)
+    for side, ours, theirs in zip(SIDES, found, right, strict=True):
+        assert ours.scale == pytest.approx(theirs.scale, rel=1e-3)
+        angle = np.linalg.norm(ours.rotation)
+        assert angle == pytest.approx(np.pi * np.linalg.norm(axis), abs=0.2)
+        axes = nearest_axes(wrong.side(side).wrist_to_mano, ours)
+        np.testing.assert_array_equal(axes, robot.side(side).wrist_to_mano)
+
+
+@given(seed=st.integers(0, 2**32 - 1), turn=st.integers(0, 23))
+def test_the_nearest_axes_leave_the_least_turn(seed: int, turn: int) -> None:
+    """Whatever the rotation found, no other right-angled matrix leaves less of a turn."""
+    rng = np.random.default_rng(seed)
+    rotation = rotation_from_rotvec(rng.normal(size=3))
+    axes = right_angle_rotations()[turn]
+    found = Calibration(1.0, rotvec_from_rotation(rotation))
+    nearest = nearest_axes(axes, found)
+
+    def left(other: np.ndarray) -> float:
+        return float(rotation_angle(other, axes @ rotation.T))
+
+    assert left(nearest) <= min(left(other) for other in right_angle_rotations()) + 1e-9
+    np.testing.assert_array_equal(nearest_axes(axes, Calibration(1.0)), axes)
+
+
+def test_right_angle_rotations_are_a_group() -> None:
+    rotations = right_angle_rotations()
+    assert rotations.shape == (24, 3, 3)
+    np.testing.assert_array_equal(rotations[0], np.eye(3))
+    np.testing.assert_allclose(np.linalg.det(rotations), 1.0)
+    members = {tuple(R.ravel()) for R in rotations}
+    assert len(members) == 24
+    assert {tuple((a @ b).ravel()) for a in rotations for b in rotations} == members
 
 
 def test_shipped_calibration_is_for_the_shipped_hand_and_is_good(robot: Robot) -> None:

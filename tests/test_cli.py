@@ -421,6 +421,27 @@ def test_calibrate(tmp_path: Path, monkeypatch: Any) -> None:
     assert "scale = 1.25" in out.read_text()
 
 
+def test_calibrate_warns_where_the_hand_had_to_be_turned(monkeypatch: Any) -> None:
+    import retarget.calibration
+    from retarget.types import Calibration
+
+    def told(*degrees: float) -> str:
+        left, right = (Calibration(1.0, np.radians([0.0, 0.0, d])) for d in degrees)
+        monkeypatch.setattr(retarget.calibration, "calibrate", lambda robot, hands: (left, right))
+        result = run("calibrate")
+        assert result.exit_code == 0, result.stderr
+        return result.stderr
+
+    assert told(44.0, -44.0) == ""
+    lines = told(44.0, -91.0).splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("warning: the right hand is turned by 91 degrees")
+    # A = [[0, 1, 0], [1, 0, 0], [0, 0, -1]] less a quarter turn about the hand model's z
+    assert "sides.right.wrist_to_mano" in lines[0]
+    assert lines[0].endswith("[[1, 0, 0], [0, -1, 0], [0, 0, -1]]")
+    assert len(told(91.0, 180.0).splitlines()) == 2
+
+
 def test_mano_check_and_convert(tmp_path: Path) -> None:
     from retarget.resources import resource
 

@@ -28,7 +28,8 @@ def calibrate(
 ) -> None:
     """Find scale, rotation and offset with which a robot's hands fit human hands best.
 
-    Takes half a minute.
+    A rotation of more than 45 degrees speaks against wrist_to_mano of robot.toml; a warning then
+    says what fits.
     """
     if out is not None:
         require_writable(out)
@@ -37,12 +38,17 @@ def calibrate(
     from retarget.calibration_file import write_calibration
     from retarget.hand_model import hands_hash, load_hands
     from retarget.tables import line, print_calibration
+    from retarget.wrist_axes import turn_warning
 
-    models = load_hands(hands)
+    models, loaded = load_hands(hands), load_robot(robot, urdf)
     with working("calibrating both hands"):
-        found = calibrate(load_robot(robot, urdf), models)
+        found = calibrate(loaded, models)
     console = stdout()
     print_calibration(console, found)
+    for side, calibration in zip(loaded.sides, found, strict=True):
+        told = turn_warning(side, calibration)
+        if told:
+            typer.echo(f"warning: {told}", err=True)
     if out is not None:
         make_folder(out)
         write_calibration(out, hands_hash(models), found)
