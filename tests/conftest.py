@@ -29,9 +29,13 @@ def shared() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A headless Chromium (playwright's `Browser`); skips where there is none, but not in CI."""
+    """A headless Chromium (playwright's `Browser`); skips where there is none, but not in CI.
+
+    Of one module, because playwright leaves its event loop running in the thread, and `asyncio.run`
+    of other modules' tests then fails.
+    """
     from retarget.errors import RetargetError
     from retarget.viewer.browser import FLAGS, find_browser
 
