@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -133,6 +135,34 @@ def test_every_option_of_the_controller_can_be_set(demo: Path) -> None:
     result = run(demo, "--fast", *options, "--after-timeout", "posture", "--camera", "main")
     assert result.exit_code == 0, result.output
     assert "nearest links" in result.output
+
+
+def test_a_terminal_sees_a_live_line(demo: Path) -> None:
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    words = ["-m", "retarget.cli", "run", str(demo), "--fast", "--drop", "0.3", "--horizon", "2"]
+    env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120"}
+    done = subprocess.Popen(
+        [sys.executable, *words], env=env, stdout=subprocess.DEVNULL, stderr=theirs
+    )
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            part = os.read(ours, 65536)
+        except OSError:  # how Linux says that the other end is closed
+            break
+        if not part:
+            break
+        seen += part
+    os.close(ours)
+    assert done.wait() == 0
+    lines = re.findall(
+        r"step +(\d+)/60  (left \w+ .*? (?:mm|--)) +(right \w+ .*?) us", seen.decode()
+    )
+    assert [int(step) for step, *_ in lines][:3] == [1, 6, 11]
+    assert int(lines[-1][0]) == FRAMES
+    assert "nan" not in seen.decode()
 
 
 def test_real_time_takes_its_time(demo: Path, rt: Retargeter) -> None:

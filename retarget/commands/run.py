@@ -163,6 +163,8 @@ def _live_line(steps: int) -> Iterator[Callable[[Command, float], None] | None]:
     from rich.live import Live
     from rich.text import Text
 
+    from retarget.types import SIDES
+
     console = Console(stderr=True)
     if not console.is_terminal:
         yield None
@@ -172,13 +174,14 @@ def _live_line(steps: int) -> Iterator[Callable[[Command, float], None] | None]:
         def watch(command: Command, seconds: float) -> None:
             if command.step % _SHOW and command.step != steps - 1:
                 return
-            sides = ", ".join(
-                f"{phase.label} {1e3 * lag:6.1f} mm"
-                for phase, lag in zip(command.phases, command.lag_m, strict=True)
-            )
+            sides = "  ".join(
+                f"{side} {phase.label:9} {1e3 * lag:6.1f} mm"
+                for side, phase, lag in zip(SIDES, command.phases, command.lag_m, strict=True)
+            ).replace("nan mm", "--   ")
             hold = command.hold
             why = f"  {hold.reason} ({hold.steps})" if hold else ""
-            told = f"step {command.step + 1}/{steps}  {sides}  {1e6 * seconds:5.0f} us{why}"
+            step = f"step {command.step + 1:{len(str(steps))}}/{steps}"
+            told = f"{step}  {sides}  {1e6 * seconds:5.0f} us{why}"
             live.update(Text(told, no_wrap=True), refresh=True)
 
         yield watch
