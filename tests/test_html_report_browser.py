@@ -175,3 +175,13 @@ def test_paper_is_light_and_the_screen_as_before(page: Opened) -> None:
     width = page.js("document.querySelector('#demo-0-wrists .main-svg').clientWidth")
     assert width == page.js("document.querySelector('#demo-0-wrists').clientWidth")
     page.page.emulate_media(color_scheme="light")
+
+
+def test_paper_is_as_wide_as_its_text(browser: Any, report: Path) -> None:
+    """Else the printer makes all of it small."""
+    with opened(browser, 703, 1000) as page:  # A4 between its margins, at 96 px an inch
+        page.page.emulate_media(media="print")
+        page.go(report.as_uri())
+        drawn(page)
+        page.js("() => dispatchEvent(new Event('beforeprint'))")
+        assert page.js("document.documentElement.scrollWidth") <= 703

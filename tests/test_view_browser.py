@@ -17,14 +17,25 @@ from retarget.demo import save_demo
 from retarget.geometry import transform_points
 from retarget.make_demo import make_demo
 from retarget.retargeter import Retargeter, RoundTrip
-from retarget.types import Status
+from retarget.types import FINGERS, Status
 from retarget.viewer.export import DemoView, view_demo
 from retarget.viewer.page import player_fragment
 from retarget.viewer.playback import record
 from retarget.viewer.scene import Playback
+from retarget.viewer.server import PageServer
 from tests.pages import READY, Opened, grey_surface, opened, skin
 
 FRAMES = 45
+
+# where objects are on the screen [px]
+WHERE = """(paths) => paths.map((path) => {
+  const { viewer } = retargetPlayer.stage;
+  viewer.render();
+  const at = retargetPlayer.stage.node(path).getWorldPosition(new MeshCat.THREE.Vector3());
+  const { x, y } = at.project(viewer.camera);
+  const { width, height } = viewer.renderer.domElement.getBoundingClientRect();
+  return [(x + 1) / 2 * width, (1 - y) / 2 * height];
+})"""
 
 
 @dataclass(frozen=True)
@@ -249,19 +260,21 @@ def test_the_robots_camera_sees_what_its_pinhole_model_says(
     np.testing.assert_allclose(found, np.stack([u, v], axis=1), atol=2e-3)
 
 
-@pytest.mark.parametrize("side", ["left", "right"])
-def test_a_hands_camera_keeps_the_hand_in_view(page: Opened, real: Exported, side: str) -> None:
-    page.go(f"{real.url}#camera={side}")
-    where = """(path) => {
-      const { viewer } = retargetPlayer.stage;
-      viewer.render();
-      const at = retargetPlayer.stage.node(path).getWorldPosition(new MeshCat.THREE.Vector3());
-      return at.project(viewer.camera).toArray();
-    }"""
-    for row in (0, 12, 20):
-        page.js("(row) => retargetPlayer.seek(row)", row)
-        for part in (f"/wrists/{side}/recorded", f"/targets/{side}/middle"):
-            assert np.abs(page.js(where, part)).max() < 1.0, (row, part)
+def test_a_hands_camera_shows_all_of_the_hand(browser: Any, real: Exported) -> None:
+    """Wrist and fingertips, wherever they point, are in the picture and below the card."""
+    with opened(browser, 1280, 800) as page:
+        page.go(f"{real.url}#ui=still")
+        free = page.js("() => document.querySelector('.rt-state').getBoundingClientRect().bottom")
+        for side in ("left", "right"):
+            page.js("(side) => retargetPlayer.camera(side)", side)
+            parts = [f"/targets/{side}/{finger}" for finger in FINGERS]
+            parts.append(f"/wrists/{side}/recorded")
+            for row in (0, 1, 12, 20):
+                page.js("(row) => retargetPlayer.seek(row)", row)
+                where = page.js(WHERE, parts)
+                for part, (x, y) in zip(parts, where, strict=True):
+                    assert 0 < x < 1280, (row, part)
+                    assert free < y < 800, (row, part)
 
 
 def test_missing_hands_and_nan_frames(page: Opened, retargeter: Retargeter, tmp_path: Path) -> None:
@@ -362,6 +375,61 @@ def test_two_players_in_one_page(page: Opened, generated: Exported, tmp_path: Pa
             )
             > 1000
         )
+
+
+def test_what_is_asked_of_a_player_before_it_is_there_is_done(
+    page: Opened, generated: Exported, tmp_path: Path
+) -> None:
+    """As `ready` promises: a page need not wait before it sends its player somewhere."""
+    thinned = record(generated.view.scene, generated.view.trip, rows=slice(2, None, 5))
+    fragment = player_fragment(generated.view.scene, thinned, name="early")
+    asked = """document.addEventListener("retarget:players", () => {
+      const player = retargetPlayers.early;
+      player.seek(3);
+      player.seekSource(13);
+      player.step(1);
+      player.camera("left");
+      player.layer("floor", false);
+      player.play();
+      player.pause();
+    });"""
+    (tmp_path / "early.html").write_text(
+        f"<!doctype html><script>{asked}</script>{fragment.head}{fragment.body}", encoding="utf-8"
+    )
+    page.go((tmp_path / "early.html").as_uri())
+    assert page.js("() => [retargetPlayer.source(), retargetPlayer.playing]") == [17, False]
+    assert page.js("() => retargetPlayer.stage.preset.name") == "left"
+    assert page.js("() => retargetPlayer.stage.shown('floor')") is False
+
+
+def test_the_served_page_plays(browser: Any, exported: Exported) -> None:
+    """As `retarget view` serves it: buttons, slider, layers and cameras, without a complaint."""
+    server = PageServer(exported.view.page())
+    try:
+        with opened(browser) as page:
+            page.go(server.url)
+            last = len(exported.playback.frames) - 1
+            page.page.get_by_label("One frame on (→)").click()
+            assert page.js("() => retargetPlayer.frame") == 1
+            page.page.locator(".rt-scrub").fill(str(last - 1))
+            assert page.js("() => retargetPlayer.frame") == last - 1
+            page.page.get_by_label("Play or pause (space)").click()
+            page.page.wait_for_function("(last) => retargetPlayer.frame === last", arg=last)
+            page.page.get_by_label("One frame back (←)").click()
+            assert page.js("() => retargetPlayer.frame") == last - 1
+            page.page.locator(".rt-panel summary").click()
+            views = []
+            for preset in exported.view.scene.presets:
+                page.page.locator(".rt-cameras").get_by_text(preset.label).click()
+                assert page.js("() => retargetPlayer.stage.preset.name") == preset.name
+                views.append(page.js("() => retargetPlayer.stage.viewer.camera.position.toArray()"))
+            assert len({tuple(view) for view in views}) == 4
+            page.page.get_by_label("Human hands").uncheck()
+            assert page.js("() => retargetPlayer.stage.shown('human')") is False
+            assert page.complaints == []
+            assert all(url.startswith((server.url, "data:")) for url in page.requests)
+    finally:
+        server.close()
 
 
 def test_a_browser_without_webgl_says_so(browser: Any, generated: Exported) -> None:

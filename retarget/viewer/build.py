@@ -144,13 +144,16 @@ def _commands(rig: Rig, looks: dict[str, surfaces.Surface]) -> Iterator[dict[str
         yield commands.surface(f"/wrists/{side}/human", _triad(0.08, 0.0012))
     if MAIN_CAMERA in rig.robot.cameras:
         camera = rig.robot.cameras[MAIN_CAMERA]
-        yield commands.segments("/camera", _frustum(camera, 0.2), "#cc79a7")
+        yield commands.segments("/camera", _frustum(camera, 1.1 * CLEAR), "#cc79a7")
 
 
 def _grid(half: float = 2.0, step: float = 0.25) -> FloatArray:
-    """Ends of the lines of a square grid at z = 0, (P, 3) [m]."""
+    """Ends of the lines of a square grid at z = 0, (P, 3) [m]; drawn cell by cell.
+
+    Software renderers lose a long line that begins behind the eye.
+    """
     at = np.arange(-half, half + step / 2, step)
-    lines = np.array([[[a, -half, 0.0], [a, half, 0.0]] for a in at])
+    lines = np.array([[[a, b, 0.0], [a, b + step, 0.0]] for a in at for b in at[:-1]])
     return np.concatenate([lines, lines[..., [1, 0, 2]]]).reshape(-1, 3)
 
 
@@ -196,16 +199,16 @@ def _presets(robot: Robot, rig: Rig, looks: dict[str, surfaces.Surface]) -> Iter
     eye = centre + far * direction / np.linalg.norm(direction)
     yield CameraPreset("whole", "Whole robot", _point(eye), _point(centre), fov_deg=fov, near=0.1)
     for side, y in zip(SIDES, (1.0, -1.0), strict=True):
-        # the link is there where a hand's record is missing
-        link = robot.side(side).wrist_frame
-        wrist = f"/robot/recorded/{link}" if link in looks else f"/wrists/{side}/recorded"
+        # the robot is there where a hand's record is missing
+        link = _knuckle(robot, side)
+        middle = f"/robot/recorded/{link}" if link in looks else f"/wrists/{side}/recorded"
         yield CameraPreset(
             side,
             f"{side.capitalize()} hand",
-            position=(0.46, 0.22 * y, 0.26),
-            target=(0.09, 0.0, -0.01),
+            position=(0.37, 0.22 * y, 0.27),
+            target=(0.0, 0.0, 0.0),
             fov_deg=fov,
-            follow=wrist,
+            follow=middle,
             near=0.05,
         )
     if MAIN_CAMERA in robot.cameras:
@@ -222,6 +225,20 @@ def _presets(robot: Robot, rig: Rig, looks: dict[str, surfaces.Surface]) -> Iter
             aspect=camera.width / camera.height,
             near=CLEAR,
         )
+
+
+def _knuckle(robot: Robot, side: str) -> str:
+    """The link a middle finger begins with: it stays at its place in the hand as fingers move."""
+    hand = robot.side(side)
+    tip = hand.fingertip_frames[FINGERS.index("middle")]
+    joint = robot.model.frames[robot.model.getFrameId(tip)].parentJoint
+    while robot.model.names[robot.model.parents[joint]] in hand.hand_joints:
+        joint = robot.model.parents[joint]
+    return next(
+        frame.name
+        for frame in robot.model.frames
+        if frame.parentJoint == joint and frame.type.name == "BODY"
+    )
 
 
 def _point(values: FloatArray) -> tuple[float, float, float]:

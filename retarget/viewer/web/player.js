@@ -31,6 +31,7 @@ class Player {
     this.frame = 0;
     this.speed = 1;
     this.playing = false;
+    this.asked = []; // of it before it was there
     this.ready = this.start().catch((error) => this.fail(error));
   }
 
@@ -52,7 +53,9 @@ class Player {
     this.applyTheme();
     this.stage.look(this.header.camera || this.header.presets[0].name);
     if (this.live) await new Promise((shown) => connect(this, shown));
-    else this.seek(this.wanted ?? this.header.frame ?? 0);
+    else this.showRow(this.header.frame ?? 0);
+    this.there = true;
+    for (const act of this.asked.splice(0)) act();
     this.readHash();
     this.stage.draw();
     this.element.classList.add("rt-ready");
@@ -71,23 +74,37 @@ class Player {
     return this.live ? frame : this.playback.frames[frame];
   }
 
+  // Does it now, or once there is something to do it with.
+  soon(act) {
+    if (this.there) act();
+    else this.asked.push(act);
+  }
+
   seek(frame) {
-    this.pause();
-    if (!this.overlay) this.wanted = frame;
-    else if (!this.live) this.showRow(frame);
+    this.soon(() => {
+      this.pause();
+      if (!this.live) this.showRow(frame);
+    });
   }
 
   seekSource(number) {
-    const frames = this.playback.frames;
-    this.seek(frames.reduce((best, value, i) =>
-      Math.abs(value - number) < Math.abs(frames[best] - number) ? i : best, 0));
+    this.soon(() => {
+      if (this.live) return;
+      const { frames } = this.playback;
+      this.seek(frames.reduce((best, value, i) =>
+        Math.abs(value - number) < Math.abs(frames[best] - number) ? i : best, 0));
+    });
   }
 
   step(count) {
-    this.seek(this.frame + count);
+    this.soon(() => this.seek(this.frame + count));
   }
 
   play() {
+    this.soon(() => this.run());
+  }
+
+  run() {
     if (this.playing || this.live || this.frames < 2) return;
     if (this.frame === this.frames - 1) this.showRow(0);
     this.playing = true;
@@ -106,25 +123,29 @@ class Player {
   }
 
   pause() {
-    if (!this.playing) return;
-    this.playing = false;
-    this.overlay.showPlaying();
+    this.soon(() => {
+      if (!this.playing) return;
+      this.playing = false;
+      this.overlay.showPlaying();
+    });
   }
 
   toggle() {
-    if (this.playing) this.pause();
-    else this.play();
+    this.soon(() => (this.playing ? this.pause() : this.play()));
   }
 
   camera(name) {
-    return this.stage.look(name);
+    this.soon(() => this.stage.look(name));
   }
 
   layer(name, visible) {
-    const full = [...this.stage.layers.keys()].find((key) => key === name || key.endsWith(`-${name}`));
-    if (full === undefined) return;
-    this.stage.show(full, visible);
-    this.overlay.showLayers();
+    this.soon(() => {
+      const layers = [...this.stage.layers.keys()];
+      const full = layers.find((key) => key === name || key.endsWith(`-${name}`));
+      if (full === undefined) return;
+      this.stage.show(full, visible);
+      this.overlay.showLayers();
+    });
   }
 
   snapshot() {
