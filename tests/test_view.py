@@ -20,6 +20,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from tornado.httpclient import HTTPClientError, HTTPRequest
@@ -430,6 +431,28 @@ def test_faults_are_one_line(demo: Path, tmp_path: Path, monkeypatch: Any) -> No
     monkeypatch.delenv("RETARGET_BROWSER", raising=False)
     assert "needs Chromium or Chrome" in said(run(demo, "--png", tmp_path / "x.png"))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["view", "--html"], ["view", "--png"], ["replay", "--html"]])
+def test_no_numbers_where_some_are_needed_are_one_line(
+    demo: Path, tmp_path: Path, arguments: list[str], monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("RETARGET_BROWSER", sys.executable)  # looked for, never started
+    wrong = tmp_path / "wrong.hdf5"
+    wrong.write_bytes(demo.read_bytes())
+    with h5py.File(wrong, "r+") as file:
+        file["observations/qpos"][5:8] = np.nan
+    command, option = arguments
+    result = CliRunner().invoke(app, [command, str(wrong), option, str(tmp_path / "out")])
+    assert "'observations/qpos' frame 5, joint 0 is nan" in said(result)
+    with h5py.File(wrong, "r+") as file:
+        file["observations/qpos"][5:8] = 0.0
+        for name in ("left_ee_pose", "right_ee_pose"):
+            file[f"observations/{name}"][:] = np.nan
+    result = CliRunner().invoke(app, [command, str(wrong), option, str(tmp_path / "out")])
+    assert "no frame has a finite wrist pose and fingertips of either hand" in said(result)
+    told = {"out"} if command == "replay" else set()  # a report says what it could not read
+    assert {path.name for path in tmp_path.iterdir()} == {"wrong.hdf5", *told}
 
 
 def test_port_in_use_is_one_line(demo: Path) -> None:

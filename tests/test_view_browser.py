@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from retarget import Viewer
+from retarget.cli import app
 from retarget.demo import save_demo
 from retarget.geometry import transform_points
 from retarget.make_demo import make_demo
@@ -297,6 +299,30 @@ def test_missing_hands_and_nan_frames(page: Opened, retargeter: Retargeter, tmp_
         assert np.isfinite(positions(page)).all()
     page.js("() => retargetPlayer.camera('right')")
     assert page.picture().std() > 5
+
+
+def test_one_frame_of_one_hand_has_page_and_picture(page: Opened, tmp_path: Path) -> None:
+    """By the command; a hand that was not seen is NaN in the file."""
+    demo = make_demo(frames=2)
+    tips, valid = demo.fingertips[:1].copy(), demo.valid[:1].copy()
+    tips[:, 1], valid[:, 1] = np.nan, False
+    rows = {"qpos": demo.qpos[:1], "T_world_wrist": demo.T_world_wrist[:1], "action": None}
+    save_demo(tmp_path / "one.hdf5", replace(demo, fingertips=tips, valid=valid, **rows))
+    html, png = tmp_path / "one.html", tmp_path / "one.png"
+    result = CliRunner().invoke(
+        app, ["view", *map(str, (tmp_path / "one.hdf5", "--html", html, "--png", png))]
+    )
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[0].endswith(" MB, 1 frame")
+    assert np.asarray(Image.open(png).convert("RGB")).std() > 5
+    page.go(html.as_uri())
+    page.page.keyboard.press("Space")
+    page.page.keyboard.press("ArrowRight")
+    assert page.js("() => [retargetPlayer.frame, retargetPlayer.playing]") == [0, False]
+    seen = "(path) => retargetPlayer.stage.node(path).visible"
+    hands = [page.js(seen, f"/human/{side}") for side in ("left", "right")]
+    assert hands == [True, False]
+    assert page.js(seen, "/robot/recorded/pelvis") is True
 
 
 def test_links_choose_frame_camera_and_theme(page: Opened, generated: Exported) -> None:

@@ -115,7 +115,9 @@ def view(
         page = shown.page(stride=stride)
         make_folder(html)
         write_text(html, page)
-        typer.echo(f"wrote {html}: {len(page) / 1e6:.1f} MB, {shown.trip.demo.frames} frames")
+        frames = shown.trip.demo.frames
+        counted = f"{frames} frame{'' if frames == 1 else 's'}"
+        typer.echo(f"wrote {html}: {len(page) / 1e6:.1f} MB, {counted}")
     if png is not None:
         make_folder(png)
         width, height = (int(side) for side in size.split("x"))
