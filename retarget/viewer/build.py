@@ -234,11 +234,8 @@ def _knuckle(robot: Robot, side: str) -> str:
     joint = robot.model.frames[robot.model.getFrameId(tip)].parentJoint
     while robot.model.names[robot.model.parents[joint]] in hand.hand_joints:
         joint = robot.model.parents[joint]
-    return next(
-        frame.name
-        for frame in robot.model.frames
-        if frame.parentJoint == joint and frame.type.name == "BODY"
-    )
+    bodies = (f for f in robot.model.frames if f.type.name == "BODY" and f.parentJoint == joint)
+    return str(next(bodies).name)
 
 
 def _point(values: FloatArray) -> tuple[float, float, float]:
