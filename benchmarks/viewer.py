@@ -60,8 +60,8 @@ def calls(report: Report, say: Callable[[str], None]) -> None:
         f"Viewer.show of a whole round trip, {_CALLS:,} calls, microseconds",
         ("page", "pace", "median", "p99", "max", "max, processor time", "loop late, p99, ms"),
         rows,
-        "Wall time counts what the viewer's thread, the browser and other processes take; processor "
-        "time does not.",
+        "Wall time counts what the viewer's thread, the browser and other processes take; "
+        "processor time does not.",
     )
 
 
