@@ -16,15 +16,20 @@ if TYPE_CHECKING:
 
 _SAME = 1e-4  # poses this near to each other are looked at once [rad]
 _NOISE = 1e-6  # of distances that are searched for, not computed [m]
+_FINEST = 2.5e-3  # the way is looked at no finer than this [m]
 
 
 class CollisionGuard:
     """Lets a step pass, or brakes.
 
-    A step passes where both the pose after it and the pose in which it could then come to rest keep
-    the margin, or the nearest links come no nearer than they were. Else the sides the nearest links
-    belong to brake, or both where that is not enough. Braking obeys the limits of `JointMotion`,
-    and leads to the pose of rest that passed one step before.
+    A step passes where the way from here through the pose after it to the pose in which the robot
+    could then come to rest keeps the margin, or the nearest links come no nearer than they were.
+    Else the sides the nearest links belong to brake, or both where that is not enough. Braking
+    obeys the limits of `JointMotion`, and is the way that passed one step before.
+
+    Distances are computed of both poses. The way between is halved until a lower bound says that
+    it is clear, or its links move by less than the margin around the pose that is looked at: with
+    a margin of 2.5 mm or more they do not touch in between.
 
     Args:
         robot: the robot.
@@ -34,6 +39,7 @@ class CollisionGuard:
 
     def __init__(self, robot: Robot, driven: DrivenJoints, margin: float) -> None:
         self._collision = SelfCollision(robot, margin=margin)
+        self._fine = 2.0 * max(margin, _FINEST)
         self._driven = driven
         self._side_of = {
             name: k
@@ -75,14 +81,19 @@ class CollisionGuard:
         if not all(blocked) and self._passes(near):
             return some, near, (blocked[0], blocked[1])
         if not all(blocked):
-            near = self._on_the_way(motion, braked, qpos)
+            near = self._at_the_ends(self._way(motion, braked, qpos))
         self._least = near.distance
         return braked, near, (True, True)
+
+    @property
+    def _allowed(self) -> float:
+        """The least distance that passes [m]."""
+        return min(self._collision.margin, self._least - _NOISE)
 
     def _passes(self, near: Nearest) -> bool:
         """Whether the links keep the margin, or come no nearer than they have been allowed to."""
         margin = self._collision.margin
-        if near.distance < min(margin, self._least - _NOISE):
+        if near.distance < self._allowed:
             return False
         # noise must not add up to a way
         self._least = near.distance if near.distance >= margin else max(self._least, near.distance)
@@ -95,12 +106,55 @@ class CollisionGuard:
                 mixed[place] = braked[place]
         return mixed
 
+    def _way(self, motion: JointMotion, joints: FloatArray, qpos: FloatArray) -> FloatArray:
+        """(T, n) joints from here through a step until the robot has come to rest [rad]."""
+        driven = [motion.q, *motion.way_to_rest(joints)]
+        way = np.tile(qpos, (len(driven), 1))
+        for q, row in zip(driven, way, strict=True):
+            self._driven.expand(q, row)
+        return way
+
     def _on_the_way(self, motion: JointMotion, joints: FloatArray, qpos: FloatArray) -> Nearest:
+        """The nearest links after a step and at rest after it, or those that block the way."""
+        way = self._way(motion, joints, qpos)
+        near = self._at_the_ends(way)
+        turns = np.abs(np.diff(way, axis=0))
+        nearer = float(self._collision.approach(turns.sum(axis=0)).max())
+        if near.distance < self._allowed or nearer <= self._fine:
+            return near
+        if near.distance - nearer >= self._collision.margin:
+            return near
+        moved = [float(self._collision.approach(turn).max()) for turn in turns]
+        return self._blocking(way, moved) or near
+
+    def _at_the_ends(self, way: FloatArray) -> Nearest:
         """The nearest links after a step and at rest after it, whichever are nearer."""
-        rest = motion.stopping_point_after(joints)
-        self._driven.expand(rest, qpos)
-        near = self._collision.nearest(qpos)
-        if np.abs(rest - joints).max() > _SAME:
-            self._driven.expand(joints, qpos)
-            near = min(near, self._collision.nearest(qpos), key=lambda pair: pair.distance)
+        near = self._collision.nearest(way[-1])
+        if np.abs(way[-1] - way[1]).max() > _SAME:
+            near = min(near, self._collision.nearest(way[1]), key=lambda pair: pair.distance)
         return near
+
+    def _blocking(self, way: FloatArray, moved: list[float]) -> Nearest | None:
+        """Links that come too near on a way (T, n), None where none do.
+
+        Args:
+            way: poses [rad].
+            moved: how much nearer links can come between one and the next [m].
+        """
+        low, high = way.min(axis=0), way.max(axis=0)
+        near = self._collision.nearest(0.5 * (low + high), 0.5 * (high - low))
+        if near.distance >= self._allowed:
+            return None
+        done = np.cumsum(moved)
+        k = int(np.searchsorted(done, 0.5 * done[-1]))
+        share = 1.0 - (done[k] - 0.5 * done[-1]) / moved[k]
+        middle = way[k] + share * (way[k + 1] - way[k])
+        if done[-1] <= self._fine:
+            near = self._collision.nearest(middle)
+            return near if near.distance < self._allowed else None
+        return self._blocking(
+            np.concatenate([way[: k + 1], middle[None]]), [*moved[:k], share * moved[k]]
+        ) or self._blocking(
+            np.concatenate([middle[None], way[k + 1 :]]),
+            [(1.0 - share) * moved[k], *moved[k + 1 :]],
+        )

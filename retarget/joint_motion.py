@@ -93,9 +93,14 @@ class JointMotion:
         """(m,) where the joints come to rest if they brake from now on [rad]."""
         return self._stop(self._q, self._u)
 
-    def stopping_point_after(self, q_next: FloatArray) -> FloatArray:
-        """(m,) where the joints come to rest if they go to q_next (m,) and brake then [rad]."""
-        return self._stop(q_next, q_next - self._q)
+    def way_to_rest(self, q_next: FloatArray) -> FloatArray:
+        """(T, m) q_next (m,), and where braking from there leads until the joints rest [rad]."""
+        u = q_next - self._q
+        speed = np.abs(u)
+        periods = np.arange(1 + math.ceil(float((speed / self._change).max(initial=0.0))))
+        left = np.maximum(speed - periods[1:, None] * self._change, 0.0)
+        way = np.cumsum(np.copysign(left, u), axis=0)
+        return np.concatenate([q_next[None], q_next + way])
 
     def stand_still(self, which: slice, target: FloatArray) -> None:
         """From now on the target of some joints is known to stand: it has no velocity [rad]."""

@@ -73,6 +73,7 @@ class SelfCollision:
         self._last = 0  # the pair that was nearest last
         self._q = np.zeros(model.nq)
         self._links = links
+        self._reach = _reach(model, links)[:, [joint.id - 1 for joint in joints]]
         pairs = _pairs(robot, model, links)
         if not pairs:
             raise ModelError(robot.urdf_path, "has no collision shapes of arms or hands")
@@ -88,11 +89,13 @@ class SelfCollision:
             left = [pair for k, pair in enumerate(pairs) if k not in set(touching)]
             self._set_pairs(left)
 
-    def nearest(self, qpos: ArrayLike) -> Nearest:
+    def nearest(self, qpos: ArrayLike, around: FloatArray | None = None) -> Nearest:
         """The nearest pair of links.
 
         Args:
             qpos: (n,) finite joint positions [rad].
+            around: (n,) how far the joints may be away from them [rad]; the distances are then
+                lower bounds over all these poses.
 
         Raises:
             InputError: another shape.
@@ -103,8 +106,10 @@ class SelfCollision:
         bounds = self._place(q)
         # from the pair that was nearest last, in the order of what the spheres say, until no other
         # pair can be nearer
+        nearer = np.zeros(len(bounds)) if around is None else self.approach(around)
+        bounds -= nearer
         first = self._last
-        best, found = self._distance(first), first
+        best, found = self._distance(first) - nearer[first], first
         open_ = np.flatnonzero(bounds < best)
         queue = list(zip(bounds[open_].tolist(), open_.tolist(), strict=True))
         heapq.heapify(queue)
@@ -112,12 +117,21 @@ class SelfCollision:
             bound, k = heapq.heappop(queue)
             if bound >= best:
                 break
-            distance = self._distance(k)
+            distance = self._distance(k) - nearer[k]
             if distance < best:
                 best, found = distance, k
         self._last = found
         a, b = self._links[self._first[found]], self._links[self._second[found]]
         return Nearest(float(best), (a.name, b.name), (a.joint, b.joint))
+
+    def approach(self, turns: FloatArray) -> FloatArray:
+        """How much nearer (P,) the links of each pair can come if joints turn so far [m].
+
+        Args:
+            turns: (n,) of the joints, not negative [rad].
+        """
+        way = self._reach @ turns
+        return np.asarray(way[self._first] + way[self._second])
 
     def _set_pairs(self, pairs: list[tuple[int, int]]) -> None:
         """Compare these pairs of links: all shapes of the one with all of the other."""
@@ -179,6 +193,22 @@ def _pairs(robot: Robot, model: Any, links: tuple[LinkPart, ...]) -> list[tuple[
             if _joints_between(model, palm.get(i, i), palm.get(j, j)) > _NEIGHBOURS:
                 pairs.append((a, b))
     return pairs
+
+
+def _reach(model: Any, links: tuple[LinkPart, ...]) -> FloatArray:
+    """How far (links, joints) a link can move where a joint does [m/rad], 0 where it does not."""
+    reach = np.zeros((len(links), model.njoints - 1))
+    for row, link in zip(reach, links, strict=True):
+        joint, far = (
+            link.joint_id,
+            link.radius + float(np.linalg.norm(link.ball.placement.translation)),
+        )
+        while joint:
+            slides = model.joints[joint].shortname().startswith("JointModelP")
+            row[joint - 1] = 1.0 if slides else far
+            far += float(np.linalg.norm(model.jointPlacements[joint].translation))
+            joint = int(model.parents[joint])
+    return reach
 
 
 def _joints_between(model: Any, a: int, b: int) -> int:

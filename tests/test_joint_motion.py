@@ -138,11 +138,13 @@ def test_what_is_braked_is_where_it_was_said_to_stop() -> None:
     for target in mischief(rng, limits, 30):
         motion.step(target)
     proposal = motion.propose(np.minimum(limits.upper, 5.0))
-    stop = motion.stopping_point_after(proposal)
+    way = motion.way_to_rest(proposal)
     motion.take(proposal)
-    for _ in range(2_000):
+    for pose in way:
+        np.testing.assert_allclose(motion.q, pose, atol=1e-9)
         motion.take(motion.braked())
-    np.testing.assert_allclose(motion.q, stop, atol=1e-9)
+    np.testing.assert_allclose(motion.q, way[-1], atol=1e-9)
+    np.testing.assert_array_equal(motion.way_to_rest(motion.q)[-1], motion.q)
 
 
 def test_limits_of_driven_joints_keep_those_that_mimic_them(robot: Robot) -> None:

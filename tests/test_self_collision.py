@@ -188,6 +188,58 @@ def test_a_start_within_the_margin_may_only_move_away(
     np.testing.assert_allclose(motion.q, goal, atol=1e-9)
 
 
+def test_nothing_is_nearer_than_the_bounds_say(robot: Robot, collision: SelfCollision) -> None:
+    """Of all poses around one, the distance is at least the lower bound, which is not idle."""
+    rng = np.random.default_rng(0)
+    tight = 0.0
+    for _ in range(8):
+        qpos = standing(robot, rng.uniform(robot.lower, robot.upper))
+        around = rng.uniform(0.0, 0.1, len(qpos)) * (rng.random(len(qpos)) < 0.3)
+        here, bound = collision.nearest(qpos), collision.nearest(qpos, around)
+        assert bound.distance <= here.distance
+        least = min(
+            collision.nearest(qpos + around * rng.choice([-1.0, 1.0], len(qpos))).distance
+            for _ in range(20)
+        )
+        assert least >= bound.distance - 2e-6
+        tight = max(tight, (here.distance - least) / (here.distance - bound.distance + 1e-9))
+    assert tight > 0.1
+
+
+def test_fast_arms_do_not_pass_through_each_other(robot: Robot, collision: SelfCollision) -> None:
+    """Where a step passes, so do all poses on the way to rest, not only those at its ends."""
+    driven, rng = DrivenJoints(robot), np.random.default_rng(0)
+    guard, limits = CollisionGuard(robot, driven, 0.01), driven.limits(JointLimits.of(robot))
+    passed, only_the_ends = 0, 0
+    for _ in range(400):
+        q = standing(robot, rng.uniform(robot.lower, robot.upper))[driven.rows]
+        u = rng.uniform(-1.0, 1.0, len(q)) * limits.velocity / 30.0
+        motion = JointMotion(limits, 30.0, q - u)
+        here = motion.take(np.clip(q, limits.lower, limits.upper))
+        proposal = np.clip(here + u, limits.lower, limits.upper)
+        driven_way = [here, *motion.way_to_rest(proposal)]
+        way = np.zeros((len(driven_way), len(robot.joint_names)))
+        for pose, row in zip(driven_way, way, strict=True):
+            driven.expand(pose, row)
+        if min(collision.nearest(way[k]).distance for k in (0, 1, -1)) < 0.01:
+            continue
+        guard.reset()
+        joints, _, braked = guard.step(motion, proposal, way[0].copy())
+        clear = min(
+            collision.nearest(a + share * (b - a)).distance
+            for a, b in zip(way[:-1], way[1:], strict=True)
+            for share in np.linspace(0.0, 1.0, 9)
+        )
+        if not any(braked):
+            np.testing.assert_array_equal(joints, proposal)
+            assert clear > 0.0
+            passed += 1
+        elif clear < 0.0:
+            only_the_ends += 1
+    assert passed > 20
+    assert only_the_ends > 0
+
+
 def test_bad_input_is_refused(robot: Robot, collision: SelfCollision, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="margin"):
         SelfCollision(robot, margin=-0.1)
