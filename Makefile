@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo -n)
 
-.PHONY: demo test lint types unit browser sanitize bench clean
+.PHONY: demo test lint types unit browser pictures sanitize bench clean
 
 demo: $(VENV)/ready
 	$(BIN)/retarget make-demo demo.hdf5
@@ -30,6 +30,17 @@ browser: $(VENV)/ready
 			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; \
 		} >/dev/null 2>&1 \
 		|| echo "No Chromium or Chrome, and none can be installed here: browser tests are skipped."
+
+# the pictures of README.md, by the commands it shows; the README's tests compare the two
+PICTURES := build/pictures
+IN_PICTURES = @cd $(PICTURES) && PATH="$(abspath $(BIN)):$$PATH"
+pictures: $(VENV)/ready browser
+	rm -rf $(PICTURES) && mkdir -p $(PICTURES) docs/pictures
+	$(IN_PICTURES) retarget make-demo demo.hdf5
+	$(IN_PICTURES) retarget view demo.hdf5 --png hand.png --camera left --frame 60 --size 640x640 --hide camera,wrists
+	$(IN_PICTURES) retarget view demo.hdf5 --png robot.png --frame 120 --size 640x640
+	$(IN_PICTURES) retarget view demo.hdf5 --png head.png --camera head --frame 120 --size 640x480 --hide camera,wrists
+	mv $(PICTURES)/*.png docs/pictures/
 
 # CHECK=1: exit code 1 where a ratio or limit of benchmarks/bounds.py falls short
 bench: $(VENV)/bench-ready

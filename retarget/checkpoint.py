@@ -40,8 +40,10 @@ def provenance(fitter: MANOFitter) -> dict[str, str]:
 
 
 def shipped_path(fitter: MANOFitter) -> Path:
-    """Where the package keeps the weights of a robot for one hand model."""
-    return resource("robots", fitter.robot.name, f"hand_mlp_{fitter.hand_hash}.safetensors")
+    """Where a robot's weights for one hand model are: its own folder, else the library's."""
+    name = f"hand_mlp_{fitter.hand_hash}.safetensors"
+    own, kept = fitter.robot.path / name, resource("robots", fitter.robot.name, name)
+    return kept if kept.is_file() and not own.is_file() else own
 
 
 def save_network(

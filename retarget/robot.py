@@ -69,7 +69,8 @@ class Robot:
         """Reads a robot.
 
         Args:
-            name_or_dir: a robot that comes with the library, or a folder holding a ``robot.toml``.
+            name_or_dir: a robot that comes with the library, a folder holding a ``robot.toml``, or
+                that file.
             urdf: a URDF to take instead of the robot's own: same joint and link names; meshes may
                 be missing, paths may begin with ``package://``.
 
@@ -260,6 +261,8 @@ def _folder(name_or_dir: str | Path) -> Path:
         if (shipped / "robot.toml").is_file():
             return shipped
     folder = Path(name_or_dir)
+    if folder.name == "robot.toml" and folder.is_file():
+        folder = folder.parent
     if not (folder / "robot.toml").is_file():
         known = ", ".join(sorted(p.parent.name for p in resource("robots").glob("*/robot.toml")))
         raise ModelError(

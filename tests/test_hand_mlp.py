@@ -173,6 +173,18 @@ def test_unreadable_weights_are_refused(fitter: MANOFitter, mlp: HandMLP, tmp_pa
         HandMLP.load(path, fitter=fitter)
 
 
+def test_a_robots_own_folder_comes_before_the_librarys(fitter: MANOFitter, tmp_path: Path) -> None:
+    folder = tmp_path / "robot"
+    shutil.copytree(fitter.robot.path, folder)
+    other = MANOFitter(Robot.load(folder), fitter.hands)
+    assert shipped_path(other).parent == folder
+    HandMLP.load(fitter=other)
+    shipped_path(other).unlink()
+    assert shipped_path(other) == shipped_path(fitter)  # of the same name
+    with pytest.raises(ModelError, match=f"{folder}.*no hand network"):
+        HandMLP.load(fitter=MANOFitter(replace(other.robot, name="other"), fitter.hands))
+
+
 def test_training_is_deterministic_and_its_gate_real(fitter: MANOFitter, tmp_path: Path) -> None:
     """A minute run in seconds: same seed, same weights; far too short to pass the gate."""
     short = TrainSettings(seed=5, samples=2_000, steps=60, batch=256)

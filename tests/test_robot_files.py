@@ -240,6 +240,10 @@ class TestBadFiles:
         with pytest.raises(ModelError, match="'L_thumb_intermediate_joint' has a mimic tag"):
             Robot.load(folder)
 
+    def test_the_file_stands_for_its_folder(self, robot: Robot, folder: Path):
+        assert Robot.load(folder / "robot.toml").path == folder
+        assert Robot.load(str(folder / "robot.toml")).hash == robot.hash
+
     def test_an_unknown_robot(self, tmp_path: Path):
         with pytest.raises(
             ModelError, match=r"no robot of that name; the library has: .*h1_inspire"
