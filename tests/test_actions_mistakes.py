@@ -1,19 +1,21 @@
-"""The mistakes of the released EgoVLA code that must not come back, each with its own test.
-
-The ninth, joints that leave their limits, is tested where joints are commanded.
-"""
+"""The mistakes of the released EgoVLA code that must not come back, each with its own test."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from functools import cache
 
 import numpy as np
 import pytest
 import torch
-from action_values import close, random_action, random_rotations, random_transforms
+from action_values import SEEDS, close, random_action, random_rotations, random_transforms
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from retarget import Retargeter
+from retarget.action_feed import standing
 from retarget.actions import (
     Action,
     Normalization,
@@ -204,6 +206,30 @@ print("\\n".join(opened))
     assert any("losses" in name for name in read)
     strange = [name for name in read if not name.endswith((".py", ".pyc", ".so"))]
     assert not [name for name in strange if ".pyc" not in name], strange
+
+
+@given(SEEDS, st.floats(0.0, 8.0))
+def test_9_joints_are_within_their_limits(seed: int, decades: float) -> None:
+    """Whatever coefficients are asked for, of hands alone and of commands, passive joints too."""
+    rt, rng = retargeter(), np.random.default_rng(seed)
+    pca = 10.0**decades * rng.normal(size=(4, 2, 15))
+    joints = rt.hand_mlp.joints(pca)
+    for side in range(2):
+        lower, upper = rt.robot.hand_limits(side)
+        assert ((lower <= joints[:, side]) & (joints[:, side] <= upper)).all()
+    controller = rt.controller(camera=None, hand_velocity=100.0)
+    qpos = standing(rt.robot)
+    rows = np.concatenate(
+        [rng.normal(size=(4, 6)), pca.reshape(4, -1), rng.normal(size=(4, 12))], axis=1
+    )
+    for row in rows:
+        qpos = controller.step(row, qpos).qpos
+        assert ((rt.robot.lower <= qpos) & (qpos <= rt.robot.upper)).all()
+
+
+@cache
+def retargeter() -> Retargeter:
+    return Retargeter()
 
 
 def test_actions_need_no_torch() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -227,7 +228,7 @@ def test_fast_arms_do_not_pass_through_each_other(robot: Robot, collision: SelfC
         joints, _, braked = guard.step(motion, proposal, way[0].copy())
         clear = min(
             collision.nearest(a + share * (b - a)).distance
-            for a, b in zip(way[:-1], way[1:], strict=True)
+            for a, b in pairwise(way)
             for share in np.linspace(0.0, 1.0, 9)
         )
         if not any(braked):
