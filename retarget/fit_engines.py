@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from retarget.errors import InputError
-from retarget.fit_newton import FitSettings, NewtonFit, restarts
+from retarget.fit_newton import FAILED, FitSettings, NewtonFit, restarts
 from retarget.hand_model import HandModel
 from retarget.keypoints import TIP_VERTICES, HandKeypoints
 from retarget.native import NativeHand
@@ -54,6 +54,7 @@ class NativeFit:
             beta=self._settings.beta,
             prior=self._settings.prior,
             restarts=self._restarts,
+            retry_above=FAILED,
             dtype=self._dtype,
             threads=self._threads,
         )

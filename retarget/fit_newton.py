@@ -28,7 +28,9 @@ STEP_NEAR = 1.0  # steps below it take the curvature; farther out Gauss-Newton f
 STEP_DONE = 1e-9  # the step after which a frame has ended; Newton squares it
 STEP_SURE = 1e-5  # below it the cost cannot tell steps apart, and Newton needs no telling
 DAMPING, DAMPING_FLOOR, DAMPING_END = 1e-6, 1e-8, 1e3
-RESTARTS = 8
+FAILED = 0.035  # a frame with a fingertip this far off gets more starts [m]
+RESTARTS = 3
+RESTART_SPREAD = 3.0  # [standard deviations] starts near the mean end where the first one did
 BLOCK = 4096  # frames at once: bounded memory, warm caches
 
 
@@ -83,21 +85,26 @@ class NewtonFit:
         """See `retarget.fit_engines.FitEngine.fit`."""
         blocks = [self._fit_block(target[at : at + BLOCK]) for at in range(0, len(target), BLOCK)]
         z, iterations, converged = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-        pca = z * _numpy(self._sigma)
-        miss = _numpy(self._layer.fingertips(pca)) - target
-        return pca, np.linalg.norm(miss, axis=-1), iterations, converged
+        return z * _numpy(self._sigma), self._residual(z, target), iterations, converged
 
     def _fit_block(self, target: FloatArray) -> tuple[FloatArray, IntArray, BoolArray]:
         z, cost, iterations, converged = self._descend(target, self._start(target))
         for further in restarts(z.shape[1]):
-            left = np.flatnonzero(~converged)
+            failed = ~converged | (self._residual(z, target).max(axis=-1) > FAILED)
+            left = np.flatnonzero(failed)
             if not len(left):
                 break
             again = self._descend(target[left], np.tile(further, (len(left), 1)))
-            better = again[3] | (again[1] < cost[left])
-            for mine, new in zip((z, cost, iterations, converged), again, strict=True):
+            iterations[left] += again[2]
+            better = again[1] < cost[left]
+            for mine, new in ((z, again[0]), (cost, again[1]), (converged, again[3])):
                 mine[left[better]] = new[better]
         return z, iterations, converged
+
+    def _residual(self, z: FloatArray, target: FloatArray) -> FloatArray:
+        """(N, 5) distance of each fingertip to its target [m]."""
+        miss = _numpy(self._layer.fingertips(z * _numpy(self._sigma))) - target
+        return np.asarray(np.linalg.norm(miss, axis=-1))
 
     def _evaluate(self, z: Array, target: Array) -> tuple[Array, Array, Array, Array]:
         """Cost (N,), gradient (N, K), Gauss-Newton matrix and curvature (N, K, K), halved, in z."""
@@ -173,7 +180,8 @@ class NewtonFit:
 
 def restarts(components: int) -> FloatArray:
     """(S, K) standardised coefficients to start from where a frame failed, the same for all."""
-    return np.random.default_rng(0).normal(size=(RESTARTS, components))
+    dice = np.random.default_rng(1)
+    return RESTART_SPREAD * dice.normal(size=(RESTARTS, components))
 
 
 def _numpy(values: Array) -> Any:
