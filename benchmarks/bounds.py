@@ -63,9 +63,10 @@ BOUNDS = (
     # over pink and mink as their examples have them; the tuned ones stand in the table only
     Bound("arm_over_pink", "dual-arm IK over pink", 1_000, unit="x"),
     Bound("arm_over_mink", "dual-arm IK over mink", 1_000, unit="x"),
-    # 88 of the recording's 13,440 arm frames are out of reach for any solver
-    # (tests/test_arm_motion.py holds that against scipy), so 99.35 % of them is all there is
-    Bound("arm_within", "arm frames within 1 mm and 1 degree", 99.34, unit=" %"),
+    # 88 of the recording's 13,440 arm poses are out of reach for any solver
+    # (tests/test_arm_motion.py holds that against scipy); 84 of them stay beyond 1 mm or 1 degree
+    # whatever the two are weighed: 99.375 % of the frames is all there is
+    Bound("arm_within", "arm frames within 1 mm and 1 degree", 99.36, unit=" %"),
     Bound("arm_missed", "arm frames that a peer reaches and this library does not", most=0.0),
     Bound("arm_violations", "arm joints beyond a limit", most=0.0),
     Bound("fit_latency", "one hand fit, warm, median", most=80.0, unit=" us"),
