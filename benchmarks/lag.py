@@ -25,6 +25,7 @@ from retarget.tables import line, plain_table
 from retarget.types import BoolArray, FloatArray, Status
 
 _TOLD = 6  # demonstrations told one by one
+_THERE = 1e-6  # [m]
 _EXACT_M, _EXACT_RAD = 1e-4, np.radians(0.1)
 
 
@@ -37,14 +38,26 @@ class Lag:
         run: what the loop gave.
         lag_m: (T, 2) of wrists that can be reached [m].
         tips_m: (T - 1, 2, 5) of fingertips, seen from the wrist, to those wanted [m].
-        exact: (T - 1, 2) wrists within 0.1 mm and 0.1 degrees of the recorded ones.
+        away_m: (T - 1, 2) of wrists to the recorded ones [m].
+        turned_rad: (T - 1, 2) the same of their orientations [rad].
     """
 
     name: str
     run: Run
     lag_m: FloatArray
     tips_m: FloatArray
-    exact: BoolArray
+    away_m: FloatArray
+    turned_rad: FloatArray
+
+    @property
+    def exact(self) -> BoolArray:
+        """(T - 1, 2) wrists within 0.1 mm and 0.1 degrees of the recorded ones."""
+        return np.asarray((self.away_m < _EXACT_M) & (self.turned_rad < _EXACT_RAD))
+
+    @property
+    def caught_up(self) -> BoolArray:
+        """(T - 1, 2) wrists that can be reached and are where they are wanted."""
+        return np.asarray(self.lag_m[:-1] < _THERE)
 
     @property
     def worst(self) -> float:
@@ -68,7 +81,8 @@ def play(rt: Retargeter, path: Path, hand_velocity: float | None) -> Lag:
         run=run,
         lag_m=np.where(reached, run.lag_m, np.nan),
         tips_m=np.linalg.norm(_from_wrist(wrists, tips) - wanted, axis=-1),
-        exact=(away < _EXACT_M) & (turned < _EXACT_RAD),
+        away_m=away,
+        turned_rad=turned,
     )
 
 
@@ -88,6 +102,11 @@ def show(console: Console, lags: list[Lag], everything: bool) -> None:
         table.add_row(lag.name, *_cells([lag]))
     table.add_row(f"all {len(lags)}", *_cells(lags))
     console.print(table)
+    away, turned = (
+        max(float(values(lag)[lag.caught_up].max(initial=0.0)) for lag in lags)
+        for values in (lambda lag: lag.away_m, lambda lag: np.degrees(lag.turned_rad))
+    )
+    line(console, f"wrists that are not behind: within {1e3 * away:.2g} mm, {turned:.2g} degrees")
     broken = sum(lag.run.check.broken for lag in lags)
     holds = sum(len(lag.run.holds) for lag in lags)
     line(console, f"limits broken or commands not finite: {broken}; holds: {holds}")
