@@ -120,7 +120,7 @@ for _command, _short_help, _examples in (
     ),
     (
         run,
-        "The control loop, simulated.",
+        "A policy's actions to joint commands, simulated.",
         (
             "retarget run demo.hdf5",
             "retarget run demo.hdf5 --fast --drop 0.1 --nan 0.05 --delay 40ms",

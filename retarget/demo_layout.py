@@ -64,6 +64,13 @@ def known_keys() -> set[str]:
     return {QPOS, QVEL, ACTION} | per_side
 
 
+# what this library writes besides demonstrations, and what reads it
+_OTHER_FILES = {
+    "retarget-human": "a human motion file (`retarget to-robot` and `to-actions` read those)",
+    "retarget-actions": "an action file (`retarget run` reads those)",
+}
+
+
 def find_layout(file: Any, joints: int | None = None, robot: str = "the robot") -> DemoLayout:
     """Find the datasets of an open file and check shapes, types and lengths; reads no values.
 
@@ -77,6 +84,9 @@ def find_layout(file: Any, joints: int | None = None, robot: str = "the robot") 
             is empty; both hands are missing; the file is of a robot with other joints.
     """
     path = file.filename
+    kind = file.attrs.get("format") if QPOS not in file else None
+    if isinstance(kind, str) and kind in _OTHER_FILES:
+        raise DemoError(path, f"is {_OTHER_FILES[kind]}, expected a demonstration", key="format")
     strangers = [name for name in dataset_names(file) if name not in known_keys()]
     qpos = require_dataset(file, QPOS, (None, None), DemoError, names=strangers)
     frames, n = qpos.shape

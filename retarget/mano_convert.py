@@ -50,7 +50,7 @@ def hand_files(path: str | Path) -> list[Path]:
     """The hand models at `path`: itself if it is a file, else those that a folder holds.
 
     Raises:
-        ModelError: the folder holds none.
+        ModelError: there is no such file or folder, or the folder holds none.
     """
     if Path(path).is_file():
         return [Path(path)]
@@ -61,6 +61,8 @@ def hand_files(path: str | Path) -> list[Path]:
         except ModelError:
             continue
     if not found:
+        if not Path(path).exists():
+            raise ModelError(path, "no such file or folder")
         raise ModelError(path, "no MANO_LEFT or MANO_RIGHT (.npz or .pkl) there")
     return found
 

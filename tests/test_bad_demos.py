@@ -318,6 +318,25 @@ def test_a_folder(tmp_path: Path) -> None:
     fails(tmp_path, "is a folder, expected an HDF5 file")
 
 
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        (
+            "retarget-human",
+            r"is a human motion file \(`retarget to-robot` .*expected a demonstration",
+        ),
+        ("retarget-actions", r"is an action file \(`retarget run` .*expected a demonstration"),
+        ("something else", "dataset 'observations/qpos' is missing"),
+        (3, "dataset 'observations/qpos' is missing"),
+    ],
+)
+def test_a_file_of_another_kind(tmp_path: Path, kind: object, says: str) -> None:
+    path = tmp_path / "demo.hdf5"
+    with h5py.File(path, "w") as file:
+        file.attrs["format"] = kind
+    fails(path, says)
+
+
 def test_an_empty_file(tmp_path: Path) -> None:
     (tmp_path / "demo.hdf5").touch()
     fails(tmp_path / "demo.hdf5", r"is empty \(0 bytes\)")

@@ -202,6 +202,8 @@ def test_check_says_what_a_file_is(official: Path, tmp_path: Path) -> None:
     assert hand_files(reports[0].path) == [reports[0].path]
     with pytest.raises(ModelError, match="no MANO_LEFT or MANO_RIGHT"):
         hand_files(tmp_path)
+    with pytest.raises(ModelError, match="no such file or folder"):
+        hand_files(tmp_path / "MANO_RIGHT.pkl")
 
 
 # --- files that want to run something

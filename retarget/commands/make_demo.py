@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from retarget.commands.console import stdout
-from retarget.commands.options import RateOption, RobotOption
+from retarget.commands.options import RobotOption, positive
 from retarget.commands.places import make_folder, require_writable
 
 
@@ -29,7 +29,10 @@ def make_demo(
         float,
         typer.Option("--noise", metavar="MM", min=0.0, help="Noise on wrist poses and fingertips."),
     ] = 0.0,
-    rate: RateOption = 30.0,
+    rate: Annotated[
+        float,
+        typer.Option("--rate", metavar="HZ", callback=positive, help="Frames per second."),
+    ] = 30.0,
     robot: RobotOption = "h1_inspire",
 ) -> None:
     """Generate a two-handed episode: reach, grasp, lift, place and return.
@@ -50,7 +53,7 @@ def make_demo(
         seed=seed,
         task=task,
         noise=1e-3 * noise,
-        rate=rate or 30.0,
+        rate=rate,
         robot=Robot.load(robot),
     )
     seconds = demo.frames / demo.rate

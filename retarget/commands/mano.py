@@ -44,10 +44,11 @@ def check(path: PathArgument) -> None:
 
 
 @app.command(
+    short_help="Write hand models as npz files, without pickle or chumpy.",
     epilog=examples(
         "retarget mano convert mano_models/MANO_RIGHT.pkl",
         "retarget mano convert downloads/mano/models --out mano_models",
-    )
+    ),
 )
 def convert(
     path: PathArgument,

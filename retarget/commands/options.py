@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from retarget.robot import Robot
 
 
-def _positive(value: float | None) -> float | None:
+def positive(value: float | None) -> float | None:
+    """An option's number, refused where it is not positive; None passes."""
     if value is not None and not 0.0 < value < float("inf"):
         raise typer.BadParameter(f"must be a positive number, got {value}")
     return value
@@ -56,13 +57,16 @@ WeightsOption = Annotated[
         "--weights",
         readable=False,
         metavar="FILE",
-        help="Hand networks to take instead of those shipped.",
+        help="Hand networks to take instead of the robot's own.",
     ),
 ]
 RefineOption = Annotated[
     int,
     typer.Option(
-        "--refine", metavar="N", min=0, help="Gauss-Newton steps after the hand networks."
+        "--refine",
+        metavar="N",
+        min=0,
+        help="Gauss-Newton steps after the hand networks; 1 leaves next to no fingertip error.",
     ),
 ]
 RateOption = Annotated[
@@ -70,8 +74,8 @@ RateOption = Annotated[
     typer.Option(
         "--rate",
         metavar="HZ",
-        callback=_positive,
-        help="Frames per second.",
+        callback=positive,
+        help="Frames per second, instead of what the file or the robot says.",
     ),
 ]
 AllowMismatchOption = Annotated[
