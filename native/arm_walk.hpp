@@ -38,8 +38,7 @@ class ArmWalker : public ArmProblem<V, N> {
       iterations_ += one;
       M elsewhere{};  // lanes whose joints are no longer those that were located
       for (M there = busy_ & near(); there.any(); there = busy_ & ~elsewhere & near())
-        for (int lane = 0; lane < V::lanes; ++lane)
-          if (there[lane]) elsewhere.set(lane, !finish(lane));
+        each_lane(there, [&](int lane) { elsewhere.set(lane, !finish(lane)); });
 
       Base::differentiate();
       V r[6], cost = zero;
@@ -56,8 +55,8 @@ class ArmWalker : public ArmProblem<V, N> {
       const M over = busy_ & ~elsewhere & ~first & (settled | stuck | (iterations_ >= most));
       if (over.any()) {
         for (int i = 0; i < n; ++i) u_[i] = select(good, u_[i], origin[i]);
-        for (int lane = 0; lane < V::lanes; ++lane)
-          if (over[lane]) elsewhere.set(lane, true), leave(lane, settled[lane] || stuck[lane]);
+        elsewhere = elsewhere | over;
+        each_lane(over, [&](int lane) { leave(lane, settled[lane] || stuck[lane]); });
       }
       good = good & ~elsewhere;
 

@@ -13,6 +13,10 @@
 /// Everything that such a function calls becomes part of it: a call would carry packs through memory.
 #define RETARGET_FLAT __attribute__((flatten))
 
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
 namespace RETARGET_ISA {
 
 #if defined(__AVX512F__)
@@ -48,12 +52,33 @@ struct Mask {
   friend Mask operator&(Mask a, Mask b) { return {a.bits & b.bits}; }
   friend Mask operator|(Mask a, Mask b) { return {a.bits | b.bits}; }
   friend Mask operator~(Mask a) { return {~a.bits}; }
-  bool any() const {
-    bool seen = false;
-    for (int lane = 0; lane < lanes; ++lane) seen |= bits[lane] != 0;
+  bool any() const { return word() != 0; }
+
+  /// A bit per lane: what branches and loops over lanes look at.
+  unsigned word() const {
+    // one instruction where there is one; compilers take lanes out one by one
+#if defined(__AVX512DQ__)
+    if constexpr (sizeof(E) == 8) return unsigned(_mm512_movepi64_mask((__m512i)bits));
+    else return unsigned(_mm512_movepi32_mask((__m512i)bits));
+#elif defined(__AVX__)
+    if constexpr (sizeof(E) == 8) return unsigned(_mm256_movemask_pd((__m256d)bits));
+    else return unsigned(_mm256_movemask_ps((__m256)bits));
+#elif defined(__SSE2__)
+    if constexpr (sizeof(E) == 8) return unsigned(_mm_movemask_pd((__m128d)bits));
+    else return unsigned(_mm_movemask_ps((__m128)bits));
+#else
+    unsigned seen = 0;
+    for (int lane = 0; lane < lanes; ++lane) seen |= unsigned(bits[lane] != 0) << lane;
     return seen;
+#endif
   }
 };
+
+/// work(lane) for every lane that is set.
+template <class E, class Work>
+void each_lane(Mask<E> mask, const Work& work) {
+  for (unsigned left = mask.word(); left; left &= left - 1) work(__builtin_ctz(left));
+}
 
 template <class E>
 struct Pack {
