@@ -70,13 +70,20 @@ long arm_workspace(const retarget::ArmModel<E>& model) {
   return counting.used();
 }
 
-template <class E, class Problem>
-void arm_run(const retarget::ArmModel<E>& model, retarget::ArmBatch& batch,
-             const retarget::LmOptions& options, void* memory) {
+template <class Problem, class E>
+void arm_run_as(const retarget::ArmModel<E>& model, retarget::ArmBatch& batch,
+                const retarget::LmOptions& options, void* memory) {
   Arena arena(memory);
   LmWorkspace<Pack<E>> lm(arena, model.joints, 6);
   Problem problem(model, batch);
   levenberg_marquardt<Pack<E>>(problem, options, lm);
+}
+
+template <class E, template <class, int> class Problem>
+void arm_run(const retarget::ArmModel<E>& model, retarget::ArmBatch& batch,
+             const retarget::LmOptions& options, void* memory) {
+  const auto run = model.joints == 7 ? arm_run_as<Problem<Pack<E>, 7>, E> : arm_run_as<Problem<Pack<E>, 0>, E>;
+  run(model, batch, options, memory);
 }
 
 template <class E>
@@ -156,8 +163,8 @@ constexpr retarget::KernelsOf<E> kernels_of() {
           points_workspace<E>,
           hand_points<E>,
           arm_workspace<E>,
-          arm_run<E, ArmReach<Pack<E>>>,
-          arm_run<E, ArmSlide<Pack<E>>>,
+          arm_run<E, ArmReach>,
+          arm_run<E, ArmSlide>,
           arm_walk<E>,
           arm_evaluate<E>};
 }
