@@ -135,6 +135,7 @@ def test_links_go_to_frames_and_demonstrations(page: Opened) -> None:
         "return Number(link.dataset.frame) })()"
     )
     assert page.js("retargetReport.frame") == frame
+    assert page.js("retargetPlayers['player-0'].source()") == frame
     assert page.js("Object.keys(retargetPlayers)") == ["player-0"]
     page.js("document.querySelector('tr[data-row=\"1\"] a').click()")
     until(page, "retargetReport.demo === 1")

@@ -265,7 +265,7 @@ def test_the_robots_camera_sees_what_its_pinhole_model_says(
 def test_a_hands_camera_shows_all_of_the_hand(browser: Any, real: Exported) -> None:
     """Wrist and fingertips, wherever they point, are in the picture and below the card."""
     with opened(browser, 1280, 800) as page:
-        page.go(f"{real.url}#ui=still")
+        page.go(f"{real.url}#ui=still&hide=recorded,returned,human,floor")  # drawn sooner
         free = page.js("() => document.querySelector('.rt-state').getBoundingClientRect().bottom")
         for side in ("left", "right"):
             page.js("(side) => retargetPlayer.camera(side)", side)
