@@ -143,7 +143,9 @@ class Overlay {
       });
       const tips = Array.from(arrays.error_mm.subarray(10 * r + 5 * s, 10 * r + 5 * s + 5));
       const known = tips.filter(Number.isFinite);
-      figures.textContent = known.length ? `tips ≤ ${Math.max(...known).toFixed(3)} mm` : "";
+      const most = Math.max(...known);
+      const digits = most < 1 ? 3 : most < 10 ? 2 : 1;
+      figures.textContent = known.length ? `tips ≤ ${most.toFixed(digits)} mm` : "";
     });
   }
 }
