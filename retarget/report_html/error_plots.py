@@ -140,8 +140,8 @@ def histogram(trip: RoundTrip, replay: Replay, tolerances: Tolerances) -> Plot:
         for h, side in enumerate(SIDES):
             grid.add(0, column, _steps(errors[:, h], edges, side, 3 * h))
         grid.title(0, column, title)
-        every = slice(None, None, 1 + len(axis["tickvals"]) // 4)
-        shown = {key: axis[key][every] for key in ("tickvals", "ticktext")}
+        every = slice(None, None, 1 + len(axis["tickvals"]) // 3)
+        shown = {key: axis[key][every] for key in ("tickvals", "ticktext")} | {"tickangle": 0}
         grid.x_axis(0, column, **axis | shown)
         grid.y_axis(0, column, rangemode="tozero")
         if level > 0.0:
