@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
+from retarget.closing import Closing
 from retarget.errors import FileError
 
-Self = TypeVar("Self", bound="OpenFile")
 
-
-class OpenFile:
+class OpenFile(Closing):
     """Base of readers used as context managers; a child opens `_file` when it is made."""
 
     _file: Any
-
-    def __enter__(self: Self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file; closing twice does nothing."""

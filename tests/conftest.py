@@ -1,4 +1,4 @@
-"""Shared fixtures: optional reference data beside the project, and quiet hypothesis settings."""
+"""Shared fixtures: robot, optional reference data, a browser; and quiet hypothesis settings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from retarget.arm_ik import ArmIK
+from retarget.robot import Robot
+from retarget.types import SIDES
 
 settings.register_profile(
     "retarget",
@@ -27,6 +31,24 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("no reference data beside the project")
     return folder
+
+
+@pytest.fixture(scope="session")
+def robot() -> Robot:
+    """H1 with Inspire hands."""
+    return Robot.load("h1_inspire")
+
+
+@pytest.fixture(scope="session")
+def arms(robot: Robot) -> dict[str, ArmIK]:
+    """Both arms with default settings."""
+    return {side: ArmIK(robot, side) for side in SIDES}
+
+
+@pytest.fixture
+def arm(arms: dict[str, ArmIK]) -> ArmIK:
+    """One arm, where the side does not matter."""
+    return arms["right"]
 
 
 @pytest.fixture(scope="module")

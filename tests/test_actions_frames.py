@@ -24,11 +24,6 @@ from retarget.robot import Robot
 from retarget.types import HumanMotion, Status
 
 
-@pytest.fixture(scope="module")
-def robot() -> Robot:
-    return Robot.load("h1_inspire")
-
-
 @given(SEEDS, SHAPES)
 def test_to_world_undoes_to_camera(seed: int, shape: tuple[int, ...]) -> None:
     one = random_action(seed, shape)

@@ -46,11 +46,6 @@ from retarget.types import HumanMotion
 PUBLISHED_AXES = np.array([[[0, 1, 0], [-1, 0, 0], [0, 0, 1]], [[0, 1, 0], [1, 0, 0], [0, 0, -1]]])
 
 
-@pytest.fixture(scope="module")
-def robot() -> Robot:
-    return Robot.load("h1_inspire")
-
-
 def motion_of(wrists: np.ndarray) -> HumanMotion:
     frames = len(wrists)
     return HumanMotion(

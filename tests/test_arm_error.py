@@ -20,11 +20,6 @@ SIDE = pytest.mark.parametrize("side", SIDES)
 WEIGHT = 0.15
 
 
-@pytest.fixture(scope="module")
-def robot() -> Robot:
-    return Robot.load("h1_inspire")
-
-
 def chain_of(robot: Robot, side: str) -> Chain:
     rows = robot.indices(robot.side(side).arm_joints)
     return Chain.from_kinematics(robot.arm_kinematics(side), robot.lower[rows], robot.upper[rows])

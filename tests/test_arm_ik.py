@@ -15,21 +15,6 @@ from retarget.types import SIDES, Status
 SIDE = pytest.mark.parametrize("side", SIDES)
 
 
-@pytest.fixture(scope="module")
-def robot() -> Robot:
-    return Robot.load("h1_inspire")
-
-
-@pytest.fixture(scope="module")
-def arms(robot: Robot) -> dict[str, ArmIK]:
-    return {side: ArmIK(robot, side) for side in SIDES}
-
-
-@pytest.fixture
-def arm(arms: dict[str, ArmIK]) -> ArmIK:
-    return arms["right"]
-
-
 class TestReaching:
     @SIDE
     def test_every_pose_of_random_joints_is_reached_within_the_limits(self, arms, side):

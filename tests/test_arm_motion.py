@@ -20,21 +20,6 @@ from retarget.types import SIDES, Status
 SIDE = pytest.mark.parametrize("side", SIDES)
 
 
-@pytest.fixture(scope="module")
-def robot() -> Robot:
-    return Robot.load("h1_inspire")
-
-
-@pytest.fixture(scope="module")
-def arms(robot: Robot) -> dict[str, ArmIK]:
-    return {side: ArmIK(robot, side) for side in SIDES}
-
-
-@pytest.fixture
-def arm(arms: dict[str, ArmIK]) -> ArmIK:
-    return arms["right"]
-
-
 class TestContinuity:
     @SIDE
     def test_small_steps_of_the_wrist_make_small_steps_of_the_joints(self, arms, side):

@@ -19,11 +19,6 @@ from retarget.types import SIDES, Calibration
 from retarget.wrist_axes import nearest_axes, right_angle_rotations
 
 
-@pytest.fixture(scope="module")
-def robot() -> Robot:
-    return Robot.load()
-
-
 def moved(c: Calibration, step: np.ndarray) -> Calibration:
     R = rotation_from_rotvec(step[1:4]) @ rotation_from_rotvec(c.rotation)
     return Calibration(c.scale * np.exp(step[0]), rotvec_from_rotation(R), c.translation + step[4:])

@@ -13,11 +13,10 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from command_line import run
 from demo_files import robot_demo
-from typer.testing import CliRunner
 
 from retarget import __version__
-from retarget.cli import app
 from retarget.demo import load_demo, save_demo
 from retarget.errors import TrainingError
 from retarget.human_file import read_human
@@ -26,8 +25,11 @@ from retarget.types import Demo
 
 COMMANDS = (
     "replay",
+    "view",
     "to-human",
+    "to-actions",
     "to-robot",
+    "run",
     "make-demo",
     "train-hand",
     "check-hand",
@@ -37,10 +39,6 @@ COMMANDS = (
 )
 STATS = {"mean", "p50", "p99", "max", "worst_frame"}
 FRAMES = 8
-
-
-def run(*args: Any) -> Any:
-    return CliRunner().invoke(app, [str(arg) for arg in args])
 
 
 @pytest.fixture(scope="module")

@@ -12,20 +12,15 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from command_line import run
 from demo_files import robot_demo
 from test_bad_demos import BAD
-from typer.testing import CliRunner
 
-from retarget.cli import app
 from retarget.demo import save_demo
 from retarget.robot import Robot
 from retarget.types import Demo
 
 FRAMES = 7
-
-
-def run(*args: Any) -> Any:
-    return CliRunner().invoke(app, [str(arg) for arg in args])
 
 
 @pytest.fixture(scope="module")

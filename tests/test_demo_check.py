@@ -30,11 +30,6 @@ Mistake = Callable[[Demo, Robot], Demo]
 
 
 @pytest.fixture(scope="module")
-def robot() -> Robot:
-    return Robot.load("h1_inspire")
-
-
-@pytest.fixture(scope="module")
 def sound(robot: Robot) -> Demo:
     return robot_demo(robot)
 

@@ -14,11 +14,6 @@ from retarget.hand_command import HandCommands, from_hand_command, to_hand_comma
 from retarget.robot import Robot
 
 
-@pytest.fixture(scope="module")
-def robot() -> Robot:
-    return Robot.load()
-
-
 def ranges(robot: Robot) -> tuple[np.ndarray, np.ndarray]:
     limits = [robot.hand_limits(k) for k in range(2)]
     return np.stack([low for low, _ in limits]), np.stack([high for _, high in limits])

@@ -18,11 +18,6 @@ from retarget.robot import Robot
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-@pytest.fixture(scope="module")
-def robot() -> Robot:
-    return Robot.load()
-
-
 def random_limits(rng: np.random.Generator, m: int = 6) -> JointLimits:
     lower = rng.uniform(-3.0, 0.0, m)
     upper = lower + 10.0 ** rng.uniform(-2.0, 0.7, m)

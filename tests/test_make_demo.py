@@ -23,11 +23,6 @@ from retarget.robot import Robot
 from retarget.types import SIDES, Demo, Status
 
 
-@pytest.fixture(scope="module")
-def robot() -> Robot:
-    return Robot.load("h1_inspire")
-
-
 @pytest.fixture(scope="module", params=TASKS)
 def demo(request: pytest.FixtureRequest, robot: Robot) -> Demo:
     return make_demo(robot=robot, task=request.param)

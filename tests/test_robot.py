@@ -28,11 +28,6 @@ LEG_INDICES = {"left": [0, 2, 6, 10, 14, 18], "right": [1, 3, 7, 11, 15, 19]}
 LEG = ("hip_yaw", "hip_roll", "hip_pitch", "knee", "ankle_pitch", "ankle_roll")
 
 
-@pytest.fixture(scope="module")
-def robot() -> Robot:
-    return Robot.load()
-
-
 def active_sample(robot: Robot, side: str, count: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).uniform(*robot.hand_limits(side), (count, 6))
 

@@ -20,11 +20,6 @@ from retarget.types import SIDES, Calibration
 FOLDER = resource("robots", "h1_inspire")
 
 
-@pytest.fixture(scope="module")
-def robot() -> Robot:
-    return Robot.load()
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A copy of the robot to spoil."""

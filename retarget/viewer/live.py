@@ -9,12 +9,12 @@ import webbrowser
 from collections.abc import Mapping
 from os import environ
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from retarget.closing import Closing
 from retarget.errors import InputError
 from retarget.retargeter import RoundTrip
 from retarget.viewer.build import scene_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _FROM_FRAME = ("qpos", "hand_status", "arm_status")
 
 
-class Viewer:
+class Viewer(Closing):
     """A page on this machine that shows the frames it is given as they come.
 
     `show` hands a frame over and returns: the newest frame waits for the page, and frames that it
@@ -137,17 +137,6 @@ class Viewer:
         if self._server is not None:
             self._server.close()
             self._server = None
-
-    def __enter__(self) -> Viewer:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<Viewer {self.url}{'' if self._server else ' (closed)'}>"
