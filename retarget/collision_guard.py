@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _SAME = 1e-4  # poses this near to each other are looked at once [rad]
 _NOISE = 1e-6  # of distances that are searched for, not computed [m]
+_LOOKS = 20  # at most; a way that so many cannot show to be clear is not taken
+_SLOWER = 0.2  # of the way beyond braking, where the whole of it takes too many looks
 _FINEST = 2.5e-3  # the way is looked at no finer than this [m]
 
 
@@ -27,9 +29,10 @@ class CollisionGuard:
     Else the sides the nearest links belong to brake, or both where that is not enough. Braking
     obeys the limits of `JointMotion`, and is the way that passed one step before.
 
-    Distances are computed of both poses. The way between is halved until a lower bound says that
-    it is clear, or its links move by less than the margin around the pose that is looked at: with
-    a margin of 2.5 mm or more they do not touch in between.
+    Distances are computed of both poses. The way between is halved until each pair of links is
+    proven clear by a lower bound, or moves by less than the margin (2.5 mm at least) around a pose
+    in which it is: with a larger margin they do not touch in between. Where that takes too long for
+    a control loop, both sides slow down, so that the way is shorter.
 
     Args:
         robot: the robot.
@@ -39,7 +42,7 @@ class CollisionGuard:
 
     def __init__(self, robot: Robot, driven: DrivenJoints, margin: float) -> None:
         self._collision = SelfCollision(robot, margin=margin)
-        self._fine = 2.0 * max(margin, _FINEST)
+        self._fine = max(margin, _FINEST)
         self._driven = driven
         self._side_of = {
             name: k
@@ -50,7 +53,7 @@ class CollisionGuard:
 
     def reset(self) -> None:
         """Know nothing of earlier steps."""
-        self._least = np.nan
+        self._least, self._looks = np.nan, _LOOKS
 
     def step(
         self, motion: JointMotion, proposal: FloatArray, qpos: FloatArray
@@ -73,15 +76,21 @@ class CollisionGuard:
         if self._passes(near):
             return proposal, near, (False, False)
         braked = motion.braked()
+        if self._looks <= 0:
+            # each joint may go any way between the two
+            proposal = braked + _SLOWER * (proposal - braked)
+            near = self._on_the_way(motion, proposal, qpos)
+            if self._passes(near):
+                return proposal, near, (True, True)
         for joint in near.joints:
             if joint in self._side_of:
                 blocked[self._side_of[joint]] = True
-        some = self._mixed(proposal, braked, blocked)
-        near = self._on_the_way(motion, some, qpos)
-        if not all(blocked) and self._passes(near):
-            return some, near, (blocked[0], blocked[1])
         if not all(blocked):
-            near = self._at_the_ends(self._way(motion, braked, qpos))
+            some = self._mixed(proposal, braked, blocked)
+            near = self._on_the_way(motion, some, qpos)
+            if self._passes(near):
+                return some, near, (blocked[0], blocked[1])
+        near = self._at_the_ends(self._way(motion, braked, qpos))
         self._least = near.distance
         return braked, near, (True, True)
 
@@ -116,16 +125,16 @@ class CollisionGuard:
 
     def _on_the_way(self, motion: JointMotion, joints: FloatArray, qpos: FloatArray) -> Nearest:
         """The nearest links after a step and at rest after it, or those that block the way."""
+        self._looks = _LOOKS
         way = self._way(motion, joints, qpos)
         near = self._at_the_ends(way)
-        turns = np.abs(np.diff(way, axis=0))
-        nearer = float(self._collision.approach(turns.sum(axis=0)).max())
+        turns = np.abs(np.diff(way, axis=0)).sum(axis=0)
+        nearer = float(self._collision.approach(turns).max())
         if near.distance < self._allowed or nearer <= self._fine:
             return near
         if near.distance - nearer >= self._collision.margin:
             return near
-        moved = [float(self._collision.approach(turn).max()) for turn in turns]
-        return self._blocking(way, moved) or near
+        return self._blocking(way) or near
 
     def _at_the_ends(self, way: FloatArray) -> Nearest:
         """The nearest links after a step and at rest after it, whichever are nearer."""
@@ -134,27 +143,20 @@ class CollisionGuard:
             near = min(near, self._collision.nearest(way[1]), key=lambda pair: pair.distance)
         return near
 
-    def _blocking(self, way: FloatArray, moved: list[float]) -> Nearest | None:
-        """Links that come too near on a way (T, n), None where none do.
-
-        Args:
-            way: poses [rad].
-            moved: how much nearer links can come between one and the next [m].
-        """
-        low, high = way.min(axis=0), way.max(axis=0)
-        near = self._collision.nearest(0.5 * (low + high), 0.5 * (high - low))
+    def _blocking(self, way: FloatArray) -> Nearest | None:
+        """Links that may come too near on a way (T, n), None where none do [rad]."""
+        done = np.concatenate([[0.0], np.abs(np.diff(way, axis=0)).sum(axis=1).cumsum()])
+        half = 0.5 * done[-1]
+        k = int(np.searchsorted(done, half, side="right"))
+        middle = way[k - 1] + (half - done[k - 1]) / (done[k] - done[k - 1]) * (way[k] - way[k - 1])
+        nearer = self._collision.approach(np.abs(way - middle).max(axis=0))
+        nearer[nearer <= self._fine] = 0.0
+        near = self._collision.nearest(middle, nearer)
+        self._looks -= 1
         if near.distance >= self._allowed:
             return None
-        done = np.cumsum(moved)
-        k = int(np.searchsorted(done, 0.5 * done[-1]))
-        share = 1.0 - (done[k] - 0.5 * done[-1]) / moved[k]
-        middle = way[k] + share * (way[k + 1] - way[k])
-        if done[-1] <= self._fine:
-            near = self._collision.nearest(middle)
-            return near if near.distance < self._allowed else None
-        return self._blocking(
-            np.concatenate([way[: k + 1], middle[None]]), [*moved[:k], share * moved[k]]
-        ) or self._blocking(
-            np.concatenate([middle[None], way[k + 1 :]]),
-            [(1.0 - share) * moved[k], *moved[k + 1 :]],
+        if self._looks <= 0 or not nearer.any():
+            return near
+        return self._blocking(np.vstack([way[:k], middle])) or self._blocking(
+            np.vstack([middle, way[k:]])
         )

@@ -89,13 +89,13 @@ class SelfCollision:
             left = [pair for k, pair in enumerate(pairs) if k not in set(touching)]
             self._set_pairs(left)
 
-    def nearest(self, qpos: ArrayLike, around: FloatArray | None = None) -> Nearest:
+    def nearest(self, qpos: ArrayLike, nearer: FloatArray | None = None) -> Nearest:
         """The nearest pair of links.
 
         Args:
             qpos: (n,) finite joint positions [rad].
-            around: (n,) how far the joints may be away from them [rad]; the distances are then
-                lower bounds over all these poses.
+            nearer: (P,) what to take off the distance of each pair, see `approach`: with that of
+                some turns, the distance is a lower bound over all poses within these turns [m].
 
         Raises:
             InputError: another shape.
@@ -106,7 +106,8 @@ class SelfCollision:
         bounds = self._place(q)
         # from the pair that was nearest last, in the order of what the spheres say, until no other
         # pair can be nearer
-        nearer = np.zeros(len(bounds)) if around is None else self.approach(around)
+        if nearer is None:
+            nearer = self._nothing
         bounds -= nearer
         first = self._last
         best, found = self._distance(first) - nearer[first], first
@@ -157,6 +158,7 @@ class SelfCollision:
         self._second = np.array([b for _, b in pairs])
         radii = np.array([link.radius for link in self._links])
         self._radii = radii[self._first] + radii[self._second]
+        self._nothing = np.zeros(len(pairs))
 
     def _place(self, qpos: FloatArray) -> FloatArray:
         """Put the links where the joints are; distances of the pairs' spheres (P,) [m]."""

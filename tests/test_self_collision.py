@@ -22,11 +22,6 @@ from retarget.self_collision import SelfCollision
 
 
 @pytest.fixture(scope="module")
-def robot() -> Robot:
-    return Robot.load()
-
-
-@pytest.fixture(scope="module")
 def collision(robot: Robot) -> SelfCollision:
     return SelfCollision(robot)
 
@@ -196,7 +191,8 @@ def test_nothing_is_nearer_than_the_bounds_say(robot: Robot, collision: SelfColl
     for _ in range(8):
         qpos = standing(robot, rng.uniform(robot.lower, robot.upper))
         around = rng.uniform(0.0, 0.1, len(qpos)) * (rng.random(len(qpos)) < 0.3)
-        here, bound = collision.nearest(qpos), collision.nearest(qpos, around)
+        here = collision.nearest(qpos)
+        bound = collision.nearest(qpos, collision.approach(around))
         assert bound.distance <= here.distance
         least = min(
             collision.nearest(qpos + around * rng.choice([-1.0, 1.0], len(qpos))).distance
