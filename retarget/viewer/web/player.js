@@ -56,8 +56,7 @@ class Player {
     else this.showRow(this.header.frame ?? 0);
     this.there = true;
     for (const act of this.asked.splice(0)) act();
-    this.readHash();
-    this.stage.draw();
+    this.readHash(); // draws it
     this.element.classList.add("rt-ready");
   }
 

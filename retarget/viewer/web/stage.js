@@ -43,7 +43,6 @@ class Stage {
     this.layers = new Map(header.layers.map((layer) => [parts(layer.path).join("-"), layer]));
     for (const [name, layer] of this.layers) this.show(name, layer.visible);
     new ResizeObserver(() => this.resize()).observe(element);
-    this.resize();
   }
 
   node(path) {
@@ -55,6 +54,13 @@ class Stage {
   }
 
   resize() {
+    const { clientWidth: width, clientHeight: height } = this.element;
+    if (width === this.width && height === this.height) {
+      this.widen(); // cards may have come or gone
+      this.viewer.set_dirty();
+      return;
+    }
+    [this.width, this.height] = [width, height];
     this.viewer.set_3d_pane_size();
     this.draw(); // now: setting its size has emptied the canvas
   }
