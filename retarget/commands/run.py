@@ -23,6 +23,7 @@ from retarget.commands.options import (
     load_retargeter,
 )
 from retarget.commands.places import make_folder, require_writable
+from retarget.errors import InputError
 
 if TYPE_CHECKING:
     from retarget.command import Command
@@ -152,7 +153,7 @@ def _seconds(value: str) -> float:
     """A time such as ``40ms`` or ``0.04s`` [s]."""
     match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(ms|s)\s*", value)
     if match is None:
-        raise typer.BadParameter(f"--delay must be a time such as 40ms or 0.04s, got {value!r}")
+        raise InputError(f"--delay must be a time such as 40ms or 0.04s, got {value!r}")
     return float(match[1]) * (1e-3 if match[2] == "ms" else 1.0)
 
 
