@@ -62,5 +62,10 @@ sanitize: $(VENV)/ready
 	LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
 		ASAN_OPTIONS=detect_leaks=0 $(BIN)/python tests/sanitized.py build/sanitize
 
+# the native core cross-compiled for arm64, run under qemu, against this machine's numbers;
+# needs aarch64-linux-gnu-g++ and qemu-aarch64
+arm64: $(VENV)/ready
+	$(BIN)/python tests/native_portable.py
+
 clean:
 	rm -rf $(VENV) build out
