@@ -68,17 +68,44 @@ def damage_told(path: str | Path, error: type[FileError] = FileError) -> Iterato
 
 
 def dataset_names(file: Any) -> list[str]:
-    """Full names of all datasets of an open file, without reading any."""
+    """Full names of all datasets of an open file, without reading any.
+
+    A dataset of several names is listed under each, soft links included; links to other files are
+    not followed. A group is entered once however many names lead to it, even its own members'.
+    """
     import h5py
 
+    # not visititems: it tells one name of each object, and its recursion overflows in deep nests
     names: list[str] = []
-
-    def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
-            names.append(name)
-
-    file.visititems(visit)
+    root = file["/"].id
+    entered = {_address(h5py.h5o.get_info(root))}
+    todo = [("", root)]
+    while todo:
+        path, group = todo.pop()
+        inner = []
+        for name in group:
+            link = group.links.get_info(name).type
+            if link == h5py.h5l.TYPE_EXTERNAL:
+                continue
+            try:
+                info = h5py.h5o.get_info(group, name)
+            except (KeyError, OSError, RuntimeError):
+                if link == h5py.h5l.TYPE_HARD:
+                    raise
+                continue  # a soft link that leads nowhere
+            full = path + name.decode(errors="replace")
+            if info.type == h5py.h5o.TYPE_DATASET:
+                names.append(full)
+            elif info.type == h5py.h5o.TYPE_GROUP and _address(info) not in entered:
+                entered.add(_address(info))
+                inner.append((full + "/", h5py.h5o.open(group, name)))
+        todo += reversed(inner)
     return names
+
+
+def _address(info: Any) -> tuple[int, int]:
+    """What tells an object of a file from all others."""
+    return info.fileno, info.addr
 
 
 def close_name(key: str, names: Iterable[str]) -> str | None:

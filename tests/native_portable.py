@@ -18,10 +18,10 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 NATIVE = HERE.parent / "native"
 CROSS, EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64"
-FLAGS = (
-    "-std=c++17 -O2 -fno-math-errno -fno-trapping-math -ffp-contract=fast -Wall -Wextra -Werror "
-    "-static -pthread -DRETARGET_ISA=retarget_baseline"
-).split()
+FLAGS = [
+    *("-std=c++17", "-O2", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"),
+    *("-Wall", "-Wextra", "-Werror", "-static", "-pthread", "-DRETARGET_ISA=retarget_baseline"),
+]
 
 
 def build(compiler: str, program: Path) -> None:
