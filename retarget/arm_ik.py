@@ -16,6 +16,7 @@ from retarget.arm_input import first_index, read_poses
 from retarget.arm_solver import ArmSolver
 from retarget.errors import InputError
 from retarget.kinematics import Kinematics
+from retarget.native_checks import real_array
 from retarget.robot import Robot
 from retarget.robot_model import limits
 from retarget.types import ArmSolution, BoolArray, FloatArray
@@ -137,7 +138,7 @@ class ArmIK:
         arm._set(
             chain,
             frame,
-            chain.middle if posture is None else np.asarray(posture, dtype=np.float64),
+            chain.middle if posture is None else real_array(posture, "posture"),
             read_poses(np.eye(4) if T_world_base is None else T_world_base, "T_world_base")[0],
             **settings,
         )
@@ -270,7 +271,7 @@ class ArmIK:
         return q, np.ones(lead, dtype=np.bool_)
 
     def _joints(self, values: ArrayLike, name: str) -> FloatArray:
-        q = np.asarray(values, dtype=np.float64)
+        q = real_array(values, name)
         if q.ndim == 0 or q.shape[-1] != self._chain.size:
             raise InputError(f"{name} must have shape (..., {self._chain.size}), got {q.shape}")
         return q
@@ -283,7 +284,7 @@ def _read_only(values: FloatArray) -> FloatArray:
 
 
 def _shaped(T_world_wrist: ArrayLike) -> FloatArray:
-    T = np.asarray(T_world_wrist, dtype=np.float64)
+    T = real_array(T_world_wrist, "T_world_wrist")
     if T.ndim < 2 or T.shape[-2:] != (4, 4):
         raise InputError(f"T_world_wrist must have shape (..., 4, 4), got {T.shape}")
     return T

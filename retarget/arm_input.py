@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retarget.errors import InputError
+from retarget.native_checks import real_array
 from retarget.types import BoolArray, FloatArray
 
 ORTHONORMAL = 1e-4  # largest entry of R^T R - I taken for rounding
@@ -25,7 +26,7 @@ def read_poses(values: ArrayLike, name: str) -> tuple[FloatArray, BoolArray]:
     Raises:
         InputError: the shape is wrong, or a finite matrix is no rigid transform; its index is told.
     """
-    T = np.array(values, dtype=np.float64)
+    T = np.array(real_array(values, name))
     if T.ndim < 2 or T.shape[-2:] != (4, 4):
         raise InputError(f"{name} must have shape (..., 4, 4), got {T.shape}")
     missing = ~np.all(np.isfinite(T), axis=(-2, -1))

@@ -22,6 +22,7 @@ from retarget.geometry import transform_inverse, transform_points
 from retarget.hand_frame import HandFrame, hand_frames, human_wrists
 from retarget.hand_model import HandModel, hands_hash, load_hands
 from retarget.keypoints import TIP_VERTICES, HandKeypoints
+from retarget.native_checks import real_array
 from retarget.native_points import NativePoints
 from retarget.robot import Robot
 from retarget.types import SIDES, BoolArray, Calibration, FloatArray, HumanMotion, IntArray, Status
@@ -160,7 +161,7 @@ class MANOFitter:
             target: (..., 5, 3) fingertips [m]; a frame with a number that is not finite is
                 left out.
         """
-        wanted = np.asarray(target, dtype=np.float64)
+        wanted = real_array(target, "target")
         if wanted.ndim < 2 or wanted.shape[-2:] != (5, 3):
             raise InputError(f"target must have shape (..., 5, 3), got {wanted.shape}")
         lead = wanted.shape[:-2]
@@ -184,14 +185,14 @@ class MANOFitter:
 
     def fingertips(self, pca: ArrayLike) -> FloatArray:
         """Human fingertips of both hands: (..., 2, K) -> (..., 2, 5, 3) in the model's frame."""
-        c = np.asarray(pca, dtype=np.float64)
+        c = real_array(pca, "pca")
         if c.ndim < 2 or c.shape[-2] != 2:
             raise InputError(f"pca must have shape (..., 2, K), got {c.shape}")
         return self._placed(tuple(range(len(SIDES))), c)
 
     def tips_of(self, side: int, pca: ArrayLike) -> FloatArray:
         """Human fingertips of one hand: (..., K) -> (..., 5, 3) in the model's frame [m]."""
-        c = np.asarray(pca, dtype=np.float64)
+        c = real_array(pca, "pca")
         return self._placed((side,), c[..., None, :])[..., 0, :, :]
 
     def _placed(self, sides: tuple[int, ...], pca: FloatArray) -> FloatArray:
@@ -270,8 +271,8 @@ _HAND_FIELDS = ("pca", "residual", "iterations", "status")
 def _checked_hands(
     fingertips: ArrayLike, T_world_wrist: ArrayLike, valid: ArrayLike | None
 ) -> tuple[FloatArray, FloatArray, BoolArray]:
-    tips = np.asarray(fingertips, dtype=np.float64)
-    wrists = np.asarray(T_world_wrist, dtype=np.float64)
+    tips = real_array(fingertips, "fingertips")
+    wrists = real_array(T_world_wrist, "T_world_wrist")
     if tips.ndim < 3 or tips.shape[-3:] != (2, 5, 3):
         raise InputError(f"fingertips must have shape (..., 2, 5, 3), got {tips.shape}")
     lead = tips.shape[:-3]

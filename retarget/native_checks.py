@@ -27,13 +27,20 @@ def numbers(values: ArrayLike, name: str) -> FloatArray:
     """As contiguous float64, untouched where it is that already."""
     if type(values) is np.ndarray and values.dtype == np.float64 and values.flags.c_contiguous:
         return values
+    return np.ascontiguousarray(real_array(values, name))
+
+
+def real_array(values: ArrayLike, name: str) -> FloatArray:
+    """As float64, untouched where it is that already; text, booleans, complex numbers are refused."""
+    if type(values) is np.ndarray and values.dtype == np.float64:
+        return values
     try:
         array = np.asarray(values)
     except ValueError as error:
         raise InputError(f"{name} must be an array of numbers: {error}") from None
     if array.dtype.kind not in "fiu":
         raise InputError(f"{name} must hold real numbers, got dtype {array.dtype}")
-    return np.ascontiguousarray(array, dtype=np.float64)
+    return array.astype(np.float64)
 
 
 def pair(name: str, values: Any) -> tuple[Any, Any]:

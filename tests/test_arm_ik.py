@@ -172,6 +172,9 @@ class TestBadInput:
             (lambda T: T[:, :3], r"shape \(\.\.\., 4, 4\), got \(3, 3, 4\)"),
             (lambda T: T * np.array([[1.0], [1.01], [1.0], [1.0]]), "orthonormal .* at index"),
             (lambda T: T @ np.diag([1.0, 1.0, -1.0, 1.0]), r"reflection at index \(0,\)"),
+            (lambda T: T * (1 + 1j), "T_world_wrist must hold real numbers, got dtype complex128"),
+            (lambda T: T.astype(str), "T_world_wrist must hold real numbers, got dtype <U32"),
+            (lambda T: [[1.0], [1.0, 2.0]], "T_world_wrist must be an array of numbers"),
             (lambda T: np.swapaxes(T, 1, 2), r"last row other than 0 0 0 1 at index \(0,\)"),
         ],
     )

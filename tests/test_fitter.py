@@ -345,6 +345,10 @@ def test_refuses_shapes(fitter: MANOFitter) -> None:
         fitter.fit_human(0, np.zeros((3, 4, 3)))
     with pytest.raises(InputError, match=r"pca must have shape \(\.\.\., 2, K\)"):
         fitter.fingertips(np.zeros(15))
+    with pytest.raises(InputError, match="target must hold real numbers, got dtype complex128"):
+        fitter.fit_human(0, np.zeros((5, 3), dtype=complex))
+    with pytest.raises(InputError, match="fingertips must hold real numbers, got dtype <U3"):
+        fitter.fit(np.full((3, 2, 5, 3), "tip"), T)
 
 
 def test_refuses_hands_without_a_calibration() -> None:

@@ -88,6 +88,24 @@ def test_instruction_sets_agree_on_arms(isa: str) -> None:
     np.testing.assert_array_equal(best.reached, other.reached)
 
 
+@pytest.mark.parametrize("isa", ISAS[1:])
+@pytest.mark.parametrize("joints", [6, 7])
+def test_instruction_sets_agree_on_walks(isa: str, joints: int) -> None:
+    chain = arm(joints)
+    q = chain.draw(40, seed=13)[:, None] + np.linspace(0.0, 0.3, 6)[:, None]
+    q = np.clip(q, chain.lower, chain.upper)
+    targets = chain.forward(q.reshape(-1, joints)).reshape(40, 6, 4, 4)
+    start, moving = np.tile(chain.posture, (40, 1)), np.zeros(40, dtype=bool)
+    best, other = (
+        native.solve(targets, start, moving, lean=False)
+        for native in (chain.native(), chain.native(isa))
+    )
+    assert best.reached.mean() > 0.97
+    np.testing.assert_array_equal(best.reached, other.reached)
+    same = np.max(np.abs(best.q - other.q), axis=(1, 2)) < 1e-7
+    assert same.mean() > 0.95
+
+
 def test_importing_the_core_is_quiet() -> None:
     code = (
         "import sys, retarget; retarget.build_info();"
