@@ -31,7 +31,7 @@ def numbers(values: ArrayLike, name: str) -> FloatArray:
 
 
 def real_array(values: ArrayLike, name: str) -> FloatArray:
-    """As float64, untouched where it is that already; text, booleans, complex numbers are refused."""
+    """As float64, untouched where it is that; text, booleans and complex numbers are refused."""
     if type(values) is np.ndarray and values.dtype == np.float64:
         return values
     try:
