@@ -56,7 +56,7 @@ def self_check_text(check: DemoCheck) -> str:
     wrist = max(side.wrist_position.typical for side in seen)
     tips = max(side.fingertip.typical for side in seen)
     worst = max((side.fingertip for side in seen), key=lambda fingertip: fingertip.max)
-    far = f"; most in frame {worst.worst_frame}, {length_text(worst.max)}"
+    far = f"; up to {length_text(worst.max)}, in frame {worst.worst_frame}"
     return (
         f"agrees with its own joints (wrists {length_text(wrist)}, fingertips {length_text(tips)}"
         f"{far if worst.max > _FAR else ''})"

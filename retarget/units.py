@@ -6,6 +6,7 @@ import math
 
 _LENGTHS = ((1e-9, "nm"), (1e-6, "um"), (1e-3, "mm"), (1.0, "m"))
 _ANGLES = ((1e-9, "nrad"), (1e-6, "urad"), (1e-3, "mrad"))
+_DEGREE = math.radians(1.0)
 _NOTHING = "-"
 
 
@@ -15,8 +16,8 @@ def length_text(metres: float) -> str:
 
 
 def angle_text(radians: float) -> str:
-    """An angle [rad], e.g. ``"1.2 mrad"``, in degrees from 0.1 rad; ``"-"`` where not finite."""
-    if math.isfinite(radians) and abs(radians) >= 0.1:
+    """An angle [rad], e.g. ``"1.2 mrad"``, in degrees from 1 degree; ``"-"`` where not finite."""
+    if math.isfinite(radians) and abs(radians) >= _DEGREE:
         return f"{_digits(math.degrees(radians))} deg"
     return _scaled(radians, _ANGLES)
 

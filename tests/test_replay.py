@@ -576,8 +576,8 @@ def test_units() -> None:
         "36.2 mm",
         "2.00 m",
     ]
-    assert [angle_text(x) for x in (0.05, 0.2, -0.2, float("nan"))] == [
-        "50.0 mrad",
+    assert [angle_text(x) for x in (0.015, 0.2, -0.2, float("nan"))] == [
+        "15.0 mrad",
         "11.5 deg",
         "-11.5 deg",
         "-",
