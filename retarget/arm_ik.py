@@ -243,8 +243,6 @@ class ArmIK:
         start, moving = self._origin(q0, sequences)
         count, n = math.prod(sequences), self._chain.size
         frames = lead[-1] if len(lead) > len(sequences) else 1
-        if count * frames == 0:
-            return _empty(lead, n)
         poses = T.reshape(count, frames, 4, 4)
         try:
             return self._engine.solve(poses, start.reshape(count, n), moving.reshape(count), lead)
@@ -285,11 +283,6 @@ def _read_only(values: FloatArray) -> FloatArray:
 
 def _shaped(T_world_wrist: ArrayLike) -> FloatArray:
     T = real_array(T_world_wrist, "T_world_wrist")
-    if T.ndim < 2 or T.shape[-2:] != (4, 4):
-        raise InputError(f"T_world_wrist must have shape (..., 4, 4), got {T.shape}")
+    if T.ndim < 2 or T.shape[-2:] != (4, 4) or T.size == 0:
+        raise InputError(f"T_world_wrist must have shape (..., 4, 4), not empty, got {T.shape}")
     return T
-
-
-def _empty(lead: tuple[int, ...], joints: int) -> ArmSolution:
-    none, count = np.zeros(lead), np.zeros(lead, dtype=np.int64)
-    return ArmSolution(np.zeros((*lead, joints)), none, none.copy(), count, count.copy())

@@ -129,7 +129,7 @@ class MANOFitter:
             iterations and statuses.
 
         Raises:
-            InputError: shapes do not agree.
+            InputError: shapes do not agree, or there is no frame.
         """
         tips, wrists, known = _checked_hands(fingertips, T_world_wrist, valid)
         lead = known.shape[:-1]
@@ -160,10 +160,13 @@ class MANOFitter:
             side: 0 left, 1 right.
             target: (..., 5, 3) fingertips [m]; a frame with a number that is not finite is
                 left out.
+
+        Raises:
+            InputError: wrong shape or type, or nothing in it.
         """
         wanted = real_array(target, "target")
-        if wanted.ndim < 2 or wanted.shape[-2:] != (5, 3):
-            raise InputError(f"target must have shape (..., 5, 3), got {wanted.shape}")
+        if wanted.ndim < 2 or wanted.shape[-2:] != (5, 3) or wanted.size == 0:
+            raise InputError(f"target must have shape (..., 5, 3), not empty, got {wanted.shape}")
         lead = wanted.shape[:-2]
         flat = wanted.reshape(-1, 5, 3)
         known = np.isfinite(flat).all(axis=(1, 2))
@@ -197,8 +200,6 @@ class MANOFitter:
 
     def _placed(self, sides: tuple[int, ...], pca: FloatArray) -> FloatArray:
         """Fingertips (..., H, 5, 3) of some hands' coefficients (..., H, K)."""
-        if pca.size == 0:
-            return np.empty((*pca.shape[:-1], 5, 3))
         key = sides, pca.shape[-1]
         if key not in self._points:
             hands = [self.hands[side] for side in sides]
@@ -273,8 +274,8 @@ def _checked_hands(
 ) -> tuple[FloatArray, FloatArray, BoolArray]:
     tips = real_array(fingertips, "fingertips")
     wrists = real_array(T_world_wrist, "T_world_wrist")
-    if tips.ndim < 3 or tips.shape[-3:] != (2, 5, 3):
-        raise InputError(f"fingertips must have shape (..., 2, 5, 3), got {tips.shape}")
+    if tips.ndim < 3 or tips.shape[-3:] != (2, 5, 3) or tips.size == 0:
+        raise InputError(f"fingertips must have shape (..., 2, 5, 3), not empty, got {tips.shape}")
     lead = tips.shape[:-3]
     if wrists.shape != (*lead, 2, 4, 4):
         raise InputError(

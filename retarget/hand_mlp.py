@@ -149,13 +149,11 @@ class HandMLP:
             (..., 2, m) active joints [rad], within the limits; NaN where the input is NaN.
 
         Raises:
-            InputError: wrong shape, or a negative `refine`.
+            InputError: wrong shape, nothing in it, or a negative `refine`.
         """
         c = numbers(pca, "pca")
-        if c.ndim < 2 or c.shape[-2] != 2:
-            raise InputError(f"pca must have shape (..., 2, K), got {c.shape}")
-        if c.size == 0:
-            return np.empty((*c.shape[:-1], self._evaluate.outputs))
+        if c.ndim < 2 or c.shape[-2] != 2 or c.size == 0:
+            raise InputError(f"pca must have shape (..., 2, K), not empty, got {c.shape}")
         return self.joints_from_fingertips(self.fitter.fingertips(c), refine=refine)
 
     def joints_from_fingertips(self, fingertips: ArrayLike, *, refine: int = 0) -> FloatArray:
@@ -165,17 +163,15 @@ class HandMLP:
             (..., 2, m) active joints [rad], within the limits; NaN where the input is NaN.
 
         Raises:
-            InputError: wrong shape or type, or a negative `refine`.
+            InputError: wrong shape or type, nothing in it, or a negative `refine`.
         """
         tips = numbers(fingertips, "fingertips")
         shape = tips.shape
-        if shape[-3:] != (2, 5, 3):
-            raise InputError(f"fingertips must have shape (..., 2, 5, 3), got {shape}")
+        if shape[-3:] != (2, 5, 3) or tips.size == 0:
+            raise InputError(f"fingertips must have shape (..., 2, 5, 3), not empty, got {shape}")
         if refine < 0:
             raise InputError(f"refine must not be negative, got {refine}")
         lead = shape[:-3]
-        if tips.size == 0:
-            return np.empty((*lead, 2, self._evaluate.outputs))
         flat = tips.reshape(*lead, 2, 15)
         q = self._evaluate(flat)
         if refine == 0:
@@ -196,6 +192,8 @@ class HandMLP:
         known = np.isfinite(np.concatenate([q, wanted], axis=-1)).all(axis=-1)
         for side, frame in enumerate(frames):
             rows = known[:, side]
+            if not rows.any():
+                continue
             joints = q[rows, side]
             tips = frame.human(robot.hand_tips(SIDES[side], joints))
             pca = self.fitter.fit_human(side, tips).pca

@@ -266,6 +266,8 @@ class Retargeter:
         jumps = np.zeros_like(known)
         for k, side in enumerate(self.robot.sides):
             rows = np.flatnonzero(known[:, k])
+            if not len(rows):
+                continue
             q = demo.qpos[rows][:, self.robot.indices(side.active_joints)]
             shift = self.robot.hand_tips(k, q + JUMP_STEP) - self.robot.hand_tips(k, q)
             T_wrist_world = transform_inverse(demo.T_world_wrist[rows, k])

@@ -286,9 +286,11 @@ def test_missing_hands_are_left_out_and_said(fitter: MANOFitter) -> None:
     np.testing.assert_allclose(motion.pca[~lost], whole.pca[~lost], atol=1e-9)
 
 
-def test_empty_input_gives_empty_output(fitter: MANOFitter) -> None:
-    motion = fitter.fit(np.zeros((0, 2, 5, 3)), np.zeros((0, 2, 4, 4)))
-    assert motion.pca.shape == (0, 2, 15)
+def test_empty_input_is_refused(fitter: MANOFitter) -> None:
+    with pytest.raises(InputError, match=r"not empty, got \(0, 2, 5, 3\)"):
+        fitter.fit(np.zeros((0, 2, 5, 3)), np.zeros((0, 2, 4, 4)))
+    with pytest.raises(InputError, match=r"not empty, got \(0, 5, 3\)"):
+        fitter.fit_human(0, np.zeros((0, 5, 3)))
 
 
 def test_input_is_not_modified(fitter: MANOFitter) -> None:
