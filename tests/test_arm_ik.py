@@ -171,7 +171,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            (lambda T: T[:, :3], r"shape \(\.\.\., 4, 4\), got \(3, 3, 4\)"),
+            (lambda T: T[:, :3], r"shape \(\.\.\., 4, 4\), not empty, got \(3, 3, 4\)"),
             (lambda T: T * np.array([[1.0], [1.01], [1.0], [1.0]]), "orthonormal .* at index"),
             (lambda T: T @ np.diag([1.0, 1.0, -1.0, 1.0]), r"reflection at index \(0,\)"),
             (lambda T: T * (1 + 1j), "T_world_wrist must hold real numbers, got dtype complex128"),
