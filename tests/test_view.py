@@ -484,6 +484,8 @@ def test_serving_until_interrupted_without_a_display(demo: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         env={**environment, "PYTHONUNBUFFERED": "1"},
+        # what a shell starts in the background ignores Ctrl-C, and so does all it starts
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         assert process.stdout is not None
