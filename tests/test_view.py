@@ -513,3 +513,23 @@ def test_serving_elsewhere_is_warned_of(demo: Path, monkeypatch: Any) -> None:
         result = run(demo, "--host", "0.0.0.0")
     assert result.exit_code == 0, result.output
     assert "warning: listening on 0.0.0.0" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--frame", "3"), "without --png"),
+        (("--html", "x.html", "--camera", "left"), "without --png"),
+        (("--png", "x.png", "--port", "7000"), "nothing is served"),
+        (("--html", "x.html", "--no-open"), "nothing is served"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(
+    demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], why: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(demo, *options)
+    assert result.exit_code == 2
+    assert why in result.stderr
+    assert options[-2 if options[-1] != "--no-open" else -1] in result.stderr
+    assert not list(tmp_path.glob("x.*"))

@@ -165,8 +165,10 @@ def replay(
     if json is not None:
         make_folder(json)
         write_json(json, replay_json(results, retargeter, tolerances, code))
+        typer.echo(f"wrote {json}")
     if page is not None and html is not None:
         make_folder(html)
         with working(f"writing {html.name}"):
             page.write(html)
+        typer.echo(f"wrote {html}: {html.stat().st_size / 1e6:.1f} MB")
     raise typer.Exit(code)

@@ -21,6 +21,18 @@ from retarget.commands.options import (
     load_retargeter,
 )
 from retarget.commands.places import make_folder, require_writable
+from retarget.errors import InputError
+
+_OF_PICTURES = ("frame", "camera", "size", "theme", "hide")
+_OF_THE_SERVER = ("host", "port", "no_open")
+
+
+def _refuse(context: typer.Context, names: tuple[str, ...], why: str) -> None:
+    """Options that were typed but would do nothing."""
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise InputError(f"--{name.replace('_', '-')} would do nothing: {why}")
 
 
 def _size(text: str) -> str:
@@ -30,6 +42,7 @@ def _size(text: str) -> str:
 
 
 def view(
+    context: typer.Context,
     demo: Annotated[
         Path, typer.Argument(readable=False, metavar="DEMO", help="Demonstration file.")
     ],
@@ -95,6 +108,10 @@ def view(
 
     With neither --html nor --png the page is served on this machine until Ctrl-C.
     """
+    if png is None:
+        _refuse(context, _OF_PICTURES, "without --png there is no picture")
+    if html is not None or png is not None:
+        _refuse(context, _OF_THE_SERVER, "with --html or --png nothing is served")
     for place in filter(None, (html, png)):
         require_writable(place, [demo])
 
