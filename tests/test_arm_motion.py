@@ -175,6 +175,15 @@ class TestOtherArms:
         with pytest.raises(InputError, match="not within the joint limits"):
             ArmIK.from_model(snake(7), names, "tip", np.full(7, 9.0))
 
+    def test_refuses_what_is_no_chain_of_the_model(self):
+        for joints, frame, message in (
+            ([f"j{k}" for k in range(13)], "tip", "1 to 12 joints, got 13"),
+            (["j0", "elbow"], "tip", "no joint named 'elbow'; the model has j0, j1"),
+            (["j0"], "palm", "no frame named 'palm'"),
+        ):
+            with pytest.raises(InputError, match=message):
+                ArmIK.from_model(snake(13), joints, frame)
+
     @pytest.mark.parametrize(
         ("model", "waist"), [("h1_2/h1_2.urdf", ["torso"]), ("g1_inspire/g1_inspire.urdf", [])]
     )
