@@ -15,6 +15,8 @@ from retarget.types import SIDES, FloatArray
 # squared lengths of rot6d columns, and squared sine between them, that need no second look
 _SQUARE_LEAST, _SQUARE_MOST, _SINE2_LEAST = 1e-4, 1e4, 1e-6
 _RIGID = 1e-6
+# what numpy raises for what is no array of numbers, torch's tensors with a gradient among it
+_NO_NUMBERS = (TypeError, ValueError, RuntimeError)
 _LARGEST = 1e6  # metres or coefficients
 _HANDS = len(SIDES)
 _XYZXY = (0, 1, 2, 0, 1)  # with the first two repeated, neighbours are slices
@@ -38,7 +40,7 @@ def read_action(action: ArrayLike | Action, T_a_camera: FloatArray | None = None
     else:
         try:
             vector = np.asarray(action, dtype=np.float64)
-        except (TypeError, ValueError) as error:
+        except _NO_NUMBERS as error:
             raise InputError(f"an action must be numbers: {error}") from None
         if vector.ndim not in (1, 2) or vector.shape[-1] != ACTION_SIZE or not vector.size:
             raise InputError(
@@ -56,13 +58,35 @@ def rigid(T_a_b: ArrayLike) -> FloatArray:
     Raises:
         InputError: another shape, numbers that are not finite, or it is not rigid.
     """
-    T = np.asarray(T_a_b, dtype=np.float64)
+    try:
+        T = np.asarray(T_a_b, dtype=np.float64)
+    except _NO_NUMBERS as error:
+        raise InputError(f"a camera's pose must be numbers: {error}") from None
     if T.shape != (4, 4) or not np.isfinite(T).all():
         raise InputError(f"a camera's pose must be a finite (4, 4) transform, got {T.shape}")
     R = T[:3, :3]
     if np.abs(R @ R.T - np.eye(3)).max() > _RIGID or np.linalg.det(R) < 0.0:
         raise InputError("a camera's pose must be a rigid transform")
     return T
+
+
+def seen_step(step: int | None, now: int) -> int:
+    """The step a chunk was made from: ``now`` where nobody says.
+
+    Raises:
+        InputError: not a whole number, or a step to come.
+    """
+    if step is None:
+        return now
+    try:
+        seen = int(step)
+    except (TypeError, ValueError, OverflowError):
+        seen = None
+    if seen is None or seen != step:
+        raise InputError(f"step must be a whole number, got {step!r}")
+    if seen > now:
+        raise InputError(f"a chunk of step {seen} came in step {now}")
+    return seen
 
 
 def sound_rows(action: ArrayLike | Action, most: int) -> FloatArray | None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retarget.actions import ACTION_FIELDS, ACTION_SIZE, Action, camera_of
-from retarget.chunk_reader import read_action, rigid, sound_rows
+from retarget.chunk_reader import read_action, rigid, seen_step, sound_rows
 from retarget.collision_guard import CollisionGuard
 from retarget.command import NO_ACTION, NO_ARM, NO_JOINTS, NOT_USABLE, Command, Phase
 from retarget.controller_settings import ControllerSettings
@@ -155,7 +155,7 @@ class Controller:
         now = self._steps
         measured = measured_joints(qpos, len(self.names))
         motion = self._motion or self._start(measured, qpos)
-        missing = self._take(action, now if step is None else step, T_world_camera)
+        missing = self._take(action, step, T_world_camera)
         self._motion = motion
         wanted = self._ensembler.at(now + 1)
         known = wanted.status.tolist()
@@ -257,14 +257,13 @@ class Controller:
         return motion
 
     def _take(
-        self, action: ArrayLike | Action | None, seen: int, T_world_camera: ArrayLike | None
+        self, action: ArrayLike | Action | None, step: int | None, T_world_camera: ArrayLike | None
     ) -> str:
         """Take in what the policy said; why a side without input will have to hold."""
         if action is None:
             return NO_ACTION
         try:
-            if seen > self._steps:
-                raise InputError(f"a chunk of step {seen} came in step {self._steps}")
+            seen = seen_step(step, self._steps)
             T = None if T_world_camera is None else self._T_camera_world @ rigid(T_world_camera)
             rows = sound_rows(action, self.settings.horizon) if T is None else None
             report = (

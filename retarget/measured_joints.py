@@ -18,7 +18,7 @@ def measured_joints(qpos: ArrayLike, joints: int) -> FloatArray | None:
     """Measured joints (n,) [rad], None where they are not n finite numbers."""
     try:
         q = np.asarray(qpos, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):  # a tensor with a gradient is the last
         return None
     if q.shape != (joints,) or not math.isfinite(q.dot(q)):
         return None

@@ -369,8 +369,31 @@ def test_what_a_policy_says_never_raises_later(rt: Retargeter, feed: ActionFeed)
     ):  # fmt: skip
         command = controller.step(wrong, state)  # type: ignore[arg-type]
         assert {hold.reason for hold in command.holds if hold} == {NOT_USABLE}
-    assert controller.step(feed.chunk(1)[:1], state, T_world_camera=np.zeros((4, 4))).hold
-    assert controller.step(feed.chunk(1)[:1], state, step=10**6).hold
+    for pose in (np.zeros((4, 4)), "nonsense", [[1.0], [2.0, 3.0]]):
+        assert controller.step(feed.chunk(1)[:1], state, T_world_camera=pose).hold
+    steps: tuple[Any, ...] = (10**6, np.nan, -np.inf, 0.5, "0")
+    for step in steps:
+        assert controller.step(feed.chunk(1)[:1], state, step=step).hold
+
+
+def test_a_tensor_with_its_gradient_is_refused(rt: Retargeter, feed: ActionFeed) -> None:
+    """What a policy gives that was not run under `torch.no_grad`: at first it raises, later not."""
+    torch = pytest.importorskip("torch")
+    controller = rt.controller(horizon=1)
+    chunk, qpos, pose = (
+        torch.tensor(values, requires_grad=True)
+        for values in (feed.chunk(0)[:1], feed.start, np.eye(4))
+    )
+    with pytest.raises(InputError, match="requires grad"):
+        controller.step(chunk, feed.start)
+    with pytest.raises(InputError, match="50 finite numbers"):
+        controller.step(chunk.detach(), qpos)
+    with pytest.raises(InputError, match="requires grad"):
+        controller.step(chunk.detach(), feed.start, T_world_camera=pose)
+    state = controller.step(chunk.detach(), feed.start).qpos
+    assert controller.step(chunk, state).hold
+    assert controller.step(chunk.detach(), qpos).hold
+    assert controller.step(chunk.detach(), state, T_world_camera=pose).hold
 
 
 def test_mistakes_of_the_program_raise_at_first(rt: Retargeter, feed: ActionFeed) -> None:
@@ -387,6 +410,8 @@ def test_mistakes_of_the_program_raise_at_first(rt: Retargeter, feed: ActionFeed
         controller.step(chunk, start)
     with pytest.raises(InputError, match="rigid"):
         controller.step(chunk, feed.start, T_world_camera=2.0 * np.eye(4))
+    with pytest.raises(InputError, match="step must be a whole number, got nan"):
+        controller.step(chunk, feed.start, step=np.nan)  # type: ignore[arg-type]
     assert controller.steps == 0
     controller.step(chunk, feed.start)
 
