@@ -53,7 +53,7 @@ class SelfCollision:
         excluded: the pairs of links left out by the last rule.
 
     Raises:
-        InputError: the margin is negative.
+        InputError: the margin is negative, or so large that no pair is left.
         ModelError: the URDF has no collision shapes, or a mesh cannot be read.
     """
 
@@ -87,6 +87,11 @@ class SelfCollision:
         self.excluded = tuple((links[pairs[k][0]].name, links[pairs[k][1]].name) for k in touching)
         if touching:
             left = [pair for k, pair in enumerate(pairs) if k not in set(touching)]
+            if not left:
+                raise InputError(
+                    f"a margin of {margin:g} m leaves nothing to watch: all links are nearer than "
+                    "that in the arms' posture"
+                )
             self._set_pairs(left)
 
     def nearest(self, qpos: ArrayLike, nearer: FloatArray | None = None) -> Nearest:

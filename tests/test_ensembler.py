@@ -284,10 +284,11 @@ def test_a_hand_that_is_missing_everywhere_is_missing() -> None:
     assert ensembler.counts.missing == 1
 
 
-def test_what_is_no_rotation_is_left_out() -> None:
+@pytest.mark.parametrize("wrong", [1e6, 0.0, 0.5, -1.0])
+def test_what_is_no_rotation_is_left_out(wrong: float) -> None:
     b = chunk(1, 4)
     rotation = b.rotation.copy()
-    rotation[0] *= 1e6
+    rotation[0] *= wrong  # -1 makes a reflection of it
     ensembler = ChunkEnsembler(4)
     assert ensembler.push(Action(b.translation, b.pca, rotation, b.status), 0).unusable == (1, 1)
 

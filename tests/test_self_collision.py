@@ -240,6 +240,8 @@ def test_fast_arms_do_not_pass_through_each_other(robot: Robot, collision: SelfC
 def test_bad_input_is_refused(robot: Robot, collision: SelfCollision, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="margin"):
         SelfCollision(robot, margin=-0.1)
+    with pytest.raises(InputError, match=r"margin of 10 m .* nothing"):  # perhaps millimetres
+        SelfCollision(robot, margin=10.0)
     with pytest.raises(InputError, match=r"\(50,\)"):
         collision.nearest(np.zeros(3))
     text = robot.urdf_path.read_text()
