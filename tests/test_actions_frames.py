@@ -13,10 +13,12 @@ from retarget.actions import (
     action,
     camera_of,
     from_human,
+    make_chunks,
     to_camera,
     to_human,
     to_world,
     transform_action,
+    unpack,
 )
 from retarget.errors import InputError
 from retarget.geometry import transform, transform_inverse
@@ -127,6 +129,22 @@ def test_what_is_not_rigid_is_refused() -> None:
         to_camera(one, np.eye(3))
     with pytest.raises(InputError, match="does not fit an action of batch axes"):
         to_camera(one, np.broadcast_to(np.eye(4), (3, 4, 4)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_frames_of_half_precision(robot: Robot, dtype: torch.dtype) -> None:
+    """A policy under autocast speaks in half precision; its camera need not."""
+    T = robot.cameras["main"].T_camera_world
+    vectors = np.random.default_rng(0).normal(size=(4, 48))
+    seen = to_world(unpack(torch.as_tensor(vectors, dtype=dtype)), T)
+    assert seen.translation.dtype == seen.rotation.dtype == dtype
+    exact = to_world(unpack(vectors), T)
+    for name in ("translation", "rotation"):
+        off = np.abs(getattr(seen, name).double().numpy() - getattr(exact, name))
+        assert off.max() < 20 * torch.finfo(dtype).eps
+    T_world_camera = np.broadcast_to(transform_inverse(T), (4, 4, 4))
+    chunks = make_chunks(seen, 3, T_world_camera=T_world_camera)
+    assert chunks.rotation.dtype == dtype
 
 
 def test_normalised_positions_cannot_change_frames() -> None:

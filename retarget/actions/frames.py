@@ -96,9 +96,7 @@ def to_world(action_camera: Action, T_camera_world: Array) -> Action:
     Raises:
         InputError: see `transform_action`.
     """
-    return transform_action(
-        inverse(_rigid(T_camera_world, action_camera.translation)), action_camera
-    )
+    return transform_action(inverse(T_camera_world), action_camera)
 
 
 def inverse(T_a_b: Array) -> Array:
@@ -164,16 +162,17 @@ def to_human(action_a: Action, hand: str, T_camera_world: Array | None = None) -
 def _rigid(T_a_b: Array, kind: Array) -> Array:
     """A transform as an array of the same kind; refused where it is not rigid."""
     T = as_array(T_a_b, "T_a_b", 4, 4)
-    if namespace(T) is not namespace(kind):
-        T = like(as_numpy(T), kind)
-    elif namespace(T) is not np:
-        T = T.to(dtype=kind.dtype, device=kind.device)
+    if namespace(T) is not np and T.element_size() < 4:
+        T = T.float()  # half precision has no determinants
+    # looked at before half precision rounds it
     R = T[..., :3, :3]
     gap = abs(R @ R.swapaxes(-1, -2) - like(np.eye(3), R)) <= _RIGID
     last = abs(T[..., 3, :] - like([0.0, 0.0, 0.0, 1.0], T)) <= _RIGID
     if not (gap.all() and last.all() and (namespace(R).linalg.det(R) > 0.0).all()):
         raise InputError("T_a_b must be rigid transforms: an orthonormal, right-handed rotation")
-    return T
+    if namespace(T) is not namespace(kind):
+        return like(as_numpy(T), kind)
+    return T if namespace(T) is np else T.to(dtype=kind.dtype, device=kind.device)
 
 
 def _check_axes(T: Array, action_b: Action) -> None:
