@@ -215,8 +215,26 @@ def test_no_input_is_written_over(path: Path, tmp_path: Path, demo: Demo) -> Non
     refused(said, "replay", tmp_path, "--out", tmp_path)
     refused(said, "replay", path, "--json", path)
     assert path.read_bytes() == before
-    out = tmp_path / "out.hdf5"
-    refused("is an input", "replay", path, "--out", out, "--json", out)
+
+
+@pytest.mark.parametrize(
+    ("command", "one", "other"),
+    [
+        ("replay", "--out", "--json"),
+        ("replay", "--out", "--html"),
+        ("replay", "--json", "--html"),
+        ("run", "--out", "--json"),
+        ("view", "--html", "--png"),
+    ],
+)
+def test_two_options_do_not_write_one_file(
+    path: Path, tmp_path: Path, command: str, one: str, other: str
+) -> None:
+    out, link = tmp_path / "out", tmp_path / "link"
+    link.symlink_to(out)
+    said = f"{one} and {other} would both be written there"
+    refused(said, command, path, one, out, other, out)
+    refused(said, command, path, one, out, other, link)
     assert not out.exists()
 
 

@@ -230,7 +230,7 @@ def test_bad_input_is_one_line_and_exit_code_2(demo: Path, rt: Retargeter, tmp_p
         ((demo, "--camera", "left"), "no camera 'left'"),
         ((demo, "--hand-velocity", 0), "hand_velocity"),
         ((demo, "--out", demo), "will not be written over"),
-        ((demo, "--out", tmp_path / "a", "--json", tmp_path / "a"), "will not be written over"),
+        ((demo, "--out", tmp_path / "a", "--json", tmp_path / "a"), "would both be written there"),
     ):
         result = run(*arguments, "--fast")
         assert result.exit_code == 2, (arguments, result.output)

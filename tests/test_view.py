@@ -419,8 +419,19 @@ def test_html(demo: Path, tmp_path: Path) -> None:
     result = run(demo, "--html", place, "--stride", 5)
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith(f"wrote {place}: ")
+    assert result.stdout.endswith(f" MB, 3 of {FRAMES} frames\n")
     assert '"frames":[0,5,10]' in place.read_text(encoding="utf-8")
     assert [path.name for path in place.parent.iterdir()] == ["demo.html"]
+
+
+def test_a_picture_that_cannot_be_leaves_no_page(
+    demo: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("RETARGET_BROWSER", sys.executable)  # looked for, never started
+    asked = ("--html", tmp_path / "x.html", "--png", tmp_path / "x.png")
+    assert "camera must be one of" in said(run(demo, *asked, "--camera", "foot"))
+    assert "frame must be 0 to" in said(run(demo, *asked, "--frame", FRAMES))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_faults_are_one_line(demo: Path, tmp_path: Path, monkeypatch: Any) -> None:
@@ -521,6 +532,7 @@ def test_serving_elsewhere_is_warned_of(demo: Path, monkeypatch: Any) -> None:
         (("--frame", "3"), "without --png"),
         (("--html", "x.html", "--camera", "left"), "without --png"),
         (("--png", "x.png", "--port", "7000"), "nothing is served"),
+        (("--png", "x.png", "--stride", "2"), "one frame"),
         (("--html", "x.html", "--no-open"), "nothing is served"),
     ],
 )

@@ -109,6 +109,24 @@ def require_writable(place: Path, inputs: Sequence[Path] = ()) -> None:
         raise FileError(place, f"cannot be written: no permission to write in {folder}")
 
 
+def require_distinct(*outputs: tuple[str, Path | None]) -> None:
+    """Check that no two of the files to be written are one.
+
+    Args:
+        outputs: options with what they name; None where they were not given.
+
+    Raises:
+        InputError: two options name one file.
+    """
+    taken: dict[str, str] = {}
+    for option, place in outputs:
+        if place is None:
+            continue
+        other = taken.setdefault(os.path.realpath(place), option)
+        if other != option:
+            raise InputError(f"{place}: {other} and {option} would both be written there")
+
+
 def make_folder(place: Path) -> None:
     """Make the folder a file is to be written in.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,8 +28,14 @@ from retarget.commands.options import (
     WeightsOption,
     load_retargeter,
 )
-from retarget.commands.places import find_sources, make_folder, plan_outputs, require_writable
-from retarget.errors import InputError, RetargetError
+from retarget.commands.places import (
+    find_sources,
+    make_folder,
+    plan_outputs,
+    require_distinct,
+    require_writable,
+)
+from retarget.errors import RetargetError
 
 if TYPE_CHECKING:
     from retarget.retargeter import RoundTrip
@@ -102,9 +107,8 @@ def replay(
     sources = find_sources(demos, without=out)
     outputs = plan_outputs(sources, demos, out)
     for report in filter(None, (json, html)):
-        require_writable(report, [*(source.path for source in sources), *filter(None, outputs)])
-    if json is not None and html is not None and os.path.realpath(json) == os.path.realpath(html):
-        raise InputError(f"{html}: --json and --html would both be written there")
+        require_writable(report, [source.path for source in sources])
+    require_distinct(*(("--out", place) for place in outputs), ("--json", json), ("--html", html))
 
     from retarget.replay import Replay, replay_file
     from retarget.report import print_replay, print_summary

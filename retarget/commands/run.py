@@ -22,7 +22,7 @@ from retarget.commands.options import (
     WeightsOption,
     load_retargeter,
 )
-from retarget.commands.places import make_folder, require_writable
+from retarget.commands.places import make_folder, require_distinct, require_writable
 from retarget.errors import InputError
 
 if TYPE_CHECKING:
@@ -104,9 +104,9 @@ def run(
     Exit code: 0 all within the limits, 1 a limit broken or a command not finite, 2 bad input.
     """
     late = _seconds(delay)
-    places = [place for place in (out, json) if place is not None]
-    for place in places:
-        require_writable(place, [source, *(other for other in places if other is not place)])
+    for place in (place for place in (out, json) if place is not None):
+        require_writable(place, [source])
+    require_distinct(("--out", out), ("--json", json))
 
     from retarget.action_feed import read_feed
     from retarget.demo import save_demo

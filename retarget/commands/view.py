@@ -20,7 +20,7 @@ from retarget.commands.options import (
     WeightsOption,
     load_retargeter,
 )
-from retarget.commands.places import make_folder, require_writable
+from retarget.commands.places import make_folder, require_distinct, require_writable
 from retarget.errors import InputError
 
 _OF_PICTURES = ("frame", "camera", "size", "theme", "hide")
@@ -112,12 +112,15 @@ def view(
         _refuse(context, _OF_PICTURES, "without --png there is no picture")
     if html is not None or png is not None:
         _refuse(context, _OF_THE_SERVER, "with --html or --png nothing is served")
+    if png is not None and html is None:
+        _refuse(context, ("stride",), "a picture is of one frame")
     for place in filter(None, (html, png)):
         require_writable(place, [demo])
+    require_distinct(("--html", html), ("--png", png))
 
     from retarget.atomic import write_text
     from retarget.viewer.browser import find_browser
-    from retarget.viewer.export import view_demo
+    from retarget.viewer.export import MAX_FRAMES, view_demo
 
     if png is not None:
         find_browser()  # before any work
@@ -128,14 +131,7 @@ def view(
         )
     for note in shown.scene.notes:
         typer.echo(f"note: {note}", err=True)
-    if html is not None:
-        page = shown.page(stride=stride)
-        make_folder(html)
-        write_text(html, page)
-        frames = shown.trip.demo.frames
-        counted = f"{frames} frame{'' if frames == 1 else 's'}"
-        typer.echo(f"wrote {html}: {len(page) / 1e6:.1f} MB, {counted}")
-    if png is not None:
+    if png is not None:  # first: it may be of what is not there
         make_folder(png)
         width, height = (int(side) for side in size.split("x"))
         shown.save_picture(
@@ -148,6 +144,15 @@ def view(
             hide=tuple(name for name in hide.split(",") if name),
         )
         typer.echo(f"wrote {png}: frame {frame}, {size}")
+    if html is not None:
+        page = shown.page(stride=stride)
+        make_folder(html)
+        write_text(html, page)
+        frames = shown.trip.demo.frames
+        taken = len(range(0, frames, stride or -(-frames // MAX_FRAMES)))
+        part = "" if taken == frames else f"{taken} of "
+        counted = f"{part}{frames} frame{'' if frames == 1 else 's'}"
+        typer.echo(f"wrote {html}: {len(page) / 1e6:.1f} MB, {counted}")
     if html is None and png is None:
         _serve(shown.page(stride=stride), host, port, opened=not no_open)
 
