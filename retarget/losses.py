@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from retarget.actions.layout import COMPONENTS, HANDS, Action
+from retarget.actions.normalization import require_action
 from retarget.errors import InputError
 from retarget.types import SIDES
 
@@ -205,6 +206,7 @@ def action_loss(
     weights = weights or LossWeights()
     _check_compat(compat)
     for name, values in (("predicted", predicted), ("label", label)):
+        require_action(values)
         if not isinstance(values.translation, torch.Tensor):
             raise InputError(f"{name} must be torch tensors; pack it and use torch.as_tensor")
     if predicted.normalization != label.normalization:

@@ -135,6 +135,15 @@ def test_a_number_that_never_varies_is_shifted_to_zero(kind: str) -> None:
     close(rule.undo(done), still)
 
 
+def test_vectors_are_to_be_unpacked_first() -> None:
+    vectors: Any = pack(some_data())
+    rule = Normalization.egovla()
+    for use in (rule.apply, rule.undo, Normalization.from_data):
+        for one in (vectors, torch.as_tensor(vectors)):
+            with pytest.raises(InputError, match=r"expected an Action, got .*unpack"):
+                use(one)
+
+
 def test_what_gives_no_figures_is_refused() -> None:
     data = some_data()
     lost = action(np.where([[[True], [False]]], data.translation, np.nan), data.pca, data.rotation)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -294,6 +296,9 @@ def test_wrong_arguments_are_refused(hands: tuple[HandKeypoints, ...]) -> None:
     with pytest.raises(InputError, match="compat must be None or 'egovla'"):
         rotation_loss(torch.zeros(4, 2, 3, 3), torch.zeros(4, 2, 3, 3), compat="other")
     one = random_action(0, (4,), torch=True)
+    vectors: Any = torch.zeros(3, 48)
+    with pytest.raises(InputError, match=r"expected an Action, got .*unpack"):
+        action_loss(vectors, vectors)
     with pytest.raises(InputError, match="predicted must be torch tensors"):
         action_loss(random_action(0, (4,)), one)
     with pytest.raises(InputError, match="not normalised alike"):

@@ -106,8 +106,9 @@ class Normalization:
         """The action normalised, and tagged so.
 
         Raises:
-            InputError: it is normalised already.
+            InputError: it is normalised already, or no `Action`.
         """
+        require_action(action)
         if action.normalization is not None:
             raise InputError(
                 f"the action is normalised already ({action.normalization.kind}); "
@@ -119,8 +120,9 @@ class Normalization:
         """The action with its numbers as they were.
 
         Raises:
-            InputError: it is not normalised, or by another `Normalization`.
+            InputError: it is not normalised, or by another `Normalization`, or no `Action`.
         """
+        require_action(action)
         if action.normalization is None:
             raise InputError("the action is not normalised; there is nothing to undo")
         if action.normalization != self:
@@ -215,6 +217,19 @@ class Normalization:
         return replace(action, normalization=tag, **changed)
 
 
+def require_action(value: object) -> None:
+    """Refuse what has no fields, such as a vector.
+
+    Raises:
+        InputError: not an `Action`.
+    """
+    if not isinstance(value, Action):
+        raise InputError(
+            f"expected an Action, got {type(value).__name__}; `retarget.actions.unpack` makes one "
+            "of vectors"
+        )
+
+
 def _scaling(offset: FloatArray, scale: FloatArray) -> Scaling:
     return Scaling(tuple(map(tuple, offset.tolist())), tuple(map(tuple, scale.tolist())))
 
@@ -222,6 +237,7 @@ def _scaling(offset: FloatArray, scale: FloatArray) -> Scaling:
 def _rows(actions: Sequence[Action], name: str) -> list[FloatArray]:
     """The numbers of each hand, (rows, n)."""
     for action in actions:
+        require_action(action)
         if action.normalization is not None:
             raise InputError(f"an action is normalised already ({action.normalization.kind})")
     hands = []
