@@ -318,6 +318,16 @@ def test_other_misuse_is_told(viewer: Viewer, trip: RoundTrip) -> None:
         viewer.show("left")
     with pytest.raises(InputError, match=f"one of {FRAMES} frames, got {FRAMES}"):
         viewer.show(trip, row=FRAMES)
+    with pytest.raises(InputError, match="nothing to show"):
+        viewer.show(None)
+    with pytest.raises(InputError, match=r"row must be an integer, got 1.5"):
+        viewer.show(trip, row=1.5)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="number must be a number, got 'a'"):
+        viewer.show(np.zeros(50), number="a")  # type: ignore[arg-type]
+    for status in ([0, 9], [-1, 0], [1.7, 0]):
+        with pytest.raises(InputError, match=r"hand_status must be `Status` values, 0 to 5, got"):
+            viewer.show(np.zeros(50), hand_status=status)
+    assert viewer._newest[0] == 0  # nothing of it is shown
     with pytest.raises(InputError, match="max_rate"):
         Viewer(max_rate=0)
     viewer.close()

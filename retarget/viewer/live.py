@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from retarget.closing import Closing
 from retarget.errors import InputError
 from retarget.retargeter import RoundTrip
+from retarget.types import Status
 from retarget.viewer.build import scene_of
 from retarget.viewer.page import live_page
 from retarget.viewer.scene import FrameState, Scene
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from retarget.fitter import MANOFitter
     from retarget.robot import Robot
 
+_STATUSES = frozenset(Status)
 _FROM_FRAME = ("qpos", "hand_status", "arm_status")
 
 
@@ -111,11 +113,13 @@ class Viewer(Closing):
                 not given, or not finite, is not drawn.
 
         Raises:
-            InputError: a field is unknown, has a wrong shape or is no number, there is no such row,
-                or the viewer is closed.
+            InputError: a field is unknown, has a wrong shape or is no number or `Status`, there is
+                no such row, nothing is given, or the viewer is closed.
         """
         if self._server is None:
             raise InputError("the viewer is closed")
+        if number is not None and not isinstance(number, (int, float, np.number)):
+            raise InputError(f"number must be a number, got {number!r}")
         given = {**_fields(frame, row), **fields}
         kept: dict[str, Any] = {}
         for name, value in given.items():
@@ -123,6 +127,8 @@ class Viewer(Closing):
                 raise InputError(f"{name!r} is none of {', '.join(self._shapes)}")
             if value is not None:
                 kept[name] = _checked(name, value, self._shapes[name])
+        if not kept:
+            raise InputError(f"nothing to show: none of {', '.join(self._shapes)} is given")
         with self._lock:
             version, shown, _ = self._newest
             self._newest = (version + 1, shown + 1 if number is None else number, kept)
@@ -210,6 +216,8 @@ def _fields(frame: Any, row: int) -> dict[str, Any]:
         if not hasattr(frame, "qpos"):
             return {"qpos": frame}
         return {name: getattr(frame, name, None) for name in _FROM_FRAME}
+    if not isinstance(row, (int, np.integer)):
+        raise InputError(f"row must be an integer, got {row!r}")
     if not -frame.demo.frames <= row < frame.demo.frames:
         raise InputError(f"row must be one of {frame.demo.frames} frames, got {row}", value=row)
     there = frame.demo.valid[row]
@@ -226,11 +234,15 @@ def _fields(frame: Any, row: int) -> dict[str, Any]:
 
 
 def _checked(name: str, value: Any, shape: tuple[int, ...]) -> NDArray[Any]:
-    status = name.endswith("_status")
     try:
-        array = np.array(value, dtype=np.int64 if status else np.float64)
+        array = np.array(value, dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError(f"{name} must be numbers of shape {shape}, got {value!r}") from None
     if array.shape != shape:
         raise InputError(f"{name} must have shape {shape}, got {array.shape}")
-    return array
+    if not name.endswith("_status"):
+        return array
+    if not _STATUSES.issuperset(array.tolist()):
+        last = max(_STATUSES)
+        raise InputError(f"{name} must be `Status` values, 0 to {last:d}, got {array.tolist()}")
+    return array.astype(np.int64)
