@@ -49,11 +49,16 @@ class ActionFeed:
     vectors: FloatArray
     stride: int = 1
 
+    @property
+    def chunked(self) -> bool:
+        """The file held chunks."""
+        return self.vectors.ndim == 3
+
     def chunk(self, step: int) -> FloatArray | None:
         """What is said in a step: a chunk (L, 48), or nothing."""
         if step % self.stride or step // self.stride >= len(self.vectors):
             return None
-        if self.vectors.ndim == 3:
+        if self.chunked:
             return np.asarray(self.vectors[step // self.stride])
         last = self.steps - 1
         rows = np.minimum(np.arange(step + 1, step + 1 + self.horizon), last)
@@ -80,7 +85,7 @@ def read_feed(
         path: the file.
         retargeter: carries a demonstration over.
         camera: frame a demonstration's chunks are told in; None for the world frame.
-        horizon: rows of a demonstration's chunks.
+        horizon: rows of chunks cut from a demonstration or from single actions.
         rate: steps per second [Hz], where the file's own knowledge is to be overruled.
         strict: refuse a demonstration that disagrees with its own joints.
         progress: called after every block.
@@ -90,14 +95,23 @@ def read_feed(
             frame of a camera that nobody says where it stands.
         InputError: the robot has no such camera.
     """
+    if holds_actions(path):
+        return _from_actions(path, retargeter, horizon, rate)
+    return _from_demo(path, retargeter, camera, horizon, rate, strict, progress)
+
+
+def holds_actions(path: str | Path) -> bool:
+    """Whether a file holds actions; a demonstration where not.
+
+    Raises:
+        FileError: the file cannot be read, or is neither.
+    """
     with open_hdf5(path) as file:
         kind = file.attrs.get("format", "")
         actions = isinstance(kind, (str, bytes)) and text(kind) == FORMAT
         if not actions and "observations" not in file:
             raise FileError(path, "is neither a demonstration nor an action file")
-    if actions:
-        return _from_actions(path, retargeter, rate)
-    return _from_demo(path, retargeter, camera, horizon, rate, strict, progress)
+    return actions
 
 
 def standing(robot: Robot, qpos: FloatArray | None = None) -> FloatArray:
@@ -144,7 +158,9 @@ def _from_demo(
     )
 
 
-def _from_actions(path: str | Path, retargeter: Retargeter, rate: float | None) -> ActionFeed:
+def _from_actions(
+    path: str | Path, retargeter: Retargeter, horizon: int, rate: float | None
+) -> ActionFeed:
     with ActionReader(path, hand=retargeter.fitter.hand_hash) as reader:
         info = reader.info
         if info.camera and info.T_camera_world is None:
@@ -157,7 +173,7 @@ def _from_actions(path: str | Path, retargeter: Retargeter, rate: float | None) 
         vectors = []
         for block in reader.blocks(_BLOCK if not reader.chunked else _BLOCK // reader.horizon + 1):
             vectors.append(pack(_in_world(block, info.T_camera_world)))
-        chunked, horizon, stride = reader.chunked, reader.horizon, info.stride
+        chunked, rows, stride = reader.chunked, reader.horizon, info.stride
     whole = np.concatenate(vectors)
     return ActionFeed(
         path=Path(path),
@@ -165,7 +181,7 @@ def _from_actions(path: str | Path, retargeter: Retargeter, rate: float | None) 
         camera=None,
         start=standing(retargeter.robot),
         steps=len(whole) * stride if chunked else len(whole),
-        horizon=horizon if chunked else 30,
+        horizon=rows if chunked else horizon,
         vectors=whole,
         stride=stride if chunked else 1,
     )

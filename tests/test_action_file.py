@@ -261,6 +261,17 @@ def test_to_actions_takes_human_motion(demo: tuple[Path, Demo], tmp_path: Path) 
     close(found, to_camera(from_human(motion), info.T_camera_world))
 
 
+def test_to_actions_refuses_options_of_chunks_without_chunks(
+    demo: tuple[Path, Demo], tmp_path: Path
+) -> None:
+    out = tmp_path / "actions.hdf5"
+    for option in ("--horizon", "--stride"):
+        result = run(demo[0], "--out", out, option, 3)
+        assert result.exit_code == 2
+        assert f"{option} would do nothing" in result.output
+        assert not out.exists()
+
+
 def test_to_actions_refuses_in_one_line(demo: tuple[Path, Demo], tmp_path: Path) -> None:
     path, _ = demo
     out = tmp_path / "a.hdf5"

@@ -238,6 +238,29 @@ def test_bad_input_is_one_line_and_exit_code_2(demo: Path, rt: Retargeter, tmp_p
     assert not (tmp_path / "a").exists()
 
 
+def test_options_of_demonstrations_are_refused_beside_actions(
+    demo: Path, rt: Retargeter, tmp_path: Path
+) -> None:
+    steps, chunks = tmp_path / "steps.hdf5", tmp_path / "chunks.hdf5"
+    to_actions(demo, steps, rt)
+    to_actions(demo, chunks, rt, horizon=7)
+    for source, *option in (
+        (steps, "--camera", "main"),
+        (chunks, "--allow-mismatch"),
+        (chunks, "--horizon", 30),
+    ):
+        result = run(source, *option, "--fast", "--json", tmp_path / "run.json")
+        assert result.exit_code == 2, result.output
+        assert f"{option[0]} would do nothing" in result.output
+    assert not (tmp_path / "run.json").exists()
+    # of single actions the horizon says how far the policy sees ahead
+    assert read_feed(steps, rt, horizon=7).horizon == read_feed(chunks, rt).horizon == 7
+    np.testing.assert_allclose(
+        read_feed(steps, rt, horizon=7).chunk(3), read_feed(chunks, rt).chunk(3), atol=1e-6
+    )
+    assert run(steps, "--horizon", 7, "--fast").exit_code == 0
+
+
 def test_the_loop_needs_no_torch(demo: Path) -> None:
     code = (
         "import sys; from typer.testing import CliRunner; from retarget.cli import app; "

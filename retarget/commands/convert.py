@@ -27,6 +27,7 @@ from retarget.commands.options import (
     WeightsOption,
     load_fitter,
     load_retargeter,
+    refuse_idle,
 )
 from retarget.commands.places import Source, find_sources, make_folder, plan_outputs
 from retarget.errors import RetargetError
@@ -130,6 +131,7 @@ def to_robot(
 
 
 def to_actions(
+    context: typer.Context,
     sources: Annotated[
         list[Path],
         typer.Argument(
@@ -166,6 +168,8 @@ def to_actions(
     Wrist positions, 15 coefficients and rot6d of both hands, in a camera's frame (docs/actions.md).
     Exit code: 0 valid, 1 not valid, 2 bad input.
     """
+    if not chunks:
+        refuse_idle(context, ("horizon", "stride"), "without --chunks single steps are written")
     found = find_sources(sources, without=out)
     outputs = plan_outputs(found, sources, out)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retarget.errors import ModelError
+from retarget.errors import InputError, ModelError
 
 if TYPE_CHECKING:
     from retarget.fitter import MANOFitter
@@ -20,6 +20,18 @@ def positive(value: float | None) -> float | None:
     if value is not None and not 0.0 < value < float("inf"):
         raise typer.BadParameter(f"must be a positive number, got {value}")
     return value
+
+
+def refuse_idle(context: typer.Context, names: tuple[str, ...], why: str) -> None:
+    """Refuse options that were typed but would do nothing.
+
+    Raises:
+        InputError: one of them was.
+    """
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise InputError(f"--{name.replace('_', '-')} would do nothing: {why}")
 
 
 RobotOption = Annotated[

@@ -21,6 +21,7 @@ from retarget.commands.options import (
     UrdfOption,
     WeightsOption,
     load_retargeter,
+    refuse_idle,
 )
 from retarget.commands.places import make_folder, require_distinct, require_writable
 from retarget.errors import InputError
@@ -32,6 +33,7 @@ _SHOW = 5  # the live line changes in every fifth step
 
 
 def run(
+    context: typer.Context,
     source: Annotated[
         Path,
         typer.Argument(
@@ -62,7 +64,7 @@ def run(
     ] = "0ms",
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of the faults.")] = 0,
     horizon: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Rows of a demonstration's chunks.")
+        int, typer.Option(metavar="N", min=1, help="Rows of chunks, where the file has none.")
     ] = 30,
     camera: Annotated[
         str | None,
@@ -108,7 +110,7 @@ def run(
         require_writable(place, [source])
     require_distinct(("--out", out), ("--json", json))
 
-    from retarget.action_feed import read_feed
+    from retarget.action_feed import holds_actions, read_feed
     from retarget.demo import save_demo
     from retarget.faults import Faults
     from retarget.report_json import write_json
@@ -116,6 +118,8 @@ def run(
     from retarget.run_report import print_run, run_json
 
     faults = Faults(drop=drop, nan=nan, delay=late, seed=seed)
+    if holds_actions(source):
+        refuse_idle(context, ("camera", "allow_mismatch"), f"{source} holds actions")
     retargeter = load_retargeter(robot, urdf, hands, calibration, weights, refine)
     with progress_bar(1) as bar:
         feed = read_feed(
@@ -127,6 +131,8 @@ def run(
             strict=not allow_mismatch,
             progress=bar(source.name),
         )
+    if feed.chunked:
+        refuse_idle(context, ("horizon",), f"{source} holds chunks of {feed.horizon} rows")
     controller = retargeter.controller(
         rate=feed.rate,
         camera=feed.camera,

@@ -19,20 +19,12 @@ from retarget.commands.options import (
     UrdfOption,
     WeightsOption,
     load_retargeter,
+    refuse_idle,
 )
 from retarget.commands.places import make_folder, require_distinct, require_writable
-from retarget.errors import InputError
 
 _OF_PICTURES = ("frame", "camera", "size", "theme", "hide")
 _OF_THE_SERVER = ("host", "port", "no_open")
-
-
-def _refuse(context: typer.Context, names: tuple[str, ...], why: str) -> None:
-    """Options that were typed but would do nothing."""
-    for name in names:
-        source = context.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
-            raise InputError(f"--{name.replace('_', '-')} would do nothing: {why}")
 
 
 def _size(text: str) -> str:
@@ -109,11 +101,11 @@ def view(
     With neither --html nor --png the page is served on this machine until Ctrl-C.
     """
     if png is None:
-        _refuse(context, _OF_PICTURES, "without --png there is no picture")
+        refuse_idle(context, _OF_PICTURES, "without --png there is no picture")
     if html is not None or png is not None:
-        _refuse(context, _OF_THE_SERVER, "with --html or --png nothing is served")
+        refuse_idle(context, _OF_THE_SERVER, "with --html or --png nothing is served")
     if png is not None and html is None:
-        _refuse(context, ("stride",), "a picture is of one frame")
+        refuse_idle(context, ("stride",), "a picture is of one frame")
     for place in filter(None, (html, png)):
         require_writable(place, [demo])
     require_distinct(("--html", html), ("--png", png))
