@@ -186,3 +186,28 @@ def test_paper_is_as_wide_as_its_text(browser: Any, report: Path) -> None:
         drawn(page)
         page.js("() => dispatchEvent(new Event('beforeprint'))")
         assert page.js("document.documentElement.scrollWidth") <= 703
+
+
+def test_titles_do_not_lie_upon_each_other_in_a_narrow_window(browser: Any, report: Path) -> None:
+    with opened(browser, 400, 800) as narrow:
+        narrow.go(report.as_uri())
+        drawn(narrow)
+        narrow.page.wait_for_timeout(500)  # plotly draws to its new width a moment later
+        overlaps = narrow.js("""() => {
+          const found = [];
+          for (const plot of document.querySelectorAll("article:not([hidden]) .canvas")) {
+            const boxes = [...plot.querySelectorAll(".annotation-text, .legendtext")]
+              .map((text) => [text.textContent, text.getBoundingClientRect()]);
+            boxes.forEach(([one, a], i) => boxes.slice(i + 1).forEach(([other, b]) => {
+              const apart = a.right <= b.left || b.right <= a.left
+                || a.bottom - 2 <= b.top || b.bottom - 2 <= a.top;
+              if (!apart) found.push(`${one} ${other}`);
+            }));
+          }
+          return found;
+        }""")
+        assert overlaps == []
+        # plots that need more than the window are scrolled, the page is not
+        assert narrow.js("document.documentElement.scrollWidth") == 400
+        assert narrow.js("document.querySelector('.plot').scrollWidth") > 400
+        assert narrow.complaints == []
