@@ -2,13 +2,14 @@
 //
 // Unknowns are scaled joints u = q / half_range, so that a joint with little room counts as much as
 // one with a lot. Residual: (p - p*, w log(R R*^T)) [m], in base axes; the logarithm has no false
-// zero at 180 degrees.
+// zero at 180 degrees, as R R*^T less its transpose has.
 #pragma once
 #include "arm_chain.hpp"
 #include "lm.hpp"
 
 namespace RETARGET_ISA {
 
+/// Cost, gradient and Hessian of all lanes; where the jobs come from and go to is arm_fit.hpp's.
 template <class V, int N = 0>
 class ArmProblem : public ArmChain<V, N> {
   using E = typename V::Scalar;
@@ -21,7 +22,8 @@ class ArmProblem : public ArmChain<V, N> {
   ArmProblem(const retarget::ArmModel<E>& model, double rotation_weight)
       : Chain(model, rotation_weight), unknowns(model.joints), stride(model.joints) {}
 
-  void set_target(int lane, const double* T) {  // (4, 4)
+  /// The pose T_base_wrist (4, 4) that the lane is to reach.
+  void set_target(int lane, const double* T) {
     for (int row = 0; row < 3; ++row) {
       for (int col = 0; col < 3; ++col) rotation_(row, col).set(lane, E(T[4 * row + col]));
       position_[row].set(lane, E(T[4 * row + 3]));
@@ -34,8 +36,8 @@ class ArmProblem : public ArmChain<V, N> {
     measure(out.residual);
     out.cost = V(E(0));
     for (int i = 0; i < 6; ++i) out.cost += out.residual[i] * out.residual[i];
-    // The angular velocity stands for the derivative of the logarithm: the gradient is exact all the
-    // same, as the logarithm's left Jacobian leaves the logarithm itself unchanged.
+    // The angular velocity stands for the derivative of the logarithm e, which is J_l(e)^-1 times it: the
+    // gradient is exact all the same, as e^T J_l(e)^-1 = e^T (Sola et al. 2018).
     const auto& J = Chain::jacobian;
     for (int i = 0; i < Chain::joints(); ++i) {
       V g = V(E(0));

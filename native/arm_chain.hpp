@@ -20,7 +20,7 @@ void turn(Vec3<V>& a, Vec3<V>& b, V sine, V cosine) {
   }
 }
 
-/// N is the number of joints where it is known to the compiler, else 0.
+/// Forward kinematics and Jacobian. N is the number of joints where it is known to the compiler, else 0.
 template <class V, int N = 0>
 class ArmChain {
   using E = typename V::Scalar;
@@ -55,7 +55,8 @@ class ArmChain {
     for (int i = 0; i < 3; ++i) rotation(i, 0) = x[i], rotation(i, 1) = y[i], rotation(i, 2) = z[i];
   }
 
-  /// The Jacobian where the wrist was located.
+  /// The geometric Jacobian where the wrist was located: axis x lever, and the axis (Siciliano et al. 2009,
+  /// "Robotics: modelling, planning and control", section 3.1).
   RETARGET_FLAT void differentiate() {
     for (int k = 0; k < joints(); ++k) {
       const Vec3<V> turning = V(model_.scale[k]) * axis_[k];

@@ -41,9 +41,10 @@ class ArmCheck {
       walk_.poses.position_error[pose] = position[lane];
       walk_.poses.rotation_error[pose] = rotation[lane];
       const bool deceived = e.status == retarget::kReached && !reached[lane];
-      walk_.poses.status[pose] = reached[lane] ? (limited[lane] ? retarget::kReachedAtLimit : retarget::kReached)
-                                 : deceived    ? retarget::kNotConverged
-                                               : e.status;
+      walk_.poses.status[pose] = reached[lane]
+                                     ? (limited[lane] ? retarget::kReachedAtLimit : retarget::kReached)
+                                 : deceived ? retarget::kNotConverged
+                                            : e.status;
       if (deceived) give_up(e.sequence, e.frame);
     }
     filled_ = 0;

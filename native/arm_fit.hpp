@@ -4,6 +4,7 @@
 
 namespace RETARGET_ISA {
 
+/// The Problem of levenberg_marquardt whose lanes take jobs in their order, whoever asks first.
 template <class V, int N = 0>
 class ArmReach : public ArmProblem<V, N> {
   using E = typename V::Scalar;
@@ -22,9 +23,7 @@ class ArmReach : public ArmProblem<V, N> {
     Base::set_target(lane, batch_.targets + 16 * pose);
     for (int i = 0; i < Base::unknowns; ++i) {
       const E start = E(batch_.joints[job * Base::unknowns + i] / batch_.half_range[i]);
-      u[i].set(lane, start < Base::lower[i][lane]   ? Base::lower[i][lane]
-                     : start > Base::upper[i][lane] ? Base::upper[i][lane]
-                                                    : start);
+      u[i].set(lane, clamp_one(start, Base::lower[i][lane], Base::upper[i][lane]));
     }
     return true;
   }
@@ -61,12 +60,9 @@ class ArmReach : public ArmProblem<V, N> {
   void write(int lane, const V* u, int iterations, bool converged, Errors found) {
     const long job = job_[lane];
     const int n = Base::unknowns;
-    for (int i = 0; i < n; ++i) {
-      const double q = double(u[i][lane]) * batch_.half_range[i];
-      batch_.joints[job * n + i] = q < batch_.lower[i]   ? batch_.lower[i]
-                                   : q > batch_.upper[i] ? batch_.upper[i]
-                                                         : q;
-    }
+    for (int i = 0; i < n; ++i)
+      batch_.joints[job * n + i] =
+          clamp_one(double(u[i][lane]) * batch_.half_range[i], batch_.lower[i], batch_.upper[i]);
     batch_.position_error[job] = found.position;
     batch_.rotation_error[job] = found.rotation;
     batch_.iterations[job] += iterations;

@@ -41,6 +41,10 @@ struct ArmSolver::Solved {
   }
 };
 
+constexpr double kIdentity[16] = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
+
+/// The kPlace numbers that say where a wrist is. Their distance is that of two poses to first order, with
+/// angles counted by the weight: two rotation matrices are sqrt(2) times their small angle apart.
 inline void place(const double* T, double rotation_weight, double* out) {
   for (int row = 0; row < 3; ++row) {
     out[row] = T[4 * row + 3];

@@ -48,7 +48,8 @@ ArmModel<E> arm_model(const ArmArrays& a) {
     m.lower[k] = E(a.lower[k] / a.half_range[k]);
     m.upper[k] = E(a.upper[k] / a.half_range[k]);
     const bool last = k + 1 == a.joints;
-    const double tool_z[3] = {a.tool[2], a.tool[6], a.tool[10]}, tool_x[3] = {a.tool[0], a.tool[4], a.tool[8]},
+    const double tool_z[3] = {a.tool[2], a.tool[6], a.tool[10]},
+                 tool_x[3] = {a.tool[0], a.tool[4], a.tool[8]},
                  tool_step[3] = {a.tool[3], a.tool[7], a.tool[11]};
     double z[3], x[3], step[3];
     frame.back(last ? tool_z : a.axis + 3 * (k + 1), z);

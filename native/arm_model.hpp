@@ -8,12 +8,12 @@ namespace retarget {
 struct ArmArrays {
   int joints = 0;
   const double *step, *axis, *tool;  // (n, 3) from joint to joint [m], (n, 3) unit, (4, 4) T_last_wrist
-  const double* base;                        // (4, 4) T_base_world of the wanted poses
+  const double* base;                // (4, 4) T_base_world of the wanted poses
   const double *lower, *upper, *half_range;  // (n) [rad]
   const double* posture;                     // (n) [rad]
   long known = 0;
   const double* known_joints = nullptr;  // (known, n) [rad]
-  double rotation_weight = 0.2;          // [m/rad]
+  double rotation_weight = 0;            // [m/rad], above 0
 };
 
 template <class E>

@@ -3,11 +3,16 @@
 // A slide is a chain of LM runs: from joints that reach the pose, one Newton step along the motions
 // that keep the wrist, then LM brings the wrist back; a step that did not come closer to the posture
 // is tried anew at a quarter of its length.
+//
+// It is sequential quadratic programming for min |u - posture|^2 / 2 under wrist(u) = wanted (Nocedal and
+// Wright 2006, ch. 18): Newton's step by projected conjugate gradients (their algorithm 16.2), which stay
+// among the motions that keep the wrist by the projection I - J^T (J J^T)^-1 J (Liegeois 1977).
 #pragma once
 #include "arm_fit.hpp"
 
 namespace RETARGET_ISA {
 
+/// The Problem of levenberg_marquardt that goes again with every step of a slide.
 template <class V, int N = 0>
 class ArmSlide : public ArmReach<V, N> {
   using E = typename V::Scalar;
@@ -122,6 +127,7 @@ class ArmSlide : public ArmReach<V, N> {
     }
   }
 
+  /// The same where joints that are held do not move.
   void free_newton_step(const V* u, const M* held) {
     const int n = Base::joints();
     const V zero = V(E(0));
@@ -187,8 +193,9 @@ class ArmSlide : public ArmReach<V, N> {
       for (int k = 0; k < 6; ++k) v[i] += J_[i][k] * force[k];
   }
 
-  /// I + second derivative of force . residual at zero rotation error: for joints i at or before j
-  /// f . (z_i x l_j) + w m . (z_i x z_j) / 2, with axes z, levers l = z x (p - o), force (f, m).
+  /// The Lagrangian's Hessian, I + the second derivative of force . residual at zero rotation error: for
+  /// joints i at or before j f . (z_i x l_j) + w m . (z_i x z_j) / 2, with axes z, levers l = z x (p - o),
+  /// force (f, m). (Turning i turns all that follows it; log(exp a exp b) = a + b + a x b / 2 + ...)
   void curvature(const V* force, V bend[kMax][kMax]) const {
     const int n = Base::joints();
     const Vec3<V> f{{force[0], force[1], force[2]}}, m{{force[3], force[4], force[5]}};

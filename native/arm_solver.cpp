@@ -1,3 +1,4 @@
+// ArmSolver: made from its arrays, and sequences spread over threads.
 #include "arm_solver.hpp"
 
 #include <algorithm>
@@ -32,7 +33,8 @@ ArmSolver::ArmSolver(const ArmArrays& a, const Kernels& kernels)
   for (long i = 0; i < a.known; ++i) {
     double where[kPlace];
     place(&poses[std::size_t(16 * i)], rotation_weight_, where);
-    for (int d = 0; d < kPlace; ++d) known_places_[std::size_t((i / kChunk * kPlace + d) * kChunk + i % kChunk)] = where[d];
+    for (int d = 0; d < kPlace; ++d)
+      known_places_[std::size_t((i / kChunk * kPlace + d) * kChunk + i % kChunk)] = where[d];
   }
 }
 
@@ -53,8 +55,7 @@ void ArmSolver::solve(const ArmPoses& poses, const ArmSettings& settings, int th
       if (settings.lean)
         for (long s; (s = __atomic_fetch_add(&next, block, __ATOMIC_RELAXED)) < poses.count;)
           solve_block(work, s, std::min(block, poses.count - s));
-      else
-        walk(work, &next, at.data());
+      else walk(work, &next, at.data());
     } catch (...) {
       const std::lock_guard<std::mutex> lock(mutex);
       failure = std::current_exception();
@@ -65,22 +66,22 @@ void ArmSolver::solve(const ArmPoses& poses, const ArmSettings& settings, int th
   if (failure) std::rethrow_exception(failure);
   if (bad_pose < 0) return;
   double unused[16];
-  refuse_pose(kernels_.read_pose(target(poses, bad_pose / poses.frames, bad_pose % poses.frames), base_.data(), unused),
+  refuse_pose(kernels_.read_pose(target(poses, bad_pose / poses.frames, bad_pose % poses.frames),
+                                 base_.data(), unused),
               bad_pose);
 }
 
 void ArmSolver::solve_block(Work& work, long first, long count) const {
-  std::vector<Place> places(static_cast<std::size_t>(count));
+  std::vector<FrameOf> frames(static_cast<std::size_t>(count));
   for (long frame = 0; frame < work.poses.frames; ++frame) {
-    for (long k = 0; k < count; ++k) places[std::size_t(k)] = {first + k, frame};
-    solve_places(work, places, false);
+    for (long k = 0; k < count; ++k) frames[std::size_t(k)] = {first + k, frame};
+    solve_frames(work, frames, false);
   }
 }
 
 void ArmSolver::evaluate(long count, const double* targets, const double* joints,
                          const ArmEvaluation& out) const {
-  static const double identity[16] = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
-  Jobs jobs(targets ? targets : identity, std::size_t(count), half_range_.size());
+  Jobs jobs(targets ? targets : kIdentity, std::size_t(count), half_range_.size());
   for (long i = 0; i < count; ++i) jobs.pose[std::size_t(i)] = targets ? i : 0;
   std::copy_n(joints, jobs.joints.size(), jobs.joints.begin());
   ArmBatch b = batch(jobs);

@@ -4,7 +4,6 @@
 // wrists are nearest to it. Of several ways to reach it the one nearest to where the arm comes from
 // is taken, of several failures the smallest. What is reached then slides towards the posture.
 #pragma once
-#include <memory>
 #include <vector>
 
 #include "arm_model.hpp"
@@ -37,7 +36,7 @@ class ArmSolver {
  private:
   struct Jobs;
   struct Solved;
-  struct Place {
+  struct FrameOf {
     long sequence, frame;
   };
   struct Work {  // of one thread
@@ -50,19 +49,27 @@ class ArmSolver {
       if (pose >= 0 && (bad_pose < 0 || pose < bad_pose)) bad_pose = pose;
     }
   };
+
+  // without sliding, whole sequences are walked (arm_walks.cpp)
   void walk(Work& work, long* next, long* at) const;
   ArmWalk walk_of(const ArmPoses& poses, const ArmSettings& settings) const;
   void run_walk(ArmWalk& walk, const ArmSettings& settings) const;
-  static bool coarse(const ArmSettings& settings);
+  static bool coarse(const ArmSettings& settings);  // float32 can meet the goal
+
+  // with it, and where a walk ended, sequences advance together, frame by frame (arm_frames.cpp)
   void solve_block(Work& work, long first, long count) const;
-  void solve_places(Work& work, const std::vector<Place>& places, bool walked) const;
-  void solve_frame(Solved& frame, const ArmSettings& settings, void* workspace) const;
-  void slide(Solved& frame, const ArmSettings& settings, void* workspace) const;
+  /// walked: joints of unreachable frames hold the minimum that a walk found.
+  void solve_frames(Work& work, const std::vector<FrameOf>& frames, bool walked) const;
+  void run_stages(Solved& frame, const ArmSettings& settings, void* workspace) const;
+
+  // the stages of a frame (arm_frames.cpp, arm_search.cpp)
+  void reach(Jobs& jobs, const ArmSettings& settings, void* workspace) const;
+  void reach_coarsely(Jobs& jobs, const ArmSettings& settings) const;
   void search(Solved& frame, const std::vector<long>& failed, const ArmSettings& settings,
               void* workspace) const;
-  void reach_coarsely(Jobs& jobs, const ArmSettings& settings) const;
-  void reach(Jobs& jobs, const ArmSettings& settings, void* workspace) const;
+  void slide(Solved& frame, const ArmSettings& settings, void* workspace) const;
   ArmBatch batch(Jobs& jobs) const;
+
   static const double* target(const ArmPoses& poses, long sequence, long frame) {
     return poses.targets + sequence * poses.sequence_step + frame * poses.frame_step;
   }

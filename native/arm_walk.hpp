@@ -3,7 +3,8 @@
 // Where one frame's pose is reached the next frame's is sought at once, from the joints and the
 // Jacobian at hand: a frame costs as many evaluations as it takes steps. The step
 //   J^T (J J^T + lambda I)^-1 r,   which is (J^T J + lambda I)^-1 J^T r  (push-through identity),
-// needs six equations however many joints there are. A step that made things worse is taken back and
+// needs six equations however many joints there are (damped least squares: Wampler 1986, Nakamura and
+// Hanafusa 1986). Damping and active set are lm.hpp's. A step that made things worse is taken back and
 // its start evaluated again, so that nothing but joints needs to be kept of it.
 #pragma once
 #include "arm_check.hpp"
@@ -11,6 +12,7 @@
 
 namespace RETARGET_ISA {
 
+/// A walk's lanes; run() is the loop, the rest is what happens where a lane's frame or sequence ends.
 template <class V, int N>
 class ArmWalker : public ArmProblem<V, N> {
   using E = typename V::Scalar;
@@ -28,7 +30,7 @@ class ArmWalker : public ArmProblem<V, N> {
     const V tolerance2 = V(E(walk_.step_tolerance * walk_.step_tolerance));
     const V most = V(E(walk_.max_iterations)), least_gain2 = V(E(4 * walk_.least_gain * walk_.least_gain));
     const int n = Base::joints();
-    V origin[Base::kMax], lambda = V(E(kDamping)), growth = V(E(4)), length2 = zero;
+    V origin[Base::kMax], lambda = V(E(kDamping)), growth = V(Damping<E>::kFirstGrowth), length2 = zero;
     M back{};  // lanes that stand again where a bad step began
     for (int lane = 0; lane < V::lanes; ++lane) take_next(lane);
     for (int i = 0; i < n; ++i) origin[i] = u_[i];
@@ -51,7 +53,7 @@ class ArmWalker : public ArmProblem<V, N> {
       const V gain = cost_ - cost;
       const M idle = (gain * gain <= least_gain2 * cost) & (lambda <= V(E(4)) * cost);
       const M settled = good & ~back & (idle | (length2 * reach * reach <= tolerance2));
-      const M stuck = ~good & (lambda > V(E(1e3)));
+      const M stuck = ~good & (lambda > V(Damping<E>::kHopeless));
       const M over = busy_ & ~elsewhere & ~first & (settled | stuck | (iterations_ >= most));
       if (over.any()) {
         for (int i = 0; i < n; ++i) u_[i] = select(good, u_[i], origin[i]);
@@ -60,9 +62,9 @@ class ArmWalker : public ArmProblem<V, N> {
       }
       good = good & ~elsewhere;
 
-      const V calmer = select(back, lambda, max(min(lambda * V(E(0.1)), cost), V(E(1e-12))));
-      lambda = select(first, min(V(E(kDamping)), cost), select(good, calmer, lambda * growth));
-      growth = select(good, V(E(4)), growth * V(E(2)));
+      const V relaxed = select(back, lambda, Damping<E>::relaxed(lambda, cost));
+      lambda = select(first, min(V(E(kDamping)), cost), select(good, relaxed, lambda * growth));
+      growth = select(good, V(Damping<E>::kFirstGrowth), growth * V(E(2)));
       cost_ = select(good, cost, cost_);
       back = ~good & ~elsewhere;
 
@@ -88,7 +90,8 @@ class ArmWalker : public ArmProblem<V, N> {
     double T[16];  // the pose that is sought, in the base's frame
   };
 
-  /// Squared errors, with sin(angle / 2) for half the angle, are as small as they need to be.
+  /// Squared errors, with sin(angle / 2) for half the angle, are as small as they need to be: without the
+  /// logarithm, as |R - R*|^2 = 8 sin^2(angle / 2).
   RETARGET_FLAT M near() const {
     V shift = V(E(0)), turned = V(E(0));
     for (int i = 0; i < 3; ++i) {
@@ -115,7 +118,8 @@ class ArmWalker : public ArmProblem<V, N> {
     for (int i = 0; i < Base::joints(); ++i) {
       V slope = zero;
       for (int k = 0; k < 6; ++k) slope += Base::jacobian[i][k] * r[k];
-      const M pinned = ((u_[i] <= Base::lower[i]) & (slope > zero)) | ((u_[i] >= Base::upper[i]) & (slope < zero));
+      const M pinned =
+          ((u_[i] <= Base::lower[i]) & (slope > zero)) | ((u_[i] >= Base::upper[i]) & (slope < zero));
       for (int k = 0; k < 6; ++k) J[i][k] = select(pinned, zero, Base::jacobian[i][k]);
 #pragma GCC unroll 6
       for (int k = 0; k < 6; ++k)
@@ -167,7 +171,7 @@ class ArmWalker : public ArmProblem<V, N> {
     bool same = true;
     for (int i = 0; i < n; ++i) {
       const double joint = double(u_[i][lane]) * walk_.half_range[i];
-      q[i] = joint < walk_.lower[i] ? walk_.lower[i] : joint > walk_.upper[i] ? walk_.upper[i] : joint;
+      q[i] = clamp_one(joint, walk_.lower[i], walk_.upper[i]);
       const E again = E(q[i] / walk_.half_range[i]);
       if (again == u_[i][lane]) continue;
       same = false;
@@ -193,8 +197,8 @@ class ArmWalker : public ArmProblem<V, N> {
       const double* q = s.frame ? walk_.poses.joints + (s.sequence * walk_.poses.frames + s.frame - 1) * n
                                 : walk_.poses.start + s.sequence * n;
       for (int i = 0; i < n; ++i) {
-        const E u = E(q[i] / walk_.half_range[i]), low = Base::lower[i][lane], high = Base::upper[i][lane];
-        u_[i].set(lane, u < low ? low : u > high ? high : u);
+        const E u = E(q[i] / walk_.half_range[i]);
+        u_[i].set(lane, clamp_one(u, Base::lower[i][lane], Base::upper[i][lane]));
       }
       if (aim(lane)) return;
     }
@@ -205,9 +209,10 @@ class ArmWalker : public ArmProblem<V, N> {
     Lane& s = lanes_[lane];
     const int n = Base::joints();
     for (; s.frame < walk_.poses.frames; ++s.frame) {
-      const double* T = walk_.poses.targets + s.sequence * walk_.poses.sequence_step + s.frame * walk_.poses.frame_step;
-      __builtin_prefetch(T + walk_.poses.frame_step);
-      __builtin_prefetch(T + walk_.poses.frame_step + 8);
+      const retarget::ArmPoses& poses = walk_.poses;
+      const double* T = poses.targets + s.sequence * poses.sequence_step + s.frame * poses.frame_step;
+      __builtin_prefetch(T + poses.frame_step);
+      __builtin_prefetch(T + poses.frame_step + 8);
       const retarget::PoseFault fault = read_pose(T, walk_.base, s.T);
       if (fault == retarget::PoseFault::kNone) {
         Base::set_target(lane, s.T);
@@ -215,16 +220,17 @@ class ArmWalker : public ArmProblem<V, N> {
         iterations_.set(lane, E(0));
         return true;
       }
-      const long pose = s.sequence * walk_.poses.frames + s.frame;
+      // missing: the arm stays where it is
+      const long pose = s.sequence * poses.frames + s.frame;
       if (fault != retarget::PoseFault::kMissing && (walk_.bad_pose < 0 || pose < walk_.bad_pose))
         walk_.bad_pose = pose;
       for (int i = 0; i < n; ++i) {
-        const double q = s.frame ? walk_.poses.joints[(pose - 1) * n + i] : walk_.poses.start[s.sequence * n + i];
-        walk_.poses.joints[pose * n + i] = q < walk_.lower[i] ? walk_.lower[i] : q > walk_.upper[i] ? walk_.upper[i] : q;
+        const double q = s.frame ? poses.joints[(pose - 1) * n + i] : poses.start[s.sequence * n + i];
+        poses.joints[pose * n + i] = clamp_one(q, walk_.lower[i], walk_.upper[i]);
       }
-      walk_.poses.position_error[pose] = walk_.poses.rotation_error[pose] = __builtin_nan("");
-      walk_.poses.status[pose] = retarget::kMissing;
-      walk_.poses.iterations[pose] = 0;
+      poses.position_error[pose] = poses.rotation_error[pose] = __builtin_nan("");
+      poses.status[pose] = retarget::kMissing;
+      poses.iterations[pose] = 0;
     }
     return false;
   }
@@ -237,8 +243,8 @@ class ArmWalker : public ArmProblem<V, N> {
 };
 
 template <class V, int N>
-void walk_along(const retarget::ArmModel<typename V::Scalar>& model,
-                const retarget::ArmModel<double>& exact, retarget::ArmWalk& walk) {
+void walk_along(const retarget::ArmModel<typename V::Scalar>& model, const retarget::ArmModel<double>& exact,
+                retarget::ArmWalk& walk) {
   ArmWalker<V, N>(model, exact, walk).run();
 }
 

@@ -39,7 +39,7 @@ void ArmSolver::run_walk(ArmWalk& walk, const ArmSettings& settings) const {
 void ArmSolver::walk(Work& work, long* next, long* at) const {
   constexpr long kRoom = 256;
   std::vector<long> given_up(kRoom + 2 * kMostLanes), todo;
-  std::vector<Place> places;
+  std::vector<FrameOf> frames;
   ArmWalk w = walk_of(work.poses, work.settings);
   w.next = next, w.at = at;
   w.given_up = given_up.data(), w.room = kRoom;
@@ -48,13 +48,13 @@ void ArmSolver::walk(Work& work, long* next, long* at) const {
     work.note_bad(w.bad_pose);
     // where a walk ends another way is searched for, and from there it goes on
     for (long ended = w.given_up_count; ended > 0;) {
-      places.clear(), todo.clear();
+      frames.clear(), todo.clear();
       for (long k = 0; k < ended; ++k) {
         const long s = given_up[std::size_t(k)];
-        places.push_back({s, at[s]++});
+        frames.push_back({s, at[s]++});
         if (at[s] < work.poses.frames) todo.push_back(s);
       }
-      solve_places(work, places, true);
+      solve_frames(work, frames, true);
       long taken = 0;
       ArmWalk rest = w;
       rest.todo = todo.data(), rest.count = long(todo.size()), rest.next = &taken;
@@ -68,14 +68,12 @@ void ArmSolver::walk(Work& work, long* next, long* at) const {
 
 /// As `reach`, to an accuracy that needs no more than a walk's.
 void ArmSolver::reach_coarsely(Jobs& jobs, const ArmSettings& settings) const {
-  static const double identity[16] = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
   const std::size_t count = jobs.pose.size();
   std::vector<double> targets(16 * count);
   std::vector<std::int64_t> status(count), iterations(count);
   std::vector<unsigned char> moving(count);
   std::vector<long> at(count), given_up(count);
-  for (std::size_t k = 0; k < count; ++k)
-    std::copy_n(jobs.targets + 16 * jobs.pose[k], 16, &targets[16 * k]);
+  for (std::size_t k = 0; k < count; ++k) std::copy_n(jobs.targets + 16 * jobs.pose[k], 16, &targets[16 * k]);
   ArmPoses poses{};
   poses.count = long(count), poses.frames = 1;
   poses.targets = targets.data(), poses.sequence_step = 16;
@@ -85,7 +83,7 @@ void ArmSolver::reach_coarsely(Jobs& jobs, const ArmSettings& settings) const {
   poses.status = status.data(), poses.iterations = iterations.data();
   ArmWalk w = walk_of(poses, settings);
   long next = 0;
-  w.base = identity;
+  w.base = kIdentity;
   w.next = &next, w.at = at.data();
   w.given_up = given_up.data(), w.room = long(count);
   w.settle = true;

@@ -19,6 +19,7 @@ struct LmOptions {
 
 constexpr int kJoints = 16;  // MANO's joints, root first
 constexpr int kMaxComponents = 45;
+constexpr int kBlock = 3;      // a hand's unknowns are worked on in threes, to keep sums in registers
 constexpr int kMaxStart = 63;  // coordinates that a start can be regressed on: 21 points
 constexpr int kMaxChain = 12;  // joints of an arm
 
@@ -39,7 +40,7 @@ struct Span {
 /// The hand model restricted to the points asked for; E is the precision of the arithmetic.
 template <class E>
 struct HandModel {
-  int points, components, stride;  // stride: unknowns rounded up to the block size
+  int points, components, stride;  // stride: unknowns rounded up to kBlock
   bool wrist;                      // six more unknowns: rotation vector, translation of the root
   int parent[kJoints];
   E rest[kJoints * 3], offset[kJoints * 3];  // joint positions at rest, and relative to their parent [m]
@@ -82,10 +83,10 @@ struct HandEvaluation {
 template <class E>
 struct ArmModel {
   int joints;
-  E first[9], step[3 * (kMaxChain + 1)];       // x, y, z of the first frame; steps from frame to frame [m]
-  E offset[kMaxChain];                         // turn about z at q = 0 [rad]
-  E sine_twist[kMaxChain], cosine_twist[kMaxChain];  // turn about the new x to the next frame
-  E sine_tool, cosine_tool;                    // turn about the last z to the wrist's axes
+  E first[9], step[3 * (kMaxChain + 1)];  // x, y, z of the first frame; steps from frame to frame [m]
+  E offset[kMaxChain];                    // turn about z at q = 0 [rad]
+  E sine_twist[kMaxChain], cosine_twist[kMaxChain];        // turn about the new x to the next frame
+  E sine_tool, cosine_tool;                                // turn about the last z to the wrist's axes
   E scale[kMaxChain], lower[kMaxChain], upper[kMaxChain];  // half ranges [rad]; limits of u
 };
 
@@ -134,10 +135,10 @@ struct ArmWalk {
   bool settle;       // a pose out of reach is left at its nearest; else its sequence is given up there
   const long* todo;  // (count) sequences, or null for all
   long count;
-  long* next;                   // of todo, that nobody has taken
-  long* at;                     // (sequences) `frames` once a sequence is done
+  long* next;                            // of todo, that nobody has taken
+  long* at;                              // (sequences) `frames` once a sequence is done
   long *given_up, room, given_up_count;  // sequences that were, and how many make no new one be taken
-  long bad_pose;                // the first pose that is no rigid transform, -1 for none
+  long bad_pose;                         // the first pose that is no rigid transform, -1 for none
 };
 
 /// How many sequences a walk can give up after there is no more room: those of all lanes, and those checked.

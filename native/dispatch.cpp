@@ -1,3 +1,4 @@
+// The instruction sets built in, asked of the processor, and how many threads are worth their start.
 #include "dispatch.hpp"
 
 #include <algorithm>

@@ -3,6 +3,9 @@
 // Forward model: linear blend skinning with pose blend shapes (Romero et al. 2017, "Embodied Hands",
 // eq. 1-6; Loper et al. 2015, "SMPL", eq. 2-10), restricted to the points asked for. A joint is a
 // point too: it hangs on its parent with weight 1 and has no blend shapes.
+// Derivative of a point by the angles of joint j, the sum of two parts: the points that hang on j turn
+// about it, axis x lever, with the axes J_l d theta in the parent's frame (linalg.hpp); and j's pose
+// blend shapes move the point at rest by blend dR, dR = [J_l d theta]x R, which skinning then turns.
 // Unknowns are z = coefficient / sigma, then, if the wrist is free, its rotation vector and
 // translation, each over its own scale.
 #pragma once
@@ -10,7 +13,7 @@
 
 namespace RETARGET_ISA {
 
-constexpr int kBlock = 3;  // unknowns are worked on in threes, to keep sums in registers
+using retarget::kBlock;
 
 /// lower triangle of H += J^T J for `rows` rows of J, each `stride` long.
 template <class V>
@@ -188,8 +191,9 @@ class HandProblem {
         }
       s.by_angle[a - influences.begin] = d;
     }
-    // SmoothL1 times 2 beta (Huber 1964): half its slope is the clipped residual, and the quadratic
-    // that touches it there has the weight beta / |residual| (iteratively reweighted least squares)
+    // SmoothL1 times 2 beta (Huber 1964): half its slope is the clipped residual, and the quadratic that
+    // touches it there, and lies above it elsewhere, has the weight beta / |residual| (iteratively
+    // reweighted least squares, Holland and Welsch 1977)
     V slope[3], root_weight[3];
     for (int d = 0; d < 3; ++d) {
       const V r = x[d] - target_[3 * p + d], size = abs(r);

@@ -4,14 +4,13 @@
 
 namespace RETARGET_ISA {
 
+/// The Problem of levenberg_marquardt whose lanes take frames in their order, whoever asks first.
 template <class V>
 class HandFit : public HandProblem<V> {
   using E = typename V::Scalar;
   using Base = HandProblem<V>;
 
  public:
-  const V *lower = nullptr, *upper = nullptr;
-
   HandFit(const retarget::HandModel<E>& model, retarget::HandBatch& batch, Arena& arena)
       : Base(model, arena), model_(model), batch_(batch) {
     Base::set_cost(batch.beta, batch.prior);
@@ -69,7 +68,8 @@ class HandFit : public HandProblem<V> {
  private:
   static constexpr double kFarthestStart = 3;  // [standard deviations]
 
-  /// A point without weight counts as standing at its mean.
+  /// Start at what a quadratic regression on the targets makes of them (HandModel); a point without
+  /// weight counts as standing at its mean.
   void regress(int lane, double* z) {
     const int n = 3 * model_.points, K = model_.components;
     double x[retarget::kMaxStart + 1];
@@ -87,8 +87,7 @@ class HandFit : public HandProblem<V> {
     for (int i = 1; i <= n; ++i)
       for (int j = i; j <= n; ++j) add(x[i] * x[j]);
     // far from the poses it was made from the regression is wild, clipped it stays continuous
-    for (int k = 0; k < K; ++k)
-      z[k] = z[k] > kFarthestStart ? kFarthestStart : z[k] < -kFarthestStart ? -kFarthestStart : z[k];
+    for (int k = 0; k < K; ++k) z[k] = clamp_one(z[k], -kFarthestStart, kFarthestStart);
   }
 
   double distance(int lane, int point, const Point<V>& at) const {

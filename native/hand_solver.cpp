@@ -1,7 +1,7 @@
+// A hand's dense arrays made sparse for the kernels, and batches of frames spread over threads.
 #include "hand_solver.hpp"
 
 #include <algorithm>
-#include <memory>
 
 #include "dispatch.hpp"
 #include "workspace.hpp"
@@ -15,7 +15,7 @@ HandModelOwner<E>::HandModelOwner(const HandArrays& a) {
   m.components = a.components;
   m.wrist = a.wrist_rotation > 0;
   const int unknowns = a.components + (m.wrist ? 6 : 0);
-  m.stride = (unknowns + 2) / 3 * 3;
+  m.stride = (unknowns + kBlock - 1) / kBlock * kBlock;
   for (int j = 0; j < kJoints; ++j) {
     m.parent[j] = j ? int(a.parents[j]) : 0;
     for (int d = 0; d < 3; ++d) {

@@ -8,11 +8,14 @@
 
 namespace retarget {
 
-/// The hand as dense arrays, row-major (see the Python class of the same name for their meaning).
+/// A hand restricted to P points, as dense row-major arrays; retarget.native.NativeHand makes them.
 struct HandArrays {
   int points = 0, components = 0;
-  const double *rest, *point, *blend, *weights, *mean, *basis, *sigma;
-  const std::int64_t* parents;
+  const double *rest, *point;     // joints (16, 3) and points (P, 3) at rest [m]
+  const double *blend, *weights;  // pose blend shapes (P, 3, 135), skinning weights (P, 16)
+  const double *mean, *basis;     // mean pose (45) and components (K, 45) [rad]
+  const double* sigma;            // standard deviation (K) of each component's coefficient
+  const std::int64_t* parents;    // (16), each before its children
   const double *start_center = nullptr, *start_spread = nullptr, *start_weights = nullptr;
   double wrist_rotation = 0, wrist_translation = 0;  // scales [rad], [m]; 0: the wrist is fixed
 };

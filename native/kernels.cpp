@@ -1,4 +1,5 @@
-// Compiled once per instruction set, each time with its own flags and its own RETARGET_ISA namespace.
+// The entry points of one instruction set: compiled once for each, with its own flags and its own
+// RETARGET_ISA namespace.
 #include "kernels.hpp"
 
 #include "arm_slide.hpp"
@@ -6,6 +7,7 @@
 #include "hand_fit.hpp"
 #include "hand_points.hpp"
 #include "mlp.hpp"
+#include "nearest.hpp"
 
 namespace RETARGET_ISA {
 namespace {
@@ -82,7 +84,8 @@ void arm_run_as(const retarget::ArmModel<E>& model, retarget::ArmBatch& batch,
 template <class E, template <class, int> class Problem>
 void arm_run(const retarget::ArmModel<E>& model, retarget::ArmBatch& batch,
              const retarget::LmOptions& options, void* memory) {
-  const auto run = model.joints == 7 ? arm_run_as<Problem<Pack<E>, 7>, E> : arm_run_as<Problem<Pack<E>, 0>, E>;
+  const auto run =
+      model.joints == 7 ? arm_run_as<Problem<Pack<E>, 7>, E> : arm_run_as<Problem<Pack<E>, 0>, E>;
   run(model, batch, options, memory);
 }
 
@@ -128,52 +131,18 @@ void arm_evaluate(const retarget::ArmModel<E>& model, const retarget::ArmBatch& 
   }
 }
 
-void nearest(const double* places, long chunks, const double* from, int count, double* distance,
-             long* found) {
-  using V = Pack<double>;
-  for (int k = 0; k < count; ++k) distance[k] = __builtin_inf(), found[k] = 0;
-  double& farthest = distance[count - 1];
-  for (long c = 0; c < chunks; ++c)
-    for (int i = 0; i < retarget::kChunk; i += V::lanes) {
-      const double* place = places + c * retarget::kPlace * retarget::kChunk + i;
-      V sum = V(0.0);
-      for (int d = 0; d < retarget::kPlace; ++d) {
-        V away;
-        __builtin_memcpy(&away, place + d * retarget::kChunk, sizeof(V));
-        away -= V(from[d]);
-        sum += away * away;
-        if (d == 2 && !(sum < V(farthest)).any()) break;  // the positions alone are too far away
-      }
-      if (!(sum < V(farthest)).any()) continue;
-      for (int lane = 0; lane < V::lanes; ++lane) {
-        int k = count;
-        for (; k > 0 && sum[lane] < distance[k - 1]; --k)
-          if (k < count) distance[k] = distance[k - 1], found[k] = found[k - 1];
-        if (k < count) distance[k] = sum[lane], found[k] = c * retarget::kChunk + i + lane;
-      }
-    }
-}
-
 template <class E>
 constexpr retarget::KernelsOf<E> kernels_of() {
-  return {Pack<E>::lanes,
-          hand_workspace<E>,
-          hand_fit<E>,
-          hand_evaluate<E>,
-          points_workspace<E>,
-          hand_points<E>,
-          arm_workspace<E>,
-          arm_run<E, ArmReach>,
-          arm_run<E, ArmSlide>,
-          arm_walk<E>,
-          arm_evaluate<E>};
+  return {Pack<E>::lanes,       hand_workspace<E>, hand_fit<E>,      hand_evaluate<E>,
+          points_workspace<E>,  hand_points<E>,    arm_workspace<E>, arm_run<E, ArmReach>,
+          arm_run<E, ArmSlide>, arm_walk<E>,       arm_evaluate<E>};
 }
 
 }  // namespace
 
 // constant, so that nothing of this file runs before it is chosen
 extern const retarget::Kernels kernels;
-constexpr retarget::Kernels kernels = {RETARGET_ISA_NAME, kernels_of<double>(), kernels_of<float>(),
-                                       read_pose, nearest, mlp_workspace, mlp};
+constexpr retarget::Kernels kernels = {
+    RETARGET_ISA_NAME, kernels_of<double>(), kernels_of<float>(), read_pose, nearest, mlp_workspace, mlp};
 
 }  // namespace RETARGET_ISA

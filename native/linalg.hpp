@@ -1,4 +1,4 @@
-// Small vectors and matrices of Packs, rotations as exponentials, and the linear solver.
+// Small vectors and matrices of Packs, rotations of rotation vectors, and the linear solver.
 #pragma once
 #include "simd.hpp"
 
@@ -63,8 +63,9 @@ Mat3<V> identity3() {
   return o;
 }
 
-/// sin(t)/t, (1 - cos t)/t^2 and (t - sin t)/t^3 for x = t^2, |t| <= 4 pi, without cancellation:
-/// Taylor series at t/8, then three times the double-angle formulas.
+/// a = sin(t)/t, b = (1 - cos t)/t^2 and c = (t - sin t)/t^3 for x = t^2, |t| <= 4 pi, without
+/// cancellation: Taylor series at t/8, then three times from t to 2 t by the double-angle formulas,
+///   c' = (c + a b) / 4,   b' = a^2 / 2,   a' = a cos t,   with cos t = 1 - t^2 b.
 template <class V>
 void exp_coefficients(V x, V& a, V& b, V& c) {
   using E = typename V::Scalar;
@@ -106,8 +107,9 @@ void exp_coefficients(V x, V& a, V& b, V& c) {
   }
 }
 
-/// Rotation of a rotation vector and, columnwise, its left Jacobian (Sola et al. 2018, "A micro Lie
-/// theory", eq. 143-145): d exp(w) = [J dw]x exp(w).
+/// Rotation of a rotation vector, I + a [w]x + b [w]x^2 (Rodrigues), and its left Jacobian J, for which
+/// d exp(w) = [J dw]x exp(w): I + b [w]x + c [w]x^2 (Sola, Deray and Atchuthan 2018, "A micro Lie theory
+/// for state estimation in robotics", eq. 143-145). Here [w]x^2 = w w^T - |w|^2 I is written out.
 template <class V>
 void exponential(const Vec3<V>& w, Mat3<V>& rotation, Mat3<V>& jacobian) {
   using E = typename V::Scalar;
@@ -123,6 +125,8 @@ void exponential(const Vec3<V>& w, Mat3<V>& rotation, Mat3<V>& jacobian) {
 }
 
 /// L D L^T of a symmetric A (lower triangle), in place: A then holds L D below, 1 / D on the diagonal.
+/// Cholesky's factorization without its square roots (Golub and Van Loan 2013, "Matrix computations",
+/// section 4.1); without pivoting either, which a positive definite A does not need.
 template <class V>
 void factorize(V* A, int stride, int n) {
   for (int j = 0; j < n; ++j) {

@@ -1,9 +1,16 @@
 // Levenberg-Marquardt, `lanes` problems in lock step.
 //
-// Read it as LM on one problem: every V is a number. The three differences from a textbook loop:
-// decisions are selects instead of ifs, because each lane decides for itself; a lane whose problem is
-// finished takes the next one at once, so no lane waits for the slowest; and a fresh problem enters
-// with cost infinity and gradient zero, so that its first step is zero and evaluates the start.
+// Read it as LM on one problem: every V is a number, every M a bool, and select(m, a, b) is m ? a : b.
+// The three differences from a textbook loop: decisions are selects instead of ifs, because each lane
+// decides for itself; a lane whose problem is finished takes the next one at once, so no lane waits for
+// the slowest; and a fresh problem enters with cost infinity and gradient zero, so that its first step
+// is zero and evaluates the start.
+//
+// The step is Levenberg's (1944): lambda is added to the diagonal as it is, as the unknowns are scaled
+// already. What Gauss-Newton leaves out of the Hessian is learned (secant.hpp). Bounds are kept by an
+// active set, as in Bertsekas (1982), "Projected Newton methods for optimization problems with simple
+// constraints": unknowns that push against a bound stay out of the step, and what would pass one stops
+// there.
 #pragma once
 #include "arena.hpp"
 #include "batch.hpp"
@@ -17,8 +24,8 @@ template <class V>
 struct Point {
   V* x;
   V cost;       // sum of rho(residual) + priors
-  V* gradient;  // half the cost's gradient
-  V* hessian;   // Gauss-Newton's half Hessian, lower triangle, (n, stride)
+  V* gradient;  // half the cost's gradient, J^T W r and the priors'
+  V* hessian;   // Gauss-Newton's half Hessian, J^T W J and the priors': lower triangle, (n, stride)
   V* residual;
 
   Point(Arena& arena, int stride, int residuals)
@@ -29,11 +36,12 @@ struct Point {
         residual(arena.take<V>(residuals)) {}
 };
 
+/// All that a run remembers.
 template <class V>
 struct LmWorkspace {
-  Point<V> at, trial;
+  Point<V> at, trial;  // where the problems stand, and where their next steps lead
   Secant<V> secant;
-  V *A, *step;
+  V *A, *step;  // the step's equations and, first, their right side
   LmWorkspace(Arena& arena, int stride, int residuals)
       : at(arena, stride, residuals),
         trial(arena, stride, residuals),
@@ -42,13 +50,32 @@ struct LmWorkspace {
         step(arena.take<V>(stride)) {}
 };
 
+/// The damping lambda, from one step to the next. A good step divides it by ten (Marquardt 1963), and it is
+/// never above the cost: where that goes to zero convergence stays quadratic (Yamashita and Fukushima 2001,
+/// "On the rate of convergence of the Levenberg-Marquardt method"). Bad steps in a row multiply it by 4,
+/// 8, 16, ...: the doubling factor of Nielsen (1999), as in Madsen, Nielsen and Tingleff (2004), "Methods
+/// for non-linear least squares problems", eq. 2.21.
+template <class E>
+struct Damping {
+  static constexpr E kFirstGrowth = 4;
+  static constexpr E kHopeless = 1e3;  // steps so short that, still bad, none will be good
+
+  /// After a good step that led to this cost.
+  static Pack<E> relaxed(Pack<E> lambda, Pack<E> cost) {
+    return max(min(lambda * Pack<E>(E(0.1)), cost), Pack<E>(E(1e-12)));
+  }
+};
+
 /// Solve every problem that `problem.next` hands out. A Problem has
-///   unknowns, stride, residuals              sizes
-///   bool next(lane, x)                       put a new problem and its start into a lane, false: none left
-///   void evaluate(x, point)                  cost, gradient, hessian, residual of all lanes
-///   void arrive(point, finished)             some lanes are finished: work to be done for all of them at
-///   once bool finish(lane, point, iterations, ok) take the result; true: x was set to another start, go
-///   again lower, upper                             bounds, or null
+///
+///   unknowns, stride, residuals    sizes; rows of matrices are stride long, at least unknowns
+///   bounded                        whether there are bounds, then:
+///   lower, upper                   bounds of the unknowns
+///   next(lane, x)                  put a new problem and its start into the lane; false: none left
+///   evaluate(x, point)             cost, gradient, hessian and residual of all lanes
+///   arrive(point, finished)        what is to be done once for all lanes that are finished
+///   finish(lane, point, n, ok)     take the lane's result, found in n steps, ok if it converged;
+///                                  true: x was set to another start, go again
 template <class V, class Problem>
 void levenberg_marquardt(Problem& problem, const retarget::LmOptions& options, LmWorkspace<V>& work) {
   using E = typename V::Scalar;
@@ -61,7 +88,7 @@ void levenberg_marquardt(Problem& problem, const retarget::LmOptions& options, L
   Point<V>&at = work.at, &trial = work.trial;
   V *A = work.A, *step = work.step;
   for (int i = 0; i < n; ++i) at.hessian[i * stride + i] = one;
-  V lambda = V(E(options.damping)), growth = V(E(4)), iterations = zero;
+  V lambda = V(E(options.damping)), growth = V(Damping<E>::kFirstGrowth), iterations = zero;
   M busy{}, fresh{}, pinned[Problem::bounded ? retarget::kMaxChain : 1];
 
   const auto begin = [&](int lane) {
@@ -70,18 +97,18 @@ void levenberg_marquardt(Problem& problem, const retarget::LmOptions& options, L
     fresh.set(lane, true);
     work.secant.forget(lane);
     lambda.set(lane, E(options.damping));
-    growth.set(lane, E(4));
+    growth.set(lane, Damping<E>::kFirstGrowth);
     iterations.set(lane, E(0));
   };
   const auto take_next = [&](int lane) {
     busy.set(lane, problem.next(lane, at.x));
-    begin(lane);
-    if (!busy[lane]) at.cost.set(lane, -E(1) / E(0));  // idle: nothing is ever better
+    begin(lane);  // also where none is left: an idle lane computes on, and nobody looks
   };
   for (int lane = 0; lane < V::lanes; ++lane) take_next(lane);
 
   while (busy.any()) {
-    // (H + S + lambda I) step = gradient, without the unknowns that push against a bound
+    // (H + S + lambda I) step = gradient, without the unknowns that push against a bound. S may make the
+    // matrix indefinite: the step is then refused if it is bad, and S forgotten
     for (int i = 0; i < n; ++i) {
       for (int j = 0; j < i; ++j) A[i * stride + j] = at.hessian[i * stride + j];
       A[i * stride + i] = at.hessian[i * stride + i] + lambda;
@@ -116,7 +143,7 @@ void levenberg_marquardt(Problem& problem, const retarget::LmOptions& options, L
     const V reach = one + lambda * V(E(1 / options.softest));  // a damped step hides a longer one
     const M settled = (length2 * reach * reach <= tolerance2) & ~fresh;
     const M arrived = good & (settled | (trial.cost <= enough));
-    const M stuck = ~good & (lambda > V(E(1e3)));
+    const M stuck = ~good & (lambda > V(Damping<E>::kHopeless));
     work.secant.learn(at, trial, good & ~fresh, n);
     at.cost = select(good, trial.cost, at.cost);
     for (int i = 0; i < n; ++i) {
@@ -128,8 +155,8 @@ void levenberg_marquardt(Problem& problem, const retarget::LmOptions& options, L
     for (int i = 0; i < problem.residuals; ++i)
       at.residual[i] = select(good, trial.residual[i], at.residual[i]);
     lambda = select(fresh, min(lambda, trial.cost),
-                    select(good, max(min(lambda * V(E(0.1)), trial.cost), V(E(1e-12))), lambda * growth));
-    growth = select(good, V(E(4)), growth * V(E(2)));
+                    select(good, Damping<E>::relaxed(lambda, trial.cost), lambda * growth));
+    growth = select(good, V(Damping<E>::kFirstGrowth), growth * V(E(2)));
     iterations = select(fresh, iterations, iterations + one);
     const M hopeless = fresh & ~(trial.cost < infinity);  // not even a number to begin with
     fresh = M{};

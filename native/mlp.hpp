@@ -25,8 +25,7 @@ constexpr int kDeep = 6;  // frames at a time: kDeep * kWide sums stay in 32 reg
 #else
 constexpr int kDeep = 3;  // ... in 16
 #endif
-constexpr int kTogether =
-    4 * kDeep;  // frames that go through all layers together, so that they stay in cache
+constexpr int kTogether = 4 * kDeep;  // frames that pass all layers together, to stay in cache
 
 /// e^y for |y| <= 700, to 1e-14: y = n ln 2 + r, Taylor's series of e^r, and 2^n by adding n to the
 /// exponent's bits. Cody and Waite (1980), "Software Manual for the Elementary Functions", ch. 6.
@@ -101,6 +100,7 @@ const double* apply_layer(const double* numbers, const double* x, double* y, int
   return weights;
 }
 
+/// As mlp_model.hpp's: code cannot be shared with what is compiled for other machines (batch.hpp).
 int rounded(int size) { return (size + retarget::kLine - 1) / retarget::kLine * retarget::kLine; }
 
 long mlp_workspace(const retarget::MlpModel& model) {
@@ -138,7 +138,7 @@ void mlp(const retarget::MlpModel& model, retarget::MlpBatch& batch, void* memor
         double* to = batch.outputs + ((first + f) * model.networks + network) * outputs;
         for (int i = 0; i < outputs; ++i) {
           const double q = x[f * stride + i];
-          to[i] = batch.clamp && q < lower[i] ? lower[i] : batch.clamp && q > upper[i] ? upper[i] : q;
+          to[i] = batch.clamp ? clamp_one(q, lower[i], upper[i]) : q;
         }
       }
     }

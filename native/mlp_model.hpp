@@ -47,6 +47,7 @@ class Mlp {
   const Kernels& kernels() const { return kernels_; }
 
  private:
+  /// As mlp.hpp's: the kernels share no code with the rest (batch.hpp).
   static int rounded(int size) { return (size + kLine - 1) / kLine * kLine; }
 
   static double* pack(const MlpLayer& layer, int network, double* to) {

@@ -24,7 +24,8 @@ inline retarget::PoseFault read_pose(const double* T, const double* base, double
   double lost[4] = {}, R[3][4], S[6];
   for (int i = 0; i < 4; ++i)
     for (int j = 0; j < 4; ++j) lost[j] += T[4 * i + j] - T[4 * i + j];
-  if (!(lost[0] + lost[1] + lost[2] + lost[3] == 0)) return retarget::PoseFault::kMissing;  // infinity less itself is NaN
+  // infinity less itself is NaN, as NaN is
+  if (!(lost[0] + lost[1] + lost[2] + lost[3] == 0)) return retarget::PoseFault::kMissing;
   for (int k = 0; k < 12; ++k) R[k / 4][k % 4] = T[k];
   double worst = off_orthonormal(R, S);
   if (worst > kOrthonormal) return retarget::PoseFault::kNotOrthonormal;
@@ -34,7 +35,8 @@ inline retarget::PoseFault read_pose(const double* T, const double* base, double
   if (det < 0) return retarget::PoseFault::kReflection;
   for (int j = 0; j < 4; ++j)
     if (T[12 + j] != double(j == 3)) return retarget::PoseFault::kLastRow;
-  // Newton's iteration to the nearest rotation: R - R (R^T R - I) / 2; each squares the error
+  // Newton's iteration to the nearest rotation, R - R (R^T R - I) / 2 (Bjorck and Bowie 1971, "An
+  // iterative algorithm for computing the best estimate of an orthogonal matrix"); each squares the error
   for (; worst > kExact; worst *= worst) {
     for (int i = 0; i < 3; ++i) {
       const double x = 0.5 * R[i][0], y = 0.5 * R[i][1], z = 0.5 * R[i][2];

@@ -1,3 +1,4 @@
+// What is said of a pose that is no rigid transform.
 #include "rigid.hpp"
 
 #include <stdexcept>

@@ -21,8 +21,8 @@ struct InverseFactorials {
   }
 };
 
-/// sin(q) and cos(q): Taylor series at half the angle, which is first brought to half a turn, then the
-/// double-angle formulas.
+/// sin(q) and cos(q): whole turns are taken off (Cody and Waite 1980, "Software manual for the elementary
+/// functions", ch. 8), Taylor series at half of what is left, then the double-angle formulas.
 template <class V>
 void sine_cosine(V q, V& sine, V& cosine) {
   using E = typename V::Scalar;
@@ -46,7 +46,8 @@ void sine_cosine(V q, V& sine, V& cosine) {
 }
 
 /// log(R): rotation vector of angle in [0, pi]. R is read as a quaternion by the formula with the
-/// largest pivot (Shepperd 1978); the angle is 16 atan(tan(angle / 16)), by halving and a series.
+/// largest pivot (Shepperd 1978, "Quaternion from rotation matrix"); the angle is 16 atan(tan(angle / 16)),
+/// by tan(x / 2) = tan x / (1 + sqrt(1 + tan^2 x)) and Taylor's series.
 template <class V>
 Vec3<V> logarithm(const Mat3<V>& R) {
   using E = typename V::Scalar;

@@ -1,9 +1,12 @@
 // What Gauss-Newton leaves out of the Hessian, learned from the gradients seen on the way.
 //
 // With residuals that stay large (targets out of reach, few components, robust costs) Gauss-Newton
-// alone crawls: its error shrinks by a constant factor a step. S makes H + S agree with the change of
-// the gradient over each step (symmetric rank one, Nocedal and Wright 2006, eq. 6.24, applied to the
-// structured part as in Dennis, Gay and Welsch 1981, NL2SOL), and convergence becomes superlinear.
+// alone crawls: its error shrinks by a constant factor a step. S makes H + S agree with the change y of
+// the gradient over each step s, the secant equation (H + S) s = y; S is learned apart from H, as in
+// NL2SOL (Dennis, Gay and Welsch 1981, "An adaptive nonlinear least-squares algorithm"), but by the
+// symmetric rank one update (Nocedal and Wright 2006, "Numerical optimization", eq. 6.24):
+//   e = y - (H + S) s,   S += e e^T / (e . s).
+// Convergence becomes superlinear.
 #pragma once
 #include "arena.hpp"
 
@@ -24,11 +27,12 @@ class Secant {
       for (int j = 0; j <= i; ++j) A[i * stride_ + j] += used_ * S_[i * stride_ + j];
   }
 
+  /// A new problem begins in the lane; its S is cleared when its start is learned.
   void forget(int lane) { used_.set(lane, E(0)); }
 
   /// Learn from the step at -> trial where it was taken, forget everything where it was not. S is used
-  /// from where the cost falls slowly, which Gauss-Newton's own fast convergence never does (Fletcher
-  /// and Xu 1987, "Hybrid methods for nonlinear least squares").
+  /// where the cost falls by less than a fifth, slower than Gauss-Newton's own fast convergence ever does
+  /// (Fletcher and Xu 1987, "Hybrid methods for nonlinear least squares").
   template <class Point>
   void learn(const Point& at, const Point& trial, M taken, int n) {
     V along = V(E(0)), error2 = V(E(0)), step2 = V(E(0));
@@ -44,6 +48,7 @@ class Secant {
       error2 += error * error;
       step2 += step * step;
     }
+    // no update where e . s is next to nothing (Nocedal and Wright, eq. 6.26, with r = 1e-4)
     const M sound = taken & (along * along > V(E(1e-8)) * error2 * step2);
     const V scale = select(sound, V(E(1)) / select(sound, along, V(E(1))), V(E(0)));
     for (int i = 0; i < n; ++i)

@@ -1,16 +1,16 @@
 // Pack: a handful of numbers, one per frame, that are computed on together.
 //
-// Everything below lm.hpp is written as if for one number; a Pack makes each formula run for `lanes`
-// independent frames at once. Lanes never mix: the only operations that look across lanes are any(),
-// all() and access by index. Built on the vector extensions of GCC and Clang, so one source serves
-// SSE2, AVX2, AVX-512 and NEON.
+// The solvers are written as if for one number; a Pack makes each formula run for `lanes` independent
+// frames at once. Lanes never mix: the only operations that look across lanes are any(), word(),
+// each_lane() and access by index. Built on the vector extensions of GCC and Clang, so one source
+// serves SSE2, AVX2, AVX-512 and NEON.
 #pragma once
 
 #ifndef RETARGET_ISA
 #error "name the namespace of this instruction set: -DRETARGET_ISA=retarget_avx2"
 #endif
 
-/// Everything that such a function calls becomes part of it: a call would carry packs through memory.
+/// Before a function: everything that it calls becomes part of it. A call would carry packs through memory.
 #define RETARGET_FLAT __attribute__((flatten))
 
 #if defined(__SSE2__)
@@ -118,11 +118,12 @@ struct Pack {
   friend Mask<E> operator>=(Pack a, Pack b) { return {a.values >= b.values}; }
 };
 
-/// yes where the mask is set, no elsewhere.
+/// yes where the mask is set, no elsewhere: mask ? yes : no, lane by lane.
 template <class E>
 Pack<E> select(Mask<E> mask, Pack<E> yes, Pack<E> no) {
   return mask.bits ? yes.values : no.values;
 }
+/// min and max give b where a number is NaN.
 template <class E>
 Pack<E> min(Pack<E> a, Pack<E> b) {
   return a.values < b.values ? a.values : b.values;
@@ -139,8 +140,14 @@ template <class E>
 Pack<E> clamp(Pack<E> x, Pack<E> low, Pack<E> high) {
   return min(max(x, low), high);
 }
+/// Of one number; NaN stays NaN.
+template <class E>
+E clamp_one(E x, E low, E high) {
+  return x < low ? low : x > high ? high : x;
+}
 inline float root(float x) { return __builtin_sqrtf(x); }
 inline double root(double x) { return __builtin_sqrt(x); }
+/// Lane by lane, of which compilers make one instruction.
 template <class E>
 Pack<E> sqrt(Pack<E> a) {
   Pack<E> r;

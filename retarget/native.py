@@ -214,9 +214,18 @@ class NativeHand:
         soft_weight: float = 1e-4,
         isa: str = "",
     ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Points (n, P, 3) [m], cost (n,), half its gradient (n, U) and its Gauss-Newton Hessian.
+        """What a fit sees at given unknowns: for tests and for gradients through the fit.
 
-        Derivatives are by the standardised unknowns: coefficients over sigma, wrist over its scale.
+        Unknowns are (n, U): K coefficients [rad] and, with a free wrist, its rotation vector [rad]
+        and translation [m]; the other arguments are those of `fit`.
+
+        Returns:
+            Points (n, P, 3) [m]; cost (n,) [m^2]; half its gradient (n, U) and half its
+            Gauss-Newton Hessian (n, U, U), both by the standardised unknowns: coefficients over
+            sigma, wrist over its scale.
+
+        Raises:
+            InputError: an argument has another shape or type, is not finite or out of range.
         """
         low, high = (None, None) if soft_limits is None else pair("soft_limits", soft_limits)
         at, wanted = numbers(unknowns, "unknowns"), numbers(targets, "targets")

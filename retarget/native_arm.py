@@ -1,4 +1,4 @@
-"""The native arm solver as seen from Python."""
+"""The native arm solver as seen from Python: every argument checked, results named."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ def arm_settings(
     threads: int,
     dtype: str,
 ) -> ArmSettings:
-    """Settings of `NativeArm.solve`, checked, in the order the core takes them."""
+    """Settings of `NativeArm.solve`, checked, in the order the core takes them.
+
+    Raises:
+        InputError: a setting has another type or is out of range.
+    """
     return (
         real("position_tolerance", position_tolerance),
         real("rotation_tolerance", rotation_tolerance),
@@ -72,7 +76,7 @@ class NativeArm:
     The chain is a product of exponentials: at q = 0 all joints' frames have the base's axes.
 
     Args:
-        steps: (n, 3) from joint to joint at q = 0 [m].
+        steps: (n, 3) from the base to the first joint and on from joint to joint at q = 0 [m].
         axes: (n, 3) unit axes.
         T_last_wrist: (4, 4) wrist frame in the last joint's frame [m].
         lower: (n,) lower limits [rad], -inf for none.
@@ -217,6 +221,9 @@ class NativeArm:
         Returns:
             The M poses' joints (M n), position errors (M) and rotation errors (M) in one array;
             statuses (M,); iterations (M,).
+
+        Raises:
+            InputError: as `solve`.
         """
         count = math.prod(wanted.shape[:-2])
         found = np.empty(count * (self.joints + 2))
@@ -236,10 +243,20 @@ class NativeArm:
     def evaluate(
         self, T_base_wrist: ArrayLike, q: ArrayLike
     ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Pose (m, 4, 4), Jacobian (m, 6, n), cost (m,), half its gradient, Gauss-Newton Hessian.
+        """What the solver sees at given joints: for tests.
 
-        Poses are in the base frame, the Jacobian is by joints (linear, then angular, base axes),
-        the derivatives of the cost by joints over half their range.
+        Args:
+            T_base_wrist: (m, 4, 4) wanted poses in the base frame [m], m at least 1.
+            q: (m, n) joint positions [rad].
+
+        Returns:
+            The wrist's pose (m, 4, 4) in the base frame; its Jacobian (m, 6, n) by joints, linear
+            [m/rad], then angular, base axes; the cost (m,), position error squared plus weighted
+            rotation error squared [m^2]; half its gradient (m, n) and half its Gauss-Newton Hessian
+            (m, n, n), both by joints over half their range.
+
+        Raises:
+            InputError: an argument has another shape or type or is not finite.
         """
         target, joints = numbers(T_base_wrist, "T_base_wrist"), numbers(q, "q")
         m, n = len(joints) if joints.ndim else 0, self.joints

@@ -22,20 +22,20 @@ ArmBatch ArmSolver::batch(Jobs& jobs) const {
   return b;
 }
 
-void ArmSolver::solve_places(Work& work, const std::vector<Place>& places, bool walked) const {
+void ArmSolver::solve_frames(Work& work, const std::vector<FrameOf>& frames, bool walked) const {
   const ArmPoses& poses = work.poses;
   const std::size_t n = half_range_.size();
   std::vector<long> there;
   Solved frame;
-  frame.resize(places.size(), n);
-  for (const Place& place : places) {
-    const long pose = place.sequence * poses.frames + place.frame;
-    const double* last = place.frame ? poses.joints + std::size_t(pose - 1) * n
-                                     : poses.start + std::size_t(place.sequence) * n;
+  frame.resize(frames.size(), n);
+  for (const FrameOf& at : frames) {
+    const long pose = at.sequence * poses.frames + at.frame;
+    const double* last =
+        at.frame ? poses.joints + std::size_t(pose - 1) * n : poses.start + std::size_t(at.sequence) * n;
     double* q = poses.joints + std::size_t(pose) * n;
     const std::size_t k = there.size();
     const PoseFault fault =
-        kernels_.read_pose(target(poses, place.sequence, place.frame), base_.data(), &frame.targets[16 * k]);
+        kernels_.read_pose(target(poses, at.sequence, at.frame), base_.data(), &frame.targets[16 * k]);
     frame.settled[k] = walked && poses.status[pose] == kUnreachable;
     if (frame.settled[k]) {
       std::copy_n(q, n, &frame.joints[k * n]);
@@ -52,16 +52,17 @@ void ArmSolver::solve_places(Work& work, const std::vector<Place>& places, bool 
       continue;
     }
     std::copy_n(q, n, &frame.start[k * n]);
-    frame.moving[k] = char(poses.moving[place.sequence]);
-    poses.moving[place.sequence] = true;
+    frame.moving[k] = char(poses.moving[at.sequence]);
+    poses.moving[at.sequence] = true;
     there.push_back(pose);
   }
   if (there.empty()) return;
   frame.resize(there.size(), n);
-  solve_frame(frame, work.settings, work.workspace);
+  run_stages(frame, work.settings, work.workspace);
   for (std::size_t k = 0; k < there.size(); ++k) {
     const long pose = there[k];
-    double* q = std::copy_n(&frame.joints[k * n], n, poses.joints + std::size_t(pose) * n) - n;
+    double* q = poses.joints + std::size_t(pose) * n;
+    std::copy_n(&frame.joints[k * n], n, q);
     poses.position_error[pose] = frame.position_error[k];
     poses.rotation_error[pose] = frame.rotation_error[k];
     poses.status[pose] = frame.reached[k]   ? (near_limit(q) ? kReachedAtLimit : kReached)
@@ -72,7 +73,7 @@ void ArmSolver::solve_places(Work& work, const std::vector<Place>& places, bool 
 }
 
 /// What is not settled is reached from where it starts, what is not reached is searched for.
-void ArmSolver::solve_frame(Solved& f, const ArmSettings& settings, void* workspace) const {
+void ArmSolver::run_stages(Solved& f, const ArmSettings& settings, void* workspace) const {
   const std::size_t count = f.moving.size(), n = half_range_.size();
   std::vector<long> open, failed;
   for (std::size_t i = 0; i < count; ++i)
