@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from retarget.actions.arrays import namespace
+from retarget.actions.frames import require_rigid
 from retarget.actions.layout import ACTION_SIZE, Action, pack, unpack
-from retarget.actions.normalization import Normalization
+from retarget.actions.normalization import Normalization, require_action
 from retarget.errors import FileError, InputError
 from retarget.growing_file import GrowingFile
 from retarget.hdf5 import damage_told, open_hdf5, read_rows, require_dataset
@@ -69,10 +71,12 @@ class ActionWriter(GrowingFile):
         info: what the numbers mean and where they come from.
 
     Raises:
+        InputError: info says what a reader would refuse.
         FileError: the file cannot be written there.
     """
 
     def __init__(self, path: str | Path, info: ActionFileInfo) -> None:
+        _check_info(info)
         super().__init__(path)
         self._info = info
 
@@ -83,6 +87,7 @@ class ActionWriter(GrowingFile):
             InputError: other batch axes than those before, torch tensors, or numbers that are
                 normalised otherwise than the file says.
         """
+        require_action(action)
         if namespace(action.translation) is not np:
             raise InputError("an action file takes numpy arrays, got torch tensors")
         if action.normalization != self._info.normalization:
@@ -204,11 +209,39 @@ def write_actions(path: str | Path, action: Action, info: ActionFileInfo) -> Non
     """Write steps (T,) or chunks (N, L) to an action file, whole or not at all.
 
     Raises:
-        InputError: see `ActionWriter.append`.
+        InputError: see `ActionWriter`.
         FileError: the file cannot be written there.
     """
     with ActionWriter(path, info) as writer:
         writer.append(action)
+
+
+def _check_info(info: ActionFileInfo) -> None:
+    """Refuse what `_read_info` would."""
+    for name in ("hand", "camera", "source"):
+        if not isinstance(getattr(info, name), str):
+            raise InputError(f"{name} must be text, got {getattr(info, name)!r}")
+    if not 0.0 < info.rate < math.inf:
+        raise InputError(f"rate must be positive [Hz], got {info.rate}")
+    if info.stride != int(info.stride):
+        raise InputError(f"stride must be a whole number, got {info.stride}")
+    if info.stride < 1:
+        raise InputError(f"stride must be at least 1, got {info.stride}")
+    if info.T_camera_world is not None:
+        try:
+            _pose(info.T_camera_world)
+        except (TypeError, ValueError) as cause:
+            raise InputError(f"T_camera_world: {cause}") from None
+
+
+def _pose(value: Any) -> FloatArray:
+    """A rigid transform (4, 4) [m]."""
+    T = matrix(value)
+    try:
+        require_rigid(T, T)
+    except InputError as cause:
+        raise ValueError(str(cause)) from None
+    return T
 
 
 def _read_info(file: Any) -> ActionFileInfo:
@@ -225,7 +258,7 @@ def _read_info(file: Any) -> ActionFileInfo:
         rate=rate_attribute(file),
         hand=attribute(file, "hand", text),
         camera=attribute(file, "camera", text, ""),
-        T_camera_world=attribute(file, "T_camera_world", matrix, None),
+        T_camera_world=attribute(file, "T_camera_world", _pose, None),
         normalization=attribute(file, "normalization", normalization, None),
         stride=stride,
         source=attribute(file, "source", text, ""),

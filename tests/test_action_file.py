@@ -27,6 +27,7 @@ from retarget.actions import (
     action,
     from_human,
     make_chunks,
+    pack,
     to_camera,
     unpack,
 )
@@ -50,6 +51,40 @@ INFO = ActionFileInfo(
     source="demo.hdf5",
     versions={"retarget": "0"},
 )
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"rate": -1.0}, "rate must be positive"),
+        ({"rate": np.nan}, "rate must be positive"),
+        ({"stride": 0}, "stride must be at least 1"),
+        ({"stride": 1.5}, "stride must be a whole number"),
+        ({"hand": None}, "hand must be text, got None"),
+        ({"camera": 3}, "camera must be text, got 3"),
+        ({"T_camera_world": np.eye(3)}, "T_camera_world: expected a finite 4x4"),
+        ({"T_camera_world": 2.0 * np.eye(4)}, "T_camera_world.* rigid"),
+    ],
+)
+def test_what_could_not_be_read_is_not_written(
+    tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    path = tmp_path / "actions.hdf5"
+    with pytest.raises(InputError, match=said):
+        write_actions(
+            path, random_action(0, (3,)), ActionFileInfo(**{"rate": 30.0, "hand": HAND} | changes)
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_action_is_not_written(tmp_path: Path) -> None:
+    path, info = tmp_path / "actions.hdf5", ActionFileInfo(rate=30.0, hand=HAND)
+    vectors: Any = pack(random_action(0, (3,)))
+    with pytest.raises(InputError, match="expected an Action, got ndarray"):
+        write_actions(path, vectors, info)
+    with pytest.raises(InputError, match="no frames were written"):
+        write_actions(path, random_action(0, (3,))[:0], info)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("shape", [(11,), (4, 6)])
@@ -144,6 +179,7 @@ def test_nothing_is_left_where_writing_fails(tmp_path: Path) -> None:
         (lambda f: f.attrs.__delitem__("hand"), "attribute 'hand' is missing"),
         (lambda f: f.attrs.__setitem__("stride", 0), "'stride' must be at least 1"),
         (lambda f: f.attrs.__setitem__("T_camera_world", np.eye(3)), "'T_camera_world' is not"),
+        (lambda f: f.attrs.__setitem__("T_camera_world", 2 * np.eye(4)), "'T_camera_world' is not"),
         (lambda f: f.attrs.__setitem__("normalization", "{}"), "attribute 'normalization': is no"),
         (lambda f: f.__delitem__("actions"), "dataset 'actions' is missing"),
         (lambda f: f.__setitem__("chunks", np.zeros((2, 3, 48))), "holds both"),

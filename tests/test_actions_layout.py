@@ -183,6 +183,12 @@ def test_float32_tensors_stay_float32() -> None:
 # --- wrong arguments
 
 
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 3)])
+def test_nothing_is_packed_to_nothing(shape: tuple[int, ...]) -> None:
+    for empty in (np.zeros((*shape, 48)), torch.zeros(*shape, 48)):
+        assert pack(unpack(empty)).shape == (*shape, 48)
+
+
 def test_wrong_shapes_are_refused() -> None:
     one = random_action(0, (4,))
     with pytest.raises(InputError, match=r"\(\.\.\., 48\), got \(4, 46\)"):

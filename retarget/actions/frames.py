@@ -45,7 +45,7 @@ def transform_action(T_a_b: Array, action_b: Action) -> Action:
         InputError: not a rigid transform, axes that do not fit, or an action whose wrist positions
             are normalised.
     """
-    T = _rigid(T_a_b, action_b.translation)
+    T = require_rigid(T_a_b, action_b.translation)
     if action_b.normalization is not None and action_b.normalization.moves_translation:
         raise InputError(
             "the action's wrist positions are normalised; undo that before changing frames"
@@ -159,8 +159,12 @@ def to_human(action_a: Action, hand: str, T_camera_world: Array | None = None) -
     )
 
 
-def _rigid(T_a_b: Array, kind: Array) -> Array:
-    """A transform as an array of the same kind; refused where it is not rigid."""
+def require_rigid(T_a_b: Array, kind: Array) -> Array:
+    """Transforms (..., 4, 4) as an array of the same kind.
+
+    Raises:
+        InputError: another shape, or a transform that is not rigid.
+    """
     T = as_array(T_a_b, "T_a_b", 4, 4)
     if namespace(T) is not np and T.element_size() < 4:
         T = T.float()  # half precision has no determinants

@@ -242,7 +242,9 @@ def join_hands(known: Array, *parts: Array) -> Array:
     """Fields (..., 2, size) as one vector (..., n); NaN for hands that are not known."""
     xp = namespace(parts[0])
     told = [xp.where(known[..., None], part, float("nan")) for part in parts]
-    return xp.concatenate([part.reshape(*part.shape[:-2], -1) for part in told], -1)
+    return xp.concatenate(
+        [part.reshape(*known.shape[:-1], HANDS * part.shape[-1]) for part in told], -1
+    )
 
 
 def _dot(a: Array, b: Array) -> Array:
