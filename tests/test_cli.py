@@ -265,7 +265,8 @@ def test_several_demonstrations_the_worst_first(
     assert lines[rows[0]].startswith("far.hdf5")
     assert "NOT VALID" in lines[rows[0]]
     assert " far.hdf5: NOT VALID" in lines
-    assert lines[-1] == " 3 demonstrations: 2 valid, 1 not valid, 0 bad input"
+    assert lines[-2] == " 3 demonstrations: 2 valid, 1 not valid, 0 bad input"
+    assert lines[-1] == f"wrote 3 demonstrations in {tmp_path / 'out'}"
     assert "peak arm jerk" not in result.stdout
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "[third].hdf5",

@@ -192,6 +192,25 @@ def test_coefficients_of_another_hand_are_refused(path: Path, tmp_path: Path) ->
     assert not (tmp_path / "out.hdf5").exists()
 
 
+def test_a_report_of_nothing_but_bad_input_has_a_size(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    result = run("replay", tmp_path / "none.hdf5", "--html", page)
+    assert result.exit_code == 2
+    assert f"wrote {page}: {page.stat().st_size / 1e3:.0f} kB\n" in result.stdout
+
+
+def test_what_is_written_is_told(path: Path, tmp_path: Path, demo: Demo) -> None:
+    out, figures = tmp_path / "out.hdf5", tmp_path / "out.json"
+    for command, *options in (("replay",), ("run", "--fast", "--hand-velocity", "10")):
+        result = run(command, path, *options, "--out", out, "--json", figures)
+        assert result.stdout.endswith(f"\nwrote {out}\nwrote {figures}\n"), result.output
+    for name in ("a", "b", "c"):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        save_demo(tmp_path / "in" / f"{name}.hdf5", demo)
+    result = run("replay", tmp_path / "in", "--out", tmp_path / "all")
+    assert result.stdout.endswith(f"\nwrote 3 demonstrations in {tmp_path / 'all'}\n")
+
+
 # --- places to write ----------------------------------------------------------------------------
 
 
@@ -300,9 +319,16 @@ def test_options_that_name_nothing(path: Path, tmp_path: Path) -> None:
     refused(f"{none}: no such file", "replay", path, "--calibration", none)
     refused(f"{none}: no hand network", "replay", path, "--weights", none)
     refused("has no camera 'attic'", "to-human", path, "--out", none, "--camera", "attic")
-    refused("must not be negative", "replay", path, "--wrist-tolerance", "-1")
     refused(f"{none}", "mano", "check", none)
     assert not none.exists()
+
+
+@pytest.mark.parametrize("kind", ["fingertip", "fingertip-p99", "wrist", "rotation", "missing"])
+@pytest.mark.parametrize("value", ["-1", "nan"])
+def test_tolerances_that_are_none_are_named_as_typed(path: Path, kind: str, value: str) -> None:
+    result = run("replay", path, f"--{kind}-tolerance={value}")
+    assert result.exit_code == 2
+    assert f"'--{kind}-tolerance': must not be negative, got {float(value)}" in result.stderr
 
 
 def test_a_calibration_of_another_hand(path: Path, tmp_path: Path) -> None:

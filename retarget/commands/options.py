@@ -34,6 +34,13 @@ def refuse_idle(context: typer.Context, names: tuple[str, ...], why: str) -> Non
             raise InputError(f"--{name.replace('_', '-')} would do nothing: {why}")
 
 
+def not_negative(value: float | None) -> float | None:
+    """An option's number, refused where it is negative or none; None passes."""
+    if value is not None and not value >= 0.0:
+        raise typer.BadParameter(f"must not be negative, got {value}")
+    return value
+
+
 RobotOption = Annotated[
     str,
     typer.Option(

@@ -16,6 +16,7 @@ from retarget.commands.console import (
     progress_bar,
     stdout,
     working,
+    written,
 )
 from retarget.commands.options import (
     AllowMismatchOption,
@@ -27,6 +28,7 @@ from retarget.commands.options import (
     UrdfOption,
     WeightsOption,
     load_retargeter,
+    not_negative,
 )
 from retarget.commands.places import (
     find_sources,
@@ -77,19 +79,32 @@ def replay(
     ] = False,
     refine: RefineOption = 0,
     fingertip_tolerance: Annotated[
-        float, typer.Option(metavar="MM", help="Mean fingertip error tolerated.")
+        float,
+        typer.Option(metavar="MM", callback=not_negative, help="Mean fingertip error tolerated."),
     ] = 0.05,
     fingertip_p99_tolerance: Annotated[
-        float, typer.Option(metavar="MM", help="99th percentile of it tolerated.")
+        float,
+        typer.Option(metavar="MM", callback=not_negative, help="99th percentile of it tolerated."),
     ] = 0.2,
     wrist_tolerance: Annotated[
-        float, typer.Option(metavar="MM", help="Wrist position error tolerated in any frame.")
+        float,
+        typer.Option(
+            metavar="MM", callback=not_negative, help="Wrist position error tolerated in any frame."
+        ),
     ] = 0.01,
     rotation_tolerance: Annotated[
-        float, typer.Option(metavar="DEG", help="Wrist rotation error tolerated in any frame.")
+        float,
+        typer.Option(
+            metavar="DEG",
+            callback=not_negative,
+            help="Wrist rotation error tolerated in any frame.",
+        ),
     ] = 0.005,
     missing_tolerance: Annotated[
-        float, typer.Option(metavar="PERCENT", help="Frames in which a hand may be missing.")
+        float,
+        typer.Option(
+            metavar="PERCENT", callback=not_negative, help="Frames in which a hand may be missing."
+        ),
     ] = 50.0,
     allow_mismatch: AllowMismatchOption = False,
     rate: RateOption = None,
@@ -129,6 +144,7 @@ def replay(
 
         page = HtmlReport(retargeter, tolerances, {"calibration": calibration, "weights": weights})
     results: list[tuple[str, Replay | str]] = []
+    saved: list[Path] = []
     with progress_bar(len(sources)) as bar:
         for source, place in zip(sources, outputs, strict=True):
             blocks: list[RoundTrip] = []
@@ -147,6 +163,8 @@ def replay(
                     progress=bar(source.path.name),
                     keep=None if page is None else blocks.append,
                 )
+                if place is not None:
+                    saved.append(place)
                 if page is not None:
                     page.add(replayed, blocks)
                 result: Replay | str = replayed
@@ -166,6 +184,11 @@ def replay(
             print_replay(console, one)
     if len(results) > 1:
         print_summary(console, replays, refused)
+    if len(saved) > _SHOWN_IN_FULL:
+        typer.echo(f"wrote {len(saved)} demonstrations in {out}")
+    else:
+        for place in saved:
+            typer.echo(f"wrote {place}")
     if json is not None:
         make_folder(json)
         write_json(json, replay_json(results, retargeter, tolerances, code))
@@ -174,5 +197,5 @@ def replay(
         make_folder(html)
         with working(f"writing {html.name}"):
             page.write(html)
-        typer.echo(f"wrote {html}: {html.stat().st_size / 1e6:.1f} MB")
+        typer.echo(written(html))
     raise typer.Exit(code)

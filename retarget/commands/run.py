@@ -149,9 +149,12 @@ def run(
         make_folder(out)
         save_demo(out, run_demo(retargeter.robot, found), attrs={"robot": retargeter.robot.name})
     print_run(stdout(), feed, found)
+    if out is not None:
+        typer.echo(f"wrote {out}")
     if json is not None:
         make_folder(json)
         write_json(json, run_json(found))
+        typer.echo(f"wrote {json}")
     raise typer.Exit(VALID if found.sound else NOT_VALID)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from retarget.commands.console import progress_bar
+from retarget.commands.console import progress_bar, written
 from retarget.commands.options import (
     AllowMismatchOption,
     CalibrationOption,
@@ -144,7 +144,7 @@ def view(
         taken = len(range(0, frames, stride or -(-frames // MAX_FRAMES)))
         part = "" if taken == frames else f"{taken} of "
         counted = f"{part}{frames} frame{'' if frames == 1 else 's'}"
-        typer.echo(f"wrote {html}: {len(page) / 1e6:.1f} MB, {counted}")
+        typer.echo(f"{written(html)}, {counted}")
     if html is None and png is None:
         _serve(shown.page(stride=stride), host, port, opened=not no_open)
 
