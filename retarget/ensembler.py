@@ -21,6 +21,7 @@ __all__ = ["ChunkCounts", "ChunkEnsembler", "ChunkReport", "Ensembled"]
 POSITION, ROTATION = slice(0, 3), slice(3, 12)
 _WRIST, HAND = slice(0, 12), slice(12, 12 + COMPONENTS)
 NUMBERS = 12 + COMPONENTS  # of one hand in one row: position, rotation matrix, coefficients
+_MOST_ROWS = 1000  # memory grows with the square: 0.5 GB
 _NEVER = -(2**62)
 _AMBIGUOUS = 1e-9  # of the weighted sum of rotations: no one rotation is nearest to it
 _LAST_SIGN = np.array([1.0, 1.0, -1.0])
@@ -40,7 +41,7 @@ class ChunkEnsembler:
     Memory and time of a step are fixed.
 
     Args:
-        horizon: most rows of a chunk.
+        horizon: most rows of a chunk, up to 1000: memory grows with its square.
         wrist_decay: w of positions and rotations, not negative; 0 weighs all the same.
         hand_decay: w of coefficients, not negative.
 
@@ -48,14 +49,15 @@ class ChunkEnsembler:
         counts: what happened since the start.
 
     Raises:
-        InputError: the horizon is below 1, or a decay is negative or not finite.
+        InputError: the horizon is not 1 to 1000, or a decay is negative or not finite.
     """
 
     def __init__(
         self, horizon: int = 30, *, wrist_decay: float = 0.2, hand_decay: float = 0.8
     ) -> None:
-        if horizon < 1:
-            raise InputError(f"horizon must be at least 1 row, got {horizon}")
+        if horizon not in range(1, _MOST_ROWS + 1):
+            raise InputError(f"horizon must be 1 to {_MOST_ROWS} rows, got {horizon}")
+        horizon = int(horizon)
         for name, decay in (("wrist_decay", wrist_decay), ("hand_decay", hand_decay)):
             if not 0.0 <= decay < float("inf"):
                 raise InputError(f"{name} must be a number that is not negative, got {decay}")

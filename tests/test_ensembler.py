@@ -392,8 +392,9 @@ def test_wrong_arguments_are_refused() -> None:
     one = chunk(0, 5)
     with pytest.raises(InputError, match=r"translation \(5, 2, 3\)"):
         ensembler.push(Action(one.translation[:3], one.pca, one.rotation, one.status), 0)
-    with pytest.raises(InputError, match="horizon must be at least 1"):
-        ChunkEnsembler(0)
+    for horizon in (0, 100_000, 2.5, None):
+        with pytest.raises(InputError, match="horizon must be 1 to 1000 rows, got"):
+            ChunkEnsembler(horizon)  # type: ignore[arg-type]
     for bad in (-0.1, float("nan"), float("inf")):
         with pytest.raises(InputError, match="hand_decay"):
             ChunkEnsembler(hand_decay=bad)
