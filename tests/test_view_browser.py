@@ -313,7 +313,7 @@ def test_one_frame_of_one_hand_has_page_and_picture(page: Opened, tmp_path: Path
         app, ["view", *map(str, (tmp_path / "one.hdf5", "--html", html, "--png", png))]
     )
     assert result.exit_code == 0, result.output
-    assert result.stdout.splitlines()[0].endswith(" MB, 1 frame")
+    assert result.stdout.splitlines()[-1].endswith(" MB, 1 frame")
     assert np.asarray(Image.open(png).convert("RGB")).std() > 5
     page.go(html.as_uri())
     page.page.keyboard.press("Space")
