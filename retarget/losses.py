@@ -160,6 +160,9 @@ def fingertip_loss(
     """
     if len(hands) != HANDS or any(hand.backend != "torch" for hand in hands):
         raise InputError("hands must be two HandKeypoints with backend='torch', left and right")
+    given_sides = tuple(hand.model.side for hand in hands)
+    if given_sides != SIDES:
+        raise InputError(f"hands must be left and right, got {' and '.join(given_sides)}")
     difference, weight = _difference(predicted, label, mask, COMPONENTS)
     # a label that takes no part may be NaN; poses of the mean hand stand in for both
     known = weight[..., None] > 0

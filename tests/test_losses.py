@@ -307,3 +307,6 @@ def test_wrong_arguments_are_refused(hands: tuple[HandKeypoints, ...]) -> None:
         action_loss(one, one, weights=LossWeights(fingertips=1.0))
     with pytest.raises(InputError, match="two HandKeypoints"):
         fingertip_loss(b, b, [HandKeypoints(load_hand("left"))] * 2)
+    swapped = [HandKeypoints(load_hand(side), backend="torch") for side in reversed(SIDES)]
+    with pytest.raises(InputError, match="left and right, got right and left"):
+        fingertip_loss(b, b, swapped)
