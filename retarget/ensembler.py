@@ -12,6 +12,7 @@ import numpy as np
 
 from retarget.actions.arrays import namespace
 from retarget.actions.layout import COMPONENTS, HANDS, Action
+from retarget.actions.normalization import require_action
 from retarget.ensembler_types import ChunkCounts, ChunkReport, Ensembled
 from retarget.errors import InputError
 from retarget.types import BoolArray, FloatArray, IntArray, Status
@@ -212,6 +213,7 @@ class ChunkEnsembler:
 
     def _checked(self, chunk: Action) -> tuple[FloatArray, IntArray, bool]:
         """Rows (L, 2, n) without a NaN, where they are usable (L, 2), and whether all are."""
+        require_action(chunk)
         if len(chunk.shape) != 1 or not 1 <= chunk.shape[0] <= self.horizon:
             raise InputError(
                 f"a chunk must have 1 to {self.horizon} rows, got batch axes {chunk.shape}"

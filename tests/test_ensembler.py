@@ -389,6 +389,8 @@ def test_wrong_arguments_are_refused() -> None:
         ensembler.push(Normalization.egovla().apply(chunk(0, 5)), 0)
     with pytest.raises(InputError, match="torch"):
         ensembler.push(unpack(torch.zeros(5, 48)), 0)
+    with pytest.raises(InputError, match=r"expected an Action, got ndarray; .*unpack"):
+        ensembler.push(np.zeros((5, 48)), 0)  # type: ignore[arg-type]
     one = chunk(0, 5)
     with pytest.raises(InputError, match=r"translation \(5, 2, 3\)"):
         ensembler.push(Action(one.translation[:3], one.pca, one.rotation, one.status), 0)
