@@ -163,7 +163,8 @@ def test_a_port_in_use() -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "port"), [("192.0.2.1", None), ("no.such.host.invalid", None), ("127.0.0.1", 70000)]
+    ("host", "port"),
+    [("192.0.2.1", None), ("no.such.host.invalid", None), ("127.0.0.1", 70000), ("", None)],
 )
 def test_places_that_cannot_be_listened_on(host: str, port: int | None) -> None:
     with pytest.raises(InputError):

@@ -69,7 +69,7 @@ class PageServer:
                 f"listening on {host}:{bound}: everyone who can reach this machine can look",
                 stacklevel=3,
             )
-        anywhere = host in ("", "0.0.0.0", "::")
+        anywhere = host in ("0.0.0.0", "::")
         name = socket.gethostname() if anywhere else f"[{host}]" if ":" in host else host
         self.url = f"http://{name}:{bound}/"
         self._page, self._scene, self._source = page.encode(), scene, source
@@ -194,6 +194,8 @@ def _listen(host: str, port: int | None) -> list[socket.socket]:
     """Sockets on a port that was asked for, or on the first free one."""
     if port is not None and not 0 <= port <= 65535:
         raise InputError(f"port must be 0 to 65535, got {port}", value=port)
+    if not host:  # tornado would take it for every address
+        raise InputError("host must be an address such as 127.0.0.1, got an empty one")
     last = None
     for wanted in [*range(FIRST_PORT, FIRST_PORT + PORTS), 0] if port is None else [port]:
         try:
