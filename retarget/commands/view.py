@@ -112,7 +112,7 @@ def view(
 
     from retarget.atomic import write_text
     from retarget.viewer.browser import find_browser
-    from retarget.viewer.export import MAX_FRAMES, view_demo
+    from retarget.viewer.export import view_demo
 
     if png is not None:
         find_browser()  # before any work
@@ -141,7 +141,7 @@ def view(
         make_folder(html)
         write_text(html, page)
         frames = shown.trip.demo.frames
-        taken = len(range(0, frames, stride or -(-frames // MAX_FRAMES)))
+        taken = len(range(frames)[shown.rows(stride)])
         part = "" if taken == frames else f"{taken} of "
         counted = f"{part}{frames} frame{'' if frames == 1 else 's'}"
         typer.echo(f"{written(html)}, {counted}")

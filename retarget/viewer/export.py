@@ -13,7 +13,7 @@ from retarget.replay import Progress, checked, no_progress
 from retarget.viewer.browser import find_browser, save_picture
 from retarget.viewer.build import scene_of
 from retarget.viewer.page import playback_page
-from retarget.viewer.playback import error_range, record
+from retarget.viewer.playback import error_range, record, thinned
 from retarget.viewer.server import PageServer
 
 if TYPE_CHECKING:
@@ -47,11 +47,20 @@ class DemoView:
             InputError: the stride is not positive.
             ModelError: meshcat's viewer is not installed.
         """
-        if stride is not None and stride < 1:
-            raise InputError(f"stride must be at least 1, got {stride}", value=stride)
-        rows = None if stride is None else slice(None, None, stride)
-        playback = record(self.scene, self.trip, max_frames=MAX_FRAMES, rows=rows)
+        playback = record(self.scene, self.trip, rows=self.rows(stride))
         return playback_page(self.scene, playback, title=self.path.name)
+
+    def rows(self, stride: int | None = None) -> slice:
+        """The frames that `page` plays.
+
+        Raises:
+            InputError: the stride is not positive.
+        """
+        if stride is None:
+            return thinned(self.trip.demo.frames, MAX_FRAMES)
+        if stride < 1:
+            raise InputError(f"stride must be at least 1, got {stride}", value=stride)
+        return slice(None, None, stride)
 
     def save_picture(
         self,

@@ -40,7 +40,7 @@ def record(
     if demo.frames == 0:
         raise InputError("a playback needs at least one frame")
     if rows is None:
-        rows = slice(None, None, -(-demo.frames // max_frames))
+        rows = thinned(demo.frames, max_frames)
     numbers = np.arange(demo.frames)[rows]
     stride = 1 if rows.step is None else rows.step
     if len(numbers) == 0 or stride < 1:
@@ -82,6 +82,11 @@ def record(
         arm_status=state.arm_status,
         notes=notes,
     )
+
+
+def thinned(frames: int, most: int) -> slice:
+    """Every frame, or every second, third, ... where there are more than ``most``."""
+    return slice(None, None, -(-frames // most))
 
 
 def _held(poses: NDArray[np.float32], visible: BoolArray) -> NDArray[np.float32]:
