@@ -60,12 +60,12 @@ sanitize: $(VENV)/ready
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target build/sanitize . \
 		-C cmake.define.RETARGET_SANITIZE=ON -C build-dir=build/sanitize-objects
 	LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
-		ASAN_OPTIONS=detect_leaks=0 $(BIN)/python tests/sanitized.py build/sanitize
+		ASAN_OPTIONS=detect_leaks=0 $(BIN)/python tests/native/sanitized.py build/sanitize
 
 # the native core cross-compiled for arm64, run under qemu, against this machine's numbers;
 # needs aarch64-linux-gnu-g++ and qemu-aarch64
 arm64: $(VENV)/ready
-	$(BIN)/python tests/native_portable.py
+	$(BIN)/python tests/native/native_portable.py
 
 clean:
 	rm -rf $(VENV) build out

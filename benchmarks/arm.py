@@ -14,8 +14,8 @@ from benchmarks.peers.arm_peer import POSITION_TOLERANCE, ROTATION_TOLERANCE
 from benchmarks.report import Report
 from benchmarks.targets import Targets
 from retarget import ArmIK
-from retarget.geometry import rotation_angle
-from retarget.types import BoolArray, FloatArray
+from retarget.core.geometry import rotation_angle
+from retarget.core.types import BoolArray, FloatArray
 
 _PEER_STEP = 8  # every so many episodes for the slow ones
 _BEYOND = 1e-12  # a joint further out violates its limit [rad]

@@ -64,8 +64,8 @@ BOUNDS = (
     Bound("arm_over_pink", "dual-arm IK over pink", 1_000, unit="x"),
     Bound("arm_over_mink", "dual-arm IK over mink", 1_000, unit="x"),
     # 88 of the recording's 13,440 arm poses are out of reach for any solver
-    # (tests/test_arm_motion.py holds that against scipy); 84 of them stay beyond 1 mm or 1 degree
-    # whatever the two are weighed: 99.375 % of the frames is all there is
+    # (tests/robot/arm/test_arm_motion.py holds that against scipy); 84 of them stay beyond 1 mm or
+    # 1 degree whatever the two are weighed: 99.375 % of the frames is all there is
     Bound("arm_within", "arm frames within 1 mm and 1 degree", 99.36, unit=" %"),
     Bound("arm_missed", "arm frames that a peer reaches and this library does not", most=0.0),
     Bound("arm_violations", "arm joints beyond a limit", most=0.0),

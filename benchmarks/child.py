@@ -22,13 +22,16 @@ from typing import Any  # noqa: E402
 
 # part of the time -> where it is spent; what a version does not have is not timed
 _PARTS = {
-    "robot, hands, networks": ["retarget.commands.options:load_retargeter"],
-    "read and check": ["retarget.replay:checked"],
-    "fit": ["retarget.fitter:MANOFitter.fit", "retarget.retargeter:Retargeter._label_jumps"],
-    "network": ["retarget.hand_mlp:HandMLP.joints"],
-    "arms": ["retarget.arm_ik:ArmIK.solve_trajectory"],
-    "statistics": ["retarget.replay_record:ReplayRecord.add", "retarget.replay:_side"],
-    "report": ["retarget.report:print_replay"],
+    "robot, hands, networks": ["retarget.cli.commands.options:load_retargeter"],
+    "read and check": ["retarget.replay.replay:checked"],
+    "fit": [
+        "retarget.mapping.fitter:MANOFitter.fit",
+        "retarget.mapping.retargeter:Retargeter._label_jumps",
+    ],
+    "network": ["retarget.mapping.hand_mlp:HandMLP.joints"],
+    "arms": ["retarget.robot.arm.ik:ArmIK.solve_trajectory"],
+    "statistics": ["retarget.replay.record:ReplayRecord.add", "retarget.replay.replay:_side"],
+    "report": ["retarget.cli.report:print_replay"],
 }
 
 
@@ -42,13 +45,13 @@ def main() -> None:
 
 def _replay(demo: str) -> dict[str, float]:
     """Seconds by part of ``retarget replay DEMO``, and ``peak`` bytes of memory."""
-    from retarget.cli import app
+    from retarget.cli.main import app
 
     for places in _PARTS.values():
         for place in places:
             with suppress(ImportError):
                 importlib.import_module(place.split(":")[0])
-    options = importlib.import_module("retarget.commands.replay")
+    options = importlib.import_module("retarget.cli.commands.replay")
     imported = time.perf_counter()
     spent = dict.fromkeys(_PARTS, 0.0)
     for part, places in _PARTS.items():
@@ -57,7 +60,7 @@ def _replay(demo: str) -> dict[str, float]:
             _timed(module, path, part, spent)
     with suppress(AttributeError):  # the command has its own name for it
         options.load_retargeter = importlib.import_module(
-            "retarget.commands.options"
+            "retarget.cli.commands.options"
         ).load_retargeter
     with suppress(SystemExit):
         app(["replay", demo])

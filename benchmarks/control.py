@@ -19,10 +19,10 @@ from benchmarks import timing
 from benchmarks.bounds import BOUNDS
 from benchmarks.report import Report
 from retarget import Retargeter, Robot
-from retarget.action_feed import ActionFeed, standing
 from retarget.actions import from_human, pack
-from retarget.make_demo import make_demo
-from retarget.types import FloatArray
+from retarget.control.action_feed import ActionFeed, standing
+from retarget.core.types import FloatArray
+from retarget.data.generate.make_demo import make_demo
 
 _STEPS = 10_000
 _HAND_VELOCITY = 10.0  # [rad/s]: so that hands follow, as on hardware that is as fast as they

@@ -14,7 +14,7 @@ from benchmarks.peers import missing, recipe
 from benchmarks.report import Report
 from benchmarks.targets import Targets
 from retarget import MANOFitter
-from retarget.types import SIDES, FloatArray, IntArray
+from retarget.core.types import SIDES, FloatArray, IntArray
 
 RIGHT = 1
 JUMP_STEP, JUMP = 1e-3, 0.05  # [rad], [standard deviations]

@@ -17,12 +17,12 @@ import numpy as np
 from rich.console import Console
 
 from retarget import Retargeter
-from retarget.action_feed import read_feed
-from retarget.demo import load_demo
-from retarget.geometry import rotation_angle
-from retarget.run_loop import Run, run_feed
-from retarget.tables import line, plain_table
-from retarget.types import BoolArray, FloatArray, Status
+from retarget.cli.tables import line, plain_table
+from retarget.control.action_feed import read_feed
+from retarget.control.run_loop import Run, run_feed
+from retarget.core.geometry import rotation_angle
+from retarget.core.types import BoolArray, FloatArray, Status
+from retarget.data.demo.reader import load_demo
 
 _TOLD = 6  # demonstrations told one by one
 _THERE = 1e-6  # [m]

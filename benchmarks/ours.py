@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from retarget import ArmIK, HandMLP, MANOFitter, Robot
-from retarget.types import SIDES, Calibration, FloatArray
+from retarget.core.types import SIDES, Calibration, FloatArray
 
 CORES = os.cpu_count() or 1
 

@@ -15,12 +15,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from retarget.fitter import RECIPES, MANOFitter
-from retarget.hand_check import check_hands
-from retarget.hand_mlp import HandMLP
-from retarget.retargeter import JUMP, JUMP_STEP
-from retarget.train import TrainSettings, train_network
-from retarget.types import SIDES
+from retarget.core.types import SIDES
+from retarget.mapping.fitter import RECIPES, MANOFitter
+from retarget.mapping.hand_check import check_hands
+from retarget.mapping.hand_mlp import HandMLP
+from retarget.mapping.retargeter import JUMP, JUMP_STEP
+from retarget.mapping.train import TrainSettings, train_network
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks import timing
 from benchmarks.report import ROOT, Report
 from retarget import Demo, Robot
-from retarget.demo import DemoWriter
+from retarget.data.demo.writer import DemoWriter
 
 FRAMES = 500
 LONG, SHORT = 100_000, 10_000
@@ -29,7 +29,7 @@ _OPEN_HEAP = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "6553
 
 def replays(report: Report, robot: Robot, folder: Path, say: Callable[[str], None]) -> None:
     """The tables of replay, with the figures of the bounds."""
-    from retarget.make_demo import make_demo
+    from retarget.data.generate.make_demo import make_demo
 
     say("making demonstrations")
     path = folder / "demo.hdf5"
@@ -119,7 +119,7 @@ def _repeat(cycle: Demo, frames: int, path: Path) -> None:
 def _command(path: Path) -> None:
     """The command as a user runs it; 1 is a demonstration that did not pass."""
     command = Path(sys.executable).with_name("retarget")
-    start = [str(command)] if command.exists() else [sys.executable, "-m", "retarget.cli"]
+    start = [str(command)] if command.exists() else [sys.executable, "-m", "retarget.cli.main"]
     run = subprocess.run([*start, "replay", str(path)], cwd=ROOT, capture_output=True, text=True)
     if run.returncode not in (0, 1):
         raise RuntimeError(f"retarget replay {path} ended with {run.returncode}: {run.stderr}")

@@ -11,7 +11,7 @@ from benchmarks import ours, timing
 from benchmarks.peers import missing
 from benchmarks.report import Report
 from benchmarks.targets import Targets
-from retarget.types import SIDES, FloatArray
+from retarget.core.types import SIDES, FloatArray
 
 _PEER_STEP = 16  # every so many episodes for the slow ones
 BATCH = 300

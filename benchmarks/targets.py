@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from retarget import Robot
-from retarget.geometry import transform_from_pose_wxyz, transform_inverse
-from retarget.types import SIDES, FloatArray
+from retarget.core.geometry import transform_from_pose_wxyz, transform_inverse
+from retarget.core.types import SIDES, FloatArray
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "teleop" / "h1_inspire_teleop.npz"
 _MADE_EPISODES, _MADE_STEPS = 4, 600  # of a generated demo; cut into episodes of 30 frames
@@ -86,7 +86,7 @@ def _real(robot: Robot) -> tuple[FloatArray, FloatArray]:
 
 
 def _generated(robot: Robot) -> tuple[FloatArray, FloatArray]:
-    from retarget.make_demo import make_demo
+    from retarget.data.generate.make_demo import make_demo
 
     demos = [
         make_demo(frames=_MADE_STEPS, seed=seed, robot=robot) for seed in range(_MADE_EPISODES)

@@ -23,10 +23,10 @@ from tornado.websocket import websocket_connect
 from benchmarks import timing
 from benchmarks.report import Report
 from retarget import Retargeter, Viewer
-from retarget.errors import RetargetError
-from retarget.make_demo import make_demo
-from retarget.retargeter import RoundTrip
-from retarget.types import FloatArray
+from retarget.core.errors import RetargetError
+from retarget.core.types import FloatArray
+from retarget.data.generate.make_demo import make_demo
+from retarget.mapping.retargeter import RoundTrip
 
 _CALLS = 3_000
 _FRAMES = 300

@@ -106,7 +106,7 @@ struct ArmBatch {
   long next;
 };
 
-/// Values of retarget.types.Status.
+/// Values of retarget.core.types.Status.
 enum ArmStatus { kReached = 0, kReachedAtLimit = 1, kUnreachable = 2, kNotConverged = 3, kMissing = 4 };
 constexpr double kNearLimit = 1e-9;  // a joint this near to a limit stands on it [rad]
 

@@ -1,4 +1,4 @@
-// The Python module retarget._native; its users are in retarget/native.py.
+// The Python module retarget.core._native; its users are in retarget/native.py.
 #include "bindings.hpp"
 
 #include "dispatch.hpp"

@@ -8,7 +8,7 @@
 
 namespace retarget {
 
-/// A hand restricted to P points, as dense row-major arrays; retarget.native.NativeHand makes them.
+/// A hand restricted to P points, as dense row-major arrays; retarget.human.native.NativeHand makes them.
 struct HandArrays {
   int points = 0, components = 0;
   const double *rest, *point;     // joints (16, 3) and points (P, 3) at rest [m]

@@ -9,47 +9,50 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from retarget.core.version import VERSION
+
 if TYPE_CHECKING:
-    from retarget.action_file import read_actions, write_actions
     from retarget.actions import Action, Normalization
-    from retarget.arm_ik import ArmIK
-    from retarget.command import Command
-    from retarget.controller import Controller
-    from retarget.demo import load_demo, save_demo
-    from retarget.ensembler import ChunkEnsembler
-    from retarget.errors import RetargetError
-    from retarget.fitter import MANOFitter
-    from retarget.hand_mlp import HandMLP
-    from retarget.native import build_info
-    from retarget.retargeter import Retargeter
-    from retarget.robot import Robot
-    from retarget.types import Demo, HumanMotion, RobotMotion, Status
+    from retarget.actions.ensembler import ChunkEnsembler
+    from retarget.control.command import Command
+    from retarget.control.controller import Controller
+    from retarget.core.errors import RetargetError
+    from retarget.core.types import Demo, HumanMotion, RobotMotion, Status
+    from retarget.data.action_file import read_actions, write_actions
+    from retarget.data.demo.reader import load_demo
+    from retarget.data.demo.writer import save_demo
+    from retarget.human.native import build_info
+    from retarget.mapping.fitter import MANOFitter
+    from retarget.mapping.hand_mlp import HandMLP
+    from retarget.mapping.retargeter import Retargeter
+    from retarget.robot.arm.ik import ArmIK
+    from retarget.robot.robot import Robot
     from retarget.viewer.live import Viewer
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _HOME = {
     "Action": "actions",
-    "ArmIK": "arm_ik",
-    "ChunkEnsembler": "ensembler",
-    "Command": "command",
-    "Controller": "controller",
-    "Demo": "types",
-    "HandMLP": "hand_mlp",
-    "HumanMotion": "types",
-    "MANOFitter": "fitter",
+    "ArmIK": "robot.arm.ik",
+    "ChunkEnsembler": "actions.ensembler",
+    "Command": "control.command",
+    "Controller": "control.controller",
+    "Demo": "core.types",
+    "HandMLP": "mapping.hand_mlp",
+    "HumanMotion": "core.types",
+    "MANOFitter": "mapping.fitter",
     "Normalization": "actions",
-    "RetargetError": "errors",
-    "Retargeter": "retargeter",
-    "Robot": "robot",
-    "RobotMotion": "types",
-    "Status": "types",
+    "RetargetError": "core.errors",
+    "Retargeter": "mapping.retargeter",
+    "Robot": "robot.robot",
+    "RobotMotion": "core.types",
+    "Status": "core.types",
     "Viewer": "viewer.live",
-    "build_info": "native",
-    "load_demo": "demo",
-    "read_actions": "action_file",
-    "save_demo": "demo",
-    "write_actions": "action_file",
+    "build_info": "human.native",
+    "load_demo": "data.demo.reader",
+    "read_actions": "data.action_file",
+    "save_demo": "data.demo.writer",
+    "write_actions": "data.action_file",
 }
 
 __all__ = [

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from retarget.arm_ik import ArmIK
-from retarget.robot import Robot
-from retarget.types import SIDES
+from retarget.core.types import SIDES
+from retarget.robot.arm.ik import ArmIK
+from retarget.robot.robot import Robot
 
 settings.register_profile(
     "retarget",
@@ -58,7 +58,7 @@ def browser() -> Iterator[Any]:
     Of one module, because playwright leaves its event loop running in the thread, and `asyncio.run`
     of other modules' tests then fails.
     """
-    from retarget.errors import RetargetError
+    from retarget.core.errors import RetargetError
     from retarget.viewer.browser import FLAGS, find_browser
 
     try:

@@ -7,8 +7,8 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from retarget.robot import Robot
-from retarget.types import FloatArray
+from retarget.core.types import FloatArray
+from retarget.robot.robot import Robot
 
 POSITION_TOLERANCE = 1e-4  # [m]
 ROTATION_TOLERANCE = math.radians(0.1)

@@ -6,8 +6,8 @@ import numpy as np
 
 from benchmarks.peers.arm_peer import ArmPeer
 from benchmarks.peers.pinocchio_arms import PinocchioArms
-from retarget.robot import Robot
-from retarget.types import FloatArray
+from retarget.core.types import FloatArray
+from retarget.robot.robot import Robot
 
 _DAMPING = 1e-6
 

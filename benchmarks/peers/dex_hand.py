@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.peers.urdf import hand_urdf
-from retarget.robot import Robot
-from retarget.types import FloatArray
+from retarget.core.types import FloatArray
+from retarget.robot.robot import Robot
 
 
 class DexHand:

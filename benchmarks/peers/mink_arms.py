@@ -8,8 +8,8 @@ import numpy as np
 
 from benchmarks.peers.arm_peer import RATE, ROTATION_WEIGHT, ArmPeer
 from benchmarks.peers.urdf import arms_urdf
-from retarget.robot import Robot
-from retarget.types import FloatArray
+from retarget.core.types import FloatArray
+from retarget.robot.robot import Robot
 
 
 class MinkArms(ArmPeer):

@@ -9,8 +9,8 @@ import numpy as np
 
 from benchmarks.peers.arm_peer import RATE, ROTATION_WEIGHT, ArmPeer
 from benchmarks.peers.pinocchio_arms import PinocchioArms
-from retarget.robot import Robot
-from retarget.types import FloatArray
+from retarget.core.types import FloatArray
+from retarget.robot.robot import Robot
 
 
 class PinkArms(ArmPeer):

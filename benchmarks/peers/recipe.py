@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from retarget.keypoints import TIP_VERTICES
-from retarget.types import FloatArray
+from retarget.core.types import FloatArray
+from retarget.human.keypoints import TIP_VERTICES
 
 SCALE = 1.5
 STEPS = 500

@@ -7,8 +7,8 @@ from scipy.optimize import least_squares
 
 from benchmarks.peers.arm_peer import ROTATION_WEIGHT
 from benchmarks.peers.pinocchio_arms import PinocchioArms
-from retarget.robot import Robot
-from retarget.types import FloatArray
+from retarget.core.types import FloatArray
+from retarget.robot.robot import Robot
 
 
 class ScipyArms:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import least_squares
 
-from retarget.hand_model import HandModel
-from retarget.keypoints import HandKeypoints
-from retarget.types import FloatArray
+from retarget.core.types import FloatArray
+from retarget.human.hand_model import HandModel
+from retarget.human.keypoints import HandKeypoints
 
 
 class ScipyHand:

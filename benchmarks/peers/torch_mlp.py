@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from retarget.hand_mlp import Network
+from retarget.mapping.network import Network
 
 
 def torch_network(network: Network) -> Callable[[Any], Any]:

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterable
 from xml.etree import ElementTree
 
-from retarget.robot import Robot
+from retarget.robot.robot import Robot
 
 Element = ElementTree.Element
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from retarget.actions.arrays import Array, as_array
 from retarget.actions.frames import inverse, transform_action
 from retarget.actions.layout import Action
-from retarget.errors import InputError
-from retarget.types import BoolArray, IntArray
+from retarget.core.arrays import Array, as_array
+from retarget.core.errors import InputError
+from retarget.core.types import BoolArray, IntArray
 
 HORIZON = 30
 

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retarget.actions.arrays import Array, as_array, as_numpy, like, namespace
 from retarget.actions.layout import COMPONENTS, Action, action
-from retarget.errors import InputError
-from retarget.geometry import transform
-from retarget.types import FINGERS, HumanMotion, Status
+from retarget.core.arrays import Array, as_array, as_numpy, like, namespace
+from retarget.core.errors import InputError
+from retarget.core.geometry import transform
+from retarget.core.types import FINGERS, HumanMotion, Status
 
 if TYPE_CHECKING:
-    from retarget.camera import Camera
-    from retarget.robot import Robot
+    from retarget.robot.camera import Camera
+    from retarget.robot.robot import Robot
 
 _RIGID = 1e-3  # what a rotation given by the caller may lack to be orthonormal
 

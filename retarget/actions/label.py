@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retarget.actions.arrays import Array, as_array, like, namespace, rotation_vectors, same_kind
 from retarget.actions.layout import (
     COMPONENTS,
     HANDS,
@@ -20,9 +19,10 @@ from retarget.actions.layout import (
     fields,
     join_hands,
 )
-from retarget.camera import Camera
-from retarget.errors import InputError
-from retarget.skinning import rotation_minus_identity
+from retarget.core.arrays import Array, as_array, like, namespace, rotation_vectors, same_kind
+from retarget.core.errors import InputError
+from retarget.human.skinning import rotation_minus_identity
+from retarget.robot.camera import Camera
 
 LABEL_FIELDS = fields(("image", 2), ("translation", 3), ("pca", COMPONENTS), ("rotvec", 3))
 LABEL_SIZE = 46

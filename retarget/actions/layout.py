@@ -8,16 +8,13 @@ the second (PyTorch3D takes rows, which is another rotation).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from retarget.actions.arrays import Array, as_array, integers_like, like, namespace, same_kind
-from retarget.errors import InputError
-from retarget.types import SIDES, Status
-
-if TYPE_CHECKING:
-    from retarget.actions.normalization import Normalization
+from retarget.core.arrays import Array, as_array, integers_like, like, namespace, same_kind
+from retarget.core.errors import InputError
+from retarget.core.types import SIDES, Status
 
 HANDS = len(SIDES)
 COMPONENTS = 15
@@ -56,6 +53,18 @@ def fields(*sizes: tuple[str, int]) -> dict[str, Field]:
     return table
 
 
+class NormalizationTag(Protocol):
+    """What an action says of the normalisation its numbers have gone through."""
+
+    @property
+    def kind(self) -> str:
+        """Where its figures come from."""
+
+    @property
+    def moves_translation(self) -> bool:
+        """Wrist positions are normalised too, so that frames cannot be changed."""
+
+
 ACTION_FIELDS = fields(("translation", 3), ("pca", COMPONENTS), ("rot6d", ROT6D))
 ACTION_SIZE = 48
 
@@ -79,7 +88,7 @@ class Action:
     pca: Array
     rotation: Array
     status: Array
-    normalization: Normalization | None = None
+    normalization: NormalizationTag | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -114,7 +123,7 @@ def action(
     rotation: Array,
     status: Array | None = None,
     *,
-    normalization: Normalization | None = None,
+    normalization: NormalizationTag | None = None,
 ) -> Action:
     """An `Action` of checked arrays: hands whose numbers are not finite become MISSING_INPUT.
 
@@ -171,7 +180,7 @@ def pack(action: Action) -> Array:
     return join_hands(action.known, translation, pca, rot6d)
 
 
-def unpack(vector: Array, *, normalization: Normalization | None = None) -> Action:
+def unpack(vector: Array, *, normalization: NormalizationTag | None = None) -> Action:
     """Named fields of vectors (..., 48), rotations orthonormalised by Gram-Schmidt.
 
     A hand is MISSING_INPUT where one of its 24 numbers is not finite, or where its rot6d is
@@ -261,7 +270,7 @@ def _settled(
     rotation: Array,
     status: Array,
     known: Array,
-    normalization: Normalization | None,
+    normalization: NormalizationTag | None,
 ) -> Action:
     """An action of arrays known to fit, placeholders where a hand is not known."""
     xp = namespace(translation)

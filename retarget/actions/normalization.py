@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from retarget.actions.arrays import as_numpy, like, namespace
 from retarget.actions.layout import COMPONENTS, HANDS, Action
-from retarget.atomic import write_text
-from retarget.errors import FileError, InputError
-from retarget.types import SIDES, FloatArray
+from retarget.core.arrays import as_numpy, like, namespace
+from retarget.core.errors import FileError, InputError
+from retarget.core.files import write_text
+from retarget.core.types import SIDES, FloatArray
 
 _FORMAT, _VERSION = "retarget-normalization", 1
 _SIZES = {"translation": 3, "pca": COMPONENTS}

@@ -20,8 +20,8 @@ from typing import Any
 
 from tornado.websocket import WebSocketClientConnection, WebSocketError, websocket_connect
 
-from retarget.atomic import replacing
-from retarget.errors import InputError, RetargetError
+from retarget.core.errors import InputError, RetargetError
+from retarget.core.files import replacing
 
 VARIABLE = "RETARGET_BROWSER"
 NAMES = (

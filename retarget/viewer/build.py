@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retarget.camera import Camera
-from retarget.errors import InputError
-from retarget.geometry import rotation_from_rotvec, transform, transform_inverse, transform_points
-from retarget.hand_frame import HandFrame
-from retarget.hand_model import HandModel
-from retarget.types import FINGERS, SIDES, FloatArray
+from retarget.core.errors import InputError
+from retarget.core.geometry import (
+    rotation_from_rotvec,
+    transform,
+    transform_inverse,
+    transform_points,
+)
+from retarget.core.types import FINGERS, SIDES, FloatArray
+from retarget.human.hand_model import HandModel
+from retarget.mapping.hand_frame import HandFrame
+from retarget.robot.camera import Camera
 from retarget.viewer import commands, surfaces
 from retarget.viewer.colours import (
     ERROR_LEVELS,
@@ -27,8 +32,8 @@ from retarget.viewer.robot_surfaces import robot_surfaces
 from retarget.viewer.scene import CameraPreset, Layer, Scene
 
 if TYPE_CHECKING:
-    from retarget.fitter import MANOFitter
-    from retarget.robot import Robot
+    from retarget.mapping.fitter import MANOFitter
+    from retarget.robot.robot import Robot
 
 LAYERS = (
     Layer("/robot/recorded", "Robot as recorded"),
@@ -74,7 +79,7 @@ def build_scene(
     if not (np.isfinite(error_max_m) and error_max_m > 0.0):
         raise InputError(f"error_max_m must be positive, got {error_max_m}", value=error_max_m)
     if frames is None:
-        from retarget.fitter import MANOFitter
+        from retarget.mapping.fitter import MANOFitter
 
         frames = MANOFitter(robot, hands).frames
     looks, notes = robot_surfaces(robot)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from retarget.types import FloatArray, Status
+from retarget.core.types import FloatArray, Status
 
 ERROR_LEVELS = 200  # steps of the error scale in a colour table; statuses follow it
 SKIN, RETURNED = "#e6b899", "#8ec5ee"  # human hand and returned robot whose status is ok

@@ -11,7 +11,7 @@ from meshcat.commands import SetObject, SetProperty
 from meshcat.path import Path
 from numpy.typing import NDArray
 
-from retarget.types import FloatArray, IntArray
+from retarget.core.types import FloatArray, IntArray
 from retarget.viewer.surfaces import Surface
 
 # the viewer's msgpack decoder turns these extension types into typed arrays

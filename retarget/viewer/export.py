@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from retarget.demo import DemoReader
-from retarget.errors import InputError
-from retarget.replay import Progress, checked, no_progress
+from retarget.core.errors import InputError
+from retarget.core.progress import Progress, no_progress
+from retarget.data.demo.check import checked
+from retarget.data.demo.reader import DemoReader
 from retarget.viewer.browser import find_browser, save_picture
 from retarget.viewer.build import scene_of
 from retarget.viewer.page import playback_page
@@ -17,7 +18,7 @@ from retarget.viewer.playback import error_range, record, thinned
 from retarget.viewer.server import PageServer
 
 if TYPE_CHECKING:
-    from retarget.retargeter import Retargeter, RoundTrip
+    from retarget.mapping.retargeter import Retargeter, RoundTrip
     from retarget.viewer.scene import Scene
 
 MAX_FRAMES = 1000  # in a page, so that it stays small

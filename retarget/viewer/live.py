@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from retarget.closing import Closing
-from retarget.errors import InputError
-from retarget.retargeter import RoundTrip
-from retarget.types import Status
+from retarget.core.errors import InputError
+from retarget.core.files import Closing
+from retarget.core.types import Status
+from retarget.mapping.retargeter import RoundTrip
 from retarget.viewer.build import scene_of
 from retarget.viewer.page import live_page
 from retarget.viewer.scene import FrameState, Scene
@@ -25,8 +25,8 @@ from retarget.viewer.server import PageServer
 from retarget.viewer.states import frame_state
 
 if TYPE_CHECKING:
-    from retarget.fitter import MANOFitter
-    from retarget.robot import Robot
+    from retarget.mapping.fitter import MANOFitter
+    from retarget.robot.robot import Robot
 
 _STATUSES = frozenset(Status)
 _FROM_FRAME = ("qpos", "hand_status", "arm_status")
@@ -204,8 +204,8 @@ def open_browser(url: str) -> bool:
 
 
 def _fitter(robot: Robot | str | Path) -> MANOFitter:
-    from retarget.fitter import MANOFitter
-    from retarget.robot import Robot
+    from retarget.mapping.fitter import MANOFitter
+    from retarget.robot.robot import Robot
 
     return MANOFitter(robot if isinstance(robot, Robot) else Robot.load(robot))
 

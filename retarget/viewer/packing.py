@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retarget.types import FINGERS, SIDES, Status
+from retarget.core.types import FINGERS, SIDES, Status
 from retarget.viewer.colours import STATUS_COLOURS, STATUS_TEXT
 from retarget.viewer.scene import Playback, Scene
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import umsgpack
 
-from retarget.errors import ModelError
+from retarget.core.errors import ModelError
 from retarget.viewer.packing import pack, scene_header
 from retarget.viewer.scene import Playback, Scene
 

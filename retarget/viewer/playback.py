@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from retarget.errors import InputError
-from retarget.hand_model import hands_hash
-from retarget.retargeter import RoundTrip
-from retarget.types import BoolArray, FloatArray, Status
+from retarget.core.errors import InputError
+from retarget.core.types import BoolArray, FloatArray, Status
+from retarget.human.hand_model import hands_hash
+from retarget.mapping.retargeter import RoundTrip
 from retarget.viewer.scene import Playback, Scene
 from retarget.viewer.states import frame_states
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from retarget.errors import InputError
-from retarget.hand_frame import HandFrame
-from retarget.hand_model import HandModel
-from retarget.native_points import NativePoints
-from retarget.types import SIDES, FloatArray
+from retarget.core.errors import InputError
+from retarget.core.types import SIDES, FloatArray
+from retarget.human.hand_model import HandModel
+from retarget.human.native import NativePoints
+from retarget.mapping.hand_frame import HandFrame
 
 if TYPE_CHECKING:
-    from retarget.robot import Robot
+    from retarget.robot.robot import Robot
 
 
 class Rig:

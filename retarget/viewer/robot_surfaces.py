@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from retarget.errors import ModelError
-from retarget.robot import Robot
-from retarget.robot_spec import read_robot_spec
+from retarget.core.errors import ModelError
+from retarget.robot.robot import Robot
+from retarget.robot.spec import read_robot_spec
 from retarget.viewer import surfaces
 from retarget.viewer.surfaces import Surface
 from retarget.viewer.urdf_shapes import VisualShape, find_mesh, read_shapes

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retarget.types import BoolArray, FloatArray, IntArray
+from retarget.core.types import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from retarget.viewer.rig import Rig

@@ -17,7 +17,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from retarget.errors import InputError
+from retarget.core.errors import InputError
 
 FIRST_PORT, PORTS = 7010, 90  # tried in order where no port is asked for
 LOOPBACK = ("127.0.0.1", "localhost", "::1")

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from retarget.errors import InputError
-from retarget.geometry import quat_wxyz_from_rotation
-from retarget.hand_frame import human_wrists, robot_wrists
-from retarget.retargeter import severer
-from retarget.types import FINGERS, SIDES, BoolArray, FloatArray, IntArray, Status
+from retarget.core.errors import InputError
+from retarget.core.geometry import quat_wxyz_from_rotation
+from retarget.core.status import severer
+from retarget.core.types import FINGERS, SIDES, BoolArray, FloatArray, IntArray, Status
+from retarget.mapping.hand_frame import human_wrists, robot_wrists
 from retarget.viewer.colours import error_rows, human_rows, returned_rows
 from retarget.viewer.scene import FrameState, Scene
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from retarget.errors import ModelError
-from retarget.geometry import transform_points
-from retarget.types import FloatArray, IntArray
+from retarget.core.errors import ModelError
+from retarget.core.geometry import transform_points
+from retarget.core.types import FloatArray, IntArray
 
 SEGMENTS = 28  # of a circle of 5 cm or more; smaller ones get fewer
 # triangles kept of a mesh file: so many, by its diagonal [m], and a share of what it has

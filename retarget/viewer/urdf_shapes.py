@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from retarget.errors import ModelError
-from retarget.geometry import rotation_from_rpy, transform
-from retarget.types import FloatArray
+from retarget.core.errors import ModelError
+from retarget.core.geometry import rotation_from_rpy, transform
+from retarget.core.types import FloatArray
 
 GREY = (0.7, 0.7, 0.72)
 

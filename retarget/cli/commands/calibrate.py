@@ -1,0 +1,54 @@
+"""``retarget calibrate``: the similarity between a robot's hands and human hands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retarget.cli.commands.console import stdout, working
+from retarget.cli.commands.options import HandsOption, RobotOption, UrdfOption, load_robot
+from retarget.cli.commands.places import make_folder, require_writable
+
+
+def calibrate(
+    robot: RobotOption = "h1_inspire",
+    urdf: UrdfOption = None,
+    hands: HandsOption = "open",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            readable=False,
+            metavar="FILE",
+            help="Write it: for --calibration, or as calibration.toml beside robot.toml.",
+        ),
+    ] = None,
+) -> None:
+    """Find scale, rotation and offset with which a robot's hands fit human hands best.
+
+    A rotation of more than 45 degrees speaks against wrist_to_mano of robot.toml; a warning then
+    says what fits.
+    """
+    if out is not None:
+        require_writable(out)
+
+    from retarget.cli.tables import line, print_calibration
+    from retarget.human.hand_model import hands_hash, load_hands
+    from retarget.mapping.calibration import calibrate, turn_warning
+    from retarget.robot.calibration_file import write_calibration
+
+    models, loaded = load_hands(hands), load_robot(robot, urdf)
+    with working("calibrating both hands"):
+        found = calibrate(loaded, models)
+    console = stdout()
+    print_calibration(console, found)
+    for side, calibration in zip(loaded.sides, found, strict=True):
+        told = turn_warning(side, calibration)
+        if told:
+            typer.echo(f"warning: {told}", err=True)
+    if out is not None:
+        make_folder(out)
+        write_calibration(out, hands_hash(models), found)
+        line(console, f" saved {out}")

@@ -1,0 +1,235 @@
+"""``retarget to-human``, ``to-robot`` and ``to-actions``: one way at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retarget.cli.commands.console import (
+    BAD_INPUT,
+    NOT_VALID,
+    VALID,
+    complain,
+    progress_bar,
+    stdout,
+)
+from retarget.cli.commands.options import (
+    AllowMismatchOption,
+    CalibrationOption,
+    HandsOption,
+    RateOption,
+    RefineOption,
+    RobotOption,
+    UrdfOption,
+    WeightsOption,
+    load_fitter,
+    load_retargeter,
+    refuse_idle,
+)
+from retarget.cli.commands.places import Source, find_sources, make_folder, plan_outputs
+from retarget.core.errors import RetargetError
+
+if TYPE_CHECKING:
+    from retarget.core.progress import Progress
+    from retarget.data.convert import Conversion
+    from retarget.robot.robot import Robot
+
+OutOption = Annotated[
+    Path,
+    typer.Option(
+        "--out",
+        readable=False,
+        metavar="FILE|FOLDER",
+        help="Where to write; a folder for several files.",
+    ),
+]
+
+
+def to_human(
+    demos: Annotated[
+        list[Path],
+        typer.Argument(
+            readable=False, metavar="DEMO", help="Demonstration files, or folders of them."
+        ),
+    ],
+    out: OutOption,
+    camera: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Camera of the robot to express the wrists in, too."),
+    ] = None,
+    allow_mismatch: AllowMismatchOption = False,
+    rate: RateOption = None,
+    robot: RobotOption = "h1_inspire",
+    urdf: UrdfOption = None,
+    hands: HandsOption = "open",
+    calibration: CalibrationOption = None,
+) -> None:
+    """Write demonstrations as human hand motion: the labels a policy trains on.
+
+    Pose coefficients, wrists in world and camera, 21 keypoints, residuals, statuses and where they
+    come from. The camera is the robot's "main", where it has one. Exit code: 0 valid, 1 not valid,
+    2 bad input.
+    """
+    sources = find_sources(demos, without=out)
+    outputs = plan_outputs(sources, demos, out)
+
+    from retarget.data.convert import demo_to_human
+    from retarget.mapping.retargeter import Retargeter
+
+    fitter = load_fitter(robot, urdf, hands, calibration)
+    retargeter = Retargeter(fitter.robot, fitter=fitter)
+    camera = _camera(fitter.robot, camera)
+
+    def convert(source: Path, place: Path, progress: Progress) -> Conversion:
+        return demo_to_human(
+            source,
+            place,
+            retargeter,
+            camera=camera,
+            rate=rate,
+            strict=not allow_mismatch,
+            progress=progress,
+        )
+
+    _convert_all(sources, outputs, convert)
+
+
+def to_robot(
+    humans: Annotated[
+        list[Path],
+        typer.Argument(
+            readable=False, metavar="HUMAN", help="Human motion files, or folders of them."
+        ),
+    ],
+    out: OutOption,
+    refine: RefineOption = 0,
+    robot: RobotOption = "h1_inspire",
+    urdf: UrdfOption = None,
+    hands: HandsOption = "open",
+    calibration: CalibrationOption = None,
+    weights: WeightsOption = None,
+) -> None:
+    """Turn human hand motion into demonstrations of the robot.
+
+    Reads what `retarget to-human` writes; of a policy's output, coefficients and wrists are enough.
+    Exit code: 0 valid, 1 not valid, 2 bad input.
+    """
+    sources = find_sources(humans, without=out)
+    outputs = plan_outputs(sources, humans, out)
+
+    from retarget.data.convert import human_to_demo
+
+    retargeter = load_retargeter(robot, urdf, hands, calibration, weights, refine)
+
+    def convert(source: Path, place: Path, progress: Progress) -> Conversion:
+        return human_to_demo(source, place, retargeter, progress=progress)
+
+    _convert_all(sources, outputs, convert)
+
+
+def to_actions(
+    context: typer.Context,
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            readable=False,
+            metavar="DEMO",
+            help="Demonstration or human motion files, or folders of them.",
+        ),
+    ],
+    out: OutOption,
+    chunks: Annotated[
+        bool, typer.Option("--chunks", help="Write the chunk of every frame, not single steps.")
+    ] = False,
+    horizon: Annotated[int, typer.Option(metavar="N", min=1, help="Rows of a chunk.")] = 30,
+    stride: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Frames from one chunk to the next.")
+    ] = 1,
+    camera: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Camera of the robot, or `world`; by default `main`."),
+    ] = None,
+    normalize: Annotated[
+        str | None,
+        typer.Option(metavar="egovla|FILE", help="Normalise: as published, or by a JSON file."),
+    ] = None,
+    allow_mismatch: AllowMismatchOption = False,
+    rate: RateOption = None,
+    robot: RobotOption = "h1_inspire",
+    urdf: UrdfOption = None,
+    hands: HandsOption = "open",
+    calibration: CalibrationOption = None,
+) -> None:
+    """Write demonstrations as a policy's actions: 48 numbers a step, or chunks of steps.
+
+    Wrist positions, 15 coefficients and rot6d of both hands, in a camera's frame (docs/actions.md).
+    Exit code: 0 valid, 1 not valid, 2 bad input.
+    """
+    if not chunks:
+        refuse_idle(context, ("horizon", "stride"), "without --chunks single steps are written")
+    found = find_sources(sources, without=out)
+    outputs = plan_outputs(found, sources, out)
+
+    from retarget.actions import Normalization
+    from retarget.data import convert as convert_actions
+    from retarget.mapping.retargeter import Retargeter
+
+    normalization = None
+    if normalize is not None:
+        published = normalize == "egovla"
+        normalization = Normalization.egovla() if published else Normalization.load(normalize)
+    fitter = load_fitter(robot, urdf, hands, calibration)
+    retargeter = Retargeter(fitter.robot, fitter=fitter)
+    named = None if camera == "world" else _camera(fitter.robot, camera)
+
+    def convert(source: Path, place: Path, progress: Progress) -> Conversion:
+        return convert_actions.to_actions(
+            source,
+            place,
+            retargeter,
+            camera=named,
+            horizon=horizon if chunks else None,
+            stride=stride,
+            normalization=normalization,
+            rate=rate,
+            strict=not allow_mismatch,
+            progress=progress,
+        )
+
+    _convert_all(found, outputs, convert)
+
+
+def _camera(robot: Robot, camera: str | None) -> str | None:
+    """The camera an option names, by default "main" where the robot has it."""
+    if camera is None:
+        return "main" if "main" in robot.cameras else None
+    robot.camera(camera)  # before any work
+    return camera
+
+
+def _convert_all(
+    sources: Sequence[Source],
+    outputs: Sequence[Path | None],
+    convert: Callable[[Path, Path, Progress], Conversion],
+) -> None:
+    """Convert every file that can be, tell of each, and exit with the code for all."""
+    from retarget.cli.tables import print_conversion
+
+    console, refused, passed = stdout(), False, True
+    with progress_bar(len(sources)) as bar:
+        for source, place in zip(sources, outputs, strict=True):
+            try:
+                if source.error or place is None:
+                    raise RetargetError(source.error)
+                make_folder(place)
+                conversion = convert(source.path, place, bar(source.path.name))
+            except RetargetError as error:
+                refused = True
+                complain(str(error))
+                continue
+            passed = passed and conversion.passed
+            print_conversion(console, conversion)
+    raise typer.Exit(BAD_INPUT if refused else VALID if passed else NOT_VALID)

@@ -1,0 +1,201 @@
+"""``retarget replay``: demonstrations go through the human hand and come back, measured."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retarget.cli.commands.console import (
+    BAD_INPUT,
+    NOT_VALID,
+    VALID,
+    complain,
+    progress_bar,
+    stdout,
+    working,
+    written,
+)
+from retarget.cli.commands.options import (
+    AllowMismatchOption,
+    CalibrationOption,
+    HandsOption,
+    RateOption,
+    RefineOption,
+    RobotOption,
+    UrdfOption,
+    WeightsOption,
+    load_retargeter,
+    not_negative,
+)
+from retarget.cli.commands.places import (
+    find_sources,
+    make_folder,
+    plan_outputs,
+    require_distinct,
+    require_writable,
+)
+from retarget.core.errors import RetargetError
+
+if TYPE_CHECKING:
+    from retarget.mapping.retargeter import RoundTrip
+
+_SHOWN_IN_FULL = 2  # demonstrations; of more, a summary says more
+
+
+def replay(
+    demos: Annotated[
+        list[Path],
+        typer.Argument(
+            readable=False, metavar="DEMO", help="Demonstration files, or folders of them."
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            readable=False,
+            metavar="FILE|FOLDER",
+            help="Write what comes back, in the same layout; a folder for several demonstrations.",
+        ),
+    ] = None,
+    json: Annotated[
+        Path | None,
+        typer.Option("--json", readable=False, metavar="FILE", help="Write the report as JSON."),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            readable=False,
+            metavar="FILE",
+            help="Write the report as a page with plots and 3D playback, all in one file.",
+        ),
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Tables of every demonstration, however many.")
+    ] = False,
+    refine: RefineOption = 0,
+    fingertip_tolerance: Annotated[
+        float,
+        typer.Option(metavar="MM", callback=not_negative, help="Mean fingertip error tolerated."),
+    ] = 0.05,
+    fingertip_p99_tolerance: Annotated[
+        float,
+        typer.Option(metavar="MM", callback=not_negative, help="99th percentile of it tolerated."),
+    ] = 0.2,
+    wrist_tolerance: Annotated[
+        float,
+        typer.Option(
+            metavar="MM", callback=not_negative, help="Wrist position error tolerated in any frame."
+        ),
+    ] = 0.01,
+    rotation_tolerance: Annotated[
+        float,
+        typer.Option(
+            metavar="DEG",
+            callback=not_negative,
+            help="Wrist rotation error tolerated in any frame.",
+        ),
+    ] = 0.005,
+    missing_tolerance: Annotated[
+        float,
+        typer.Option(
+            metavar="PERCENT", callback=not_negative, help="Frames in which a hand may be missing."
+        ),
+    ] = 50.0,
+    allow_mismatch: AllowMismatchOption = False,
+    rate: RateOption = None,
+    robot: RobotOption = "h1_inspire",
+    urdf: UrdfOption = None,
+    hands: HandsOption = "open",
+    calibration: CalibrationOption = None,
+    weights: WeightsOption = None,
+) -> None:
+    """Carry demonstrations to human hand motion and back, and say what was lost.
+
+    Each file is first checked against forward kinematics of its own joints. Exit code: 0 all valid,
+    1 some not valid, 2 bad input.
+    """
+    sources = find_sources(demos, without=out)
+    outputs = plan_outputs(sources, demos, out)
+    for report in filter(None, (json, html)):
+        require_writable(report, [source.path for source in sources])
+    require_distinct(*(("--out", place) for place in outputs), ("--json", json), ("--html", html))
+
+    from retarget.cli.report import print_replay, print_summary
+    from retarget.replay.replay import Replay, replay_file
+    from retarget.replay.report_json import replay_json, write_json
+    from retarget.replay.tolerances import Tolerances
+
+    tolerances = Tolerances(
+        fingertip_m=1e-3 * fingertip_tolerance,
+        fingertip_p99_m=1e-3 * fingertip_p99_tolerance,
+        wrist_m=1e-3 * wrist_tolerance,
+        wrist_rad=math.radians(rotation_tolerance),
+        missing=0.01 * missing_tolerance,
+    )
+    retargeter = load_retargeter(robot, urdf, hands, calibration, weights, refine)
+    page = None
+    if html is not None:
+        from retarget.replay.report_html.report import HtmlReport
+
+        page = HtmlReport(retargeter, tolerances, {"calibration": calibration, "weights": weights})
+    results: list[tuple[str, Replay | str]] = []
+    saved: list[Path] = []
+    with progress_bar(len(sources)) as bar:
+        for source, place in zip(sources, outputs, strict=True):
+            blocks: list[RoundTrip] = []
+            try:
+                if source.error:
+                    raise RetargetError(source.error)
+                if place is not None:
+                    make_folder(place)
+                replayed = replay_file(
+                    source.path,
+                    retargeter,
+                    out=place,
+                    rate=rate,
+                    strict=not allow_mismatch,
+                    tolerances=tolerances,
+                    progress=bar(source.path.name),
+                    keep=None if page is None else blocks.append,
+                )
+                if place is not None:
+                    saved.append(place)
+                if page is not None:
+                    page.add(replayed, blocks)
+                result: Replay | str = replayed
+            except RetargetError as error:
+                result = " ".join(str(error).split())
+                complain(result)
+                if page is not None:
+                    page.refuse(source.path, result)
+            results.append((str(source.path), result))
+
+    replays = [result for _, result in results if isinstance(result, Replay)]
+    refused = [path for path, result in results if isinstance(result, str)]
+    code = BAD_INPUT if refused else VALID if all(r.passed for r in replays) else NOT_VALID
+    console = stdout()
+    if verbose or len(results) <= _SHOWN_IN_FULL:
+        for one in replays:
+            print_replay(console, one)
+    if len(results) > 1:
+        print_summary(console, replays, refused)
+    if len(saved) > _SHOWN_IN_FULL:
+        typer.echo(f"wrote {len(saved)} demonstrations in {out}")
+    else:
+        for place in saved:
+            typer.echo(f"wrote {place}")
+    if json is not None:
+        make_folder(json)
+        write_json(json, replay_json(results, retargeter, tolerances, code))
+        typer.echo(f"wrote {json}")
+    if page is not None and html is not None:
+        make_folder(html)
+        with working(f"writing {html.name}"):
+            page.write(html)
+        typer.echo(written(html))
+    raise typer.Exit(code)

@@ -1,0 +1,172 @@
+"""``retarget view``: a demonstration and its round trip in 3D, in the browser or as a file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retarget.cli.commands.console import progress_bar, written
+from retarget.cli.commands.options import (
+    AllowMismatchOption,
+    CalibrationOption,
+    HandsOption,
+    RateOption,
+    RefineOption,
+    RobotOption,
+    UrdfOption,
+    WeightsOption,
+    load_retargeter,
+    refuse_idle,
+)
+from retarget.cli.commands.places import make_folder, require_distinct, require_writable
+
+_OF_PICTURES = ("frame", "camera", "size", "theme", "hide")
+_OF_THE_SERVER = ("host", "port", "no_open")
+
+
+def _size(text: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,5}x[0-9]{1,5}", text):
+        raise typer.BadParameter(f"must be like 1280x800, got {text}")
+    return text
+
+
+def view(
+    context: typer.Context,
+    demo: Annotated[
+        Path, typer.Argument(readable=False, metavar="DEMO", help="Demonstration file.")
+    ],
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", readable=False, metavar="FILE", help="Write a page that plays offline."
+        ),
+    ] = None,
+    png: Annotated[
+        Path | None,
+        typer.Option(
+            "--png",
+            readable=False,
+            metavar="FILE",
+            help="Write a still picture; needs Chromium or Chrome.",
+        ),
+    ] = None,
+    frame: Annotated[int, typer.Option(metavar="N", min=0, help="Frame of the picture.")] = 0,
+    camera: Annotated[
+        str, typer.Option(metavar="whole|left|right|head", help="Where the picture is taken from.")
+    ] = "whole",
+    size: Annotated[
+        str, typer.Option(metavar="WxH", callback=_size, help="Size of the picture in pixels.")
+    ] = "1280x800",
+    theme: Annotated[
+        str, typer.Option(metavar="light|dark", help="Background of the picture.")
+    ] = "light",
+    hide: Annotated[
+        str,
+        typer.Option(
+            metavar="LAYER,...",
+            help="Layers to leave out of the picture: recorded, returned, human, targets, reached, "
+            "errors, wrists, camera, floor.",
+        ),
+    ] = "",
+    stride: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Play every Nth frame; by default at most 1000 frames in all."
+        ),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="Address to serve the page on.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None,
+        typer.Option(metavar="PORT", min=0, max=65535, help="Port; by default the first one free."),
+    ] = None,
+    no_open: Annotated[
+        bool, typer.Option("--no-open", help="Only print the address, open no browser.")
+    ] = False,
+    refine: RefineOption = 0,
+    allow_mismatch: AllowMismatchOption = False,
+    rate: RateOption = None,
+    robot: RobotOption = "h1_inspire",
+    urdf: UrdfOption = None,
+    hands: HandsOption = "open",
+    calibration: CalibrationOption = None,
+    weights: WeightsOption = None,
+) -> None:
+    """Show a demonstration in 3D: as recorded, as human hands, and as it comes back.
+
+    With neither --html nor --png the page is served on this machine until Ctrl-C.
+    """
+    if png is None:
+        refuse_idle(context, _OF_PICTURES, "without --png there is no picture")
+    if html is not None or png is not None:
+        refuse_idle(context, _OF_THE_SERVER, "with --html or --png nothing is served")
+    if png is not None and html is None:
+        refuse_idle(context, ("stride",), "a picture is of one frame")
+    for place in filter(None, (html, png)):
+        require_writable(place, [demo])
+    require_distinct(("--html", html), ("--png", png))
+
+    from retarget.core.files import write_text
+    from retarget.viewer.browser import find_browser
+    from retarget.viewer.export import view_demo
+
+    if png is not None:
+        find_browser()  # before any work
+    retargeter = load_retargeter(robot, urdf, hands, calibration, weights, refine)
+    with progress_bar(1) as bar:
+        shown = view_demo(
+            demo, retargeter, rate=rate, strict=not allow_mismatch, progress=bar(demo.name)
+        )
+    for note in shown.scene.notes:
+        typer.echo(f"note: {note}", err=True)
+    if png is not None:  # first: it may be of what is not there
+        make_folder(png)
+        width, height = (int(side) for side in size.split("x"))
+        shown.save_picture(
+            png,
+            frame=frame,
+            camera=camera,
+            width=width,
+            height=height,
+            theme=theme,
+            hide=tuple(name for name in hide.split(",") if name),
+        )
+        typer.echo(f"wrote {png}: frame {frame}, {size}")
+    if html is not None:
+        page = shown.page(stride=stride)
+        make_folder(html)
+        write_text(html, page)
+        frames = shown.trip.demo.frames
+        taken = len(range(frames)[shown.rows(stride)])
+        part = "" if taken == frames else f"{taken} of "
+        counted = f"{part}{frames} frame{'' if frames == 1 else 's'}"
+        typer.echo(f"{written(html)}, {counted}")
+    if html is None and png is None:
+        _serve(shown.page(stride=stride), host, port, opened=not no_open)
+
+
+def _serve(page: str, host: str, port: int | None, *, opened: bool) -> None:
+    import threading
+    import warnings
+
+    from retarget.viewer.live import open_browser
+    from retarget.viewer.server import PageServer
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        server = PageServer(page, host=host, port=port)
+    for warning in told:
+        typer.echo(f"warning: {warning.message}", err=True)
+    try:
+        typer.echo(f"{server.url} (Ctrl-C ends)")
+        if opened and not open_browser(server.url):
+            typer.echo("no display here: open the address in a browser", err=True)
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        typer.echo("", err=True)
+    finally:
+        server.close()

@@ -1,0 +1,100 @@
+"""Small tables for people: conversions, accuracy of hand networks, calibrations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from retarget.core.text import length_text
+from retarget.core.types import SIDES, Calibration
+
+if TYPE_CHECKING:
+    from retarget.data.convert import Conversion
+
+_STATS = ("mean", "p50", "p99", "max")
+
+
+def plain_table() -> Table:
+    """A table with a line under its head and no frame."""
+    return Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1), header_style="bold")
+
+
+def line(console: Console, *parts: str | Text | tuple[str, str]) -> None:
+    """A line that is never cut or wrapped, so that paths and sentences can be copied."""
+    text = Text.assemble(*parts)
+    console.print(text, soft_wrap=True, highlight=False)
+
+
+def stamp(passed: bool) -> Text:
+    """The verdict in colour."""
+    return Text("VALID", "bold green") if passed else Text("NOT VALID", "bold red")
+
+
+def print_verdict(console: Console, reasons: Sequence[str]) -> None:
+    """VALID, or NOT VALID and why."""
+    line(console, " ", stamp(not reasons))
+    for reason in reasons:
+        line(console, f" - {reason}")
+
+
+def print_conversion(console: Console, conversion: Conversion) -> None:
+    """What became of one file: frames per status, errors, and the verdict."""
+    console.print()
+    line(console, (str(conversion.path), "bold"), " -> ", (str(conversion.out), "bold"))
+    line(
+        console,
+        f"{conversion.frames} frames, {conversion.frames / conversion.rate:.3g} s "
+        f"at {conversion.rate:.3g} Hz",
+    )
+    console.print()
+    table = plain_table()
+    table.add_column("", no_wrap=True)
+    for side in SIDES:
+        table.add_column(side)
+    for title, cells in conversion.rows:
+        table.add_row(title, *cells)
+    console.print(table)
+    console.print()
+    print_verdict(console, conversion.reasons)
+
+
+def print_hand_check(console: Console, errors: Mapping[str, float], title: str) -> None:
+    """Accuracy of the hand networks, from the figures of `HandCheck.flat`."""
+    console.print()
+    table = plain_table()
+    table.add_column(title, no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for name in _STATS:
+        table.add_column(name, justify="right", min_width=8, no_wrap=True)
+    for kind, told in (
+        ("plain", "fingertip error"),
+        ("refined", "fingertip error, refined once"),
+        ("noise", "moved by 1 mm of input noise"),
+    ):
+        for h, side in enumerate(SIDES):
+            figures = (length_text(errors[f"{side}.{kind}.{name}"]) for name in _STATS)
+            table.add_row(told if h == 0 else "", side, *figures)
+    console.print(table)
+    console.print()
+
+
+def print_calibration(console: Console, calibrations: Sequence[Calibration]) -> None:
+    """The similarity from each robot hand to the human hand."""
+    console.print()
+    table = plain_table()
+    table.add_column("robot hand to human hand", no_wrap=True)
+    for name in ("scale", "rotation vector, mrad", "translation, mm"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for side, found in zip(SIDES, calibrations, strict=True):
+        vectors = (
+            " ".join(f"{1e3 * float(x):7.2f}" for x in vector)
+            for vector in (found.rotation, found.translation)
+        )
+        table.add_row(side, f"{found.scale:.4f}", *vectors)
+    console.print(table)
+    console.print()

@@ -1,0 +1,1 @@
+"""Chunks of a policy -> joint commands within limits, one step at a time."""

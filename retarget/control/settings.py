@@ -1,0 +1,67 @@
+"""How a controller behaves: rate, frames, limits, holds, filter and collisions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from retarget.core.errors import InputError
+from retarget.robot.joint_limits import JointLimits
+
+
+@dataclass(frozen=True)
+class ControllerSettings:
+    """How a controller behaves.
+
+    Attributes:
+        rate: commands per second [Hz].
+        camera: the robot's camera in whose frame the policy speaks; None for the world frame.
+        horizon: most rows of a chunk.
+        wrist_decay: of older chunks' weights, see `ChunkEnsembler`.
+        hand_decay: the same for the hands.
+        limits: of all joints, None for those of the robot with `hand_velocity`.
+        hand_velocity: of every hand joint instead of the URDF's [rad/s], see `JointLimits.of`.
+        filter: of the joint targets: "none", "one_euro" or "critical".
+        hold_timeout: how long a hold counts as a short loss [s].
+        after_timeout: "stay", or "posture": the arm goes to its posture slowly.
+        approach: share of the velocity and acceleration limits at the start and after a hold.
+        collision_margin: distance between links to keep [m]; None to not watch collisions.
+    """
+
+    rate: float = 30.0
+    camera: str | None = "main"
+    horizon: int = 30
+    wrist_decay: float = 0.2
+    hand_decay: float = 0.8
+    limits: JointLimits | None = None
+    hand_velocity: float | None = None
+    filter: str = "none"
+    hold_timeout: float = 1.0
+    after_timeout: str = "stay"
+    approach: float = 0.5
+    collision_margin: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.rate < math.inf:
+            raise InputError(f"rate must be a positive number of steps a second, got {self.rate}")
+        if not 0.0 <= self.hold_timeout < math.inf:
+            raise InputError(f"hold_timeout must not be negative, got {self.hold_timeout}")
+        if self.after_timeout not in ("stay", "posture"):
+            raise InputError(f"after_timeout must be stay or posture, got {self.after_timeout!r}")
+        if not 0.0 < self.approach <= 1.0:
+            raise InputError(f"approach must be above 0 and at most 1, got {self.approach}")
+        if self.limits is not None and self.hand_velocity is not None:
+            raise InputError("give either limits or hand_velocity")
+
+    def but(self, **changes: Any) -> ControllerSettings:
+        """These settings with some changed.
+
+        Raises:
+            InputError: there is no such setting, or it is out of range.
+        """
+        known = [field.name for field in fields(self)]
+        unknown = [name for name in changes if name not in known]
+        if unknown:
+            raise InputError(f"no setting named {unknown[0]!r}; there are {', '.join(known)}")
+        return replace(self, **changes)

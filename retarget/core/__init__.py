@@ -1,0 +1,1 @@
+"""Values, errors, rotations, files and statistics: what every package stands on."""

@@ -1,0 +1,36 @@
+"""What is done with many `Status` values: the worse of two, counts, words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from retarget.core.types import IntArray, Status
+
+# of two statuses of one side, the one to report
+_SEVERITY = (
+    Status.MISSING_INPUT,
+    Status.UNREACHABLE,
+    Status.NOT_CONVERGED,
+    Status.HELD,
+    Status.AT_LIMIT,
+    Status.OK,
+)
+
+
+def severer(a: IntArray, b: IntArray) -> IntArray:
+    """Of two arrays of `Status` values, the more severe one at each place."""
+    rank = np.zeros(len(Status), dtype=np.int64)
+    rank[[int(status) for status in reversed(_SEVERITY)]] = np.arange(len(_SEVERITY))
+    return np.where(rank[a] >= rank[b], a, b)
+
+
+def status_counts(status: IntArray) -> dict[str, int]:
+    """How often each status occurs, by its label; all labels."""
+    return {s.label: int((status == int(s)).sum()) for s in Status}
+
+
+def statuses_text(status: Mapping[str, int]) -> str:
+    """Frames per status in words, e.g. ``"298 ok, 2 at_limit"``; statuses never seen left out."""
+    return ", ".join(f"{count} {name}" for name, count in status.items() if count)

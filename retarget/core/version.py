@@ -1,0 +1,3 @@
+"""The version of this library, as its files and reports say it."""
+
+VERSION = "0.1.0"

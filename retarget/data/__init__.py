@@ -1,0 +1,1 @@
+"""Motion in files: read, checked, converted, generated."""

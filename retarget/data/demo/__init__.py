@@ -1,0 +1,1 @@
+"""Demonstration files: layout, reading, writing, checks, likely causes of a mismatch."""

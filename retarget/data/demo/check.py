@@ -1,0 +1,237 @@
+"""A demonstration checked against itself: its poses against forward kinematics of its joints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from retarget.core.errors import DemoError, InputError
+from retarget.core.progress import BLOCK, Progress, no_progress
+from retarget.core.statistics import ErrorSketch
+from retarget.core.types import SIDES, Demo
+from retarget.data.demo.diagnose import (
+    TYPICAL,
+    Cause,
+    DemoErrors,
+    demo_errors,
+    likely_cause,
+    typical,
+)
+from retarget.data.demo.reader import DemoReader
+
+if TYPE_CHECKING:
+    from retarget.robot.robot import Robot
+
+TOLERANCE = 5e-3  # [m] twice what encoders and the mounting of a hand cost a real robot
+_ROTATION_PER_METRE = 20.0  # [rad/m]; 5 mm go with 0.1 rad
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """How far recorded values lie from forward kinematics, over the frames of one hand.
+
+    NaN and frame -1 where the hand has no valid frame.
+
+    Attributes:
+        mean: mean.
+        typical: three quarters of the frames are no farther off; the verdict goes by this.
+        max: largest.
+        worst_frame: the file's frame of the largest.
+    """
+
+    mean: float
+    typical: float
+    max: float
+    worst_frame: int
+
+
+@dataclass(frozen=True)
+class SideCheck:
+    """The check of one hand and arm.
+
+    Attributes:
+        frames: valid frames.
+        wrist_position: [m].
+        wrist_rotation: [rad].
+        fingertip: of each frame's worst finger [m].
+        ok: typically within tolerance, or no valid frame.
+    """
+
+    frames: int
+    wrist_position: Disagreement
+    wrist_rotation: Disagreement
+    fingertip: Disagreement
+    ok: bool
+
+
+@dataclass(frozen=True)
+class DemoCheck:
+    """What `check_demo` found.
+
+    Attributes:
+        sides: left, right.
+        cause: what is likely wrong with the file, or None where nothing is.
+        ok: both sides agree with the file's own joints.
+    """
+
+    sides: tuple[SideCheck, SideCheck]
+    cause: Cause | None
+    ok: bool
+
+    def describe(self) -> str:
+        """The disagreement in millimetres and degrees, and its likely cause."""
+        parts = []
+        for side, check in zip(SIDES, self.sides, strict=True):
+            if check.frames == 0:
+                parts.append(f"{side} no valid frame")
+            else:
+                parts.append(
+                    f"{side} wrist {_mm(check.wrist_position.typical)} and "
+                    f"{round(float(np.degrees(check.wrist_rotation.typical)), 3):.3g} degrees, "
+                    f"fingertips {_mm(check.fingertip.typical)}"
+                )
+        text = f"{'; '.join(parts)} from the forward kinematics of its own joints"
+        return text if self.cause is None else f"{text}. Likely cause: {self.cause}"
+
+
+def check_demo(
+    demo: Demo, robot: Robot, *, tolerance: float = TOLERANCE, strict: bool = True
+) -> DemoCheck:
+    """Compare recorded wrist poses and fingertips with forward kinematics of the recorded joints.
+
+    The verdict goes by what three quarters of a hand's frames keep, so that a few poses which the
+    arm could not follow do not condemn a file; they show in ``max``. Where a file disagrees,
+    the usual mistakes are tried one by one (see `retarget.data.demo.diagnose`).
+
+    Args:
+        demo: the demonstration; frames that are not valid do not count.
+        robot: the robot it should be of.
+        tolerance: how far wrists and fingertips may typically be off [m]; rotations may be off by
+            20 rad for each metre of it.
+        strict: refuse a demonstration that disagrees. Where False, only one whose hands are swapped
+            or whose lengths are not metres is refused.
+
+    Raises:
+        DemoError: the demonstration disagrees with itself; in millimetres, with the likely cause.
+        InputError: the number of joints is not the robot's, or ``tolerance`` is not positive.
+    """
+    return check_blocks([demo], robot, tolerance=tolerance, strict=strict)
+
+
+def check_blocks(
+    blocks: Iterable[Demo], robot: Robot, *, tolerance: float = TOLERANCE, strict: bool = True
+) -> DemoCheck:
+    """`check_demo` of a demonstration that comes in consecutive blocks, none of which is kept.
+
+    Raises:
+        DemoError: see `check_demo`.
+        InputError: there is no block; see `check_demo`.
+    """
+    if not tolerance > 0.0:
+        raise InputError(f"tolerance must be positive [m], got {tolerance}")
+    seen = [_Seen() for _ in SIDES]
+    worst, most = None, -1.0
+    for block in blocks:
+        errors = demo_errors(block, robot)
+        for h in range(len(SIDES)):
+            seen[h].add(errors, h, block.start)
+        off = max(_off(errors, h) for h in range(len(SIDES)))
+        if off > most:
+            worst, most = block, off
+    if worst is None:
+        raise InputError("a demonstration to check must have at least one frame")
+    sides = tuple(side.check(tolerance) for side in seen)
+    ok = all(side.ok for side in sides)
+    cause = None if ok else likely_cause(worst, robot)
+    check = DemoCheck((sides[0], sides[1]), cause, ok)
+    if cause is not None and (strict or cause.fatal):
+        raise DemoError(
+            worst.path or "demonstration",
+            f"disagrees with itself: typically {check.describe()}",
+            cause=cause.text,
+            check=check,
+            frame=max(sides, key=lambda s: np.nan_to_num(s.fingertip.max)).fingertip.worst_frame,
+        )
+    return check
+
+
+def _off(errors: DemoErrors, h: int) -> float:
+    """How far a hand typically is off [m], 0 where it is not seen."""
+    return float(
+        max(np.nan_to_num(typical(v[:, h])) for v in (errors.wrist_position, errors.fingertip))
+    )
+
+
+class _Seen:
+    """Errors of one hand and arm, summed up as they come."""
+
+    def __init__(self) -> None:
+        self._position, self._rotation, self._fingertip = (ErrorSketch() for _ in range(3))
+
+    def add(self, errors: DemoErrors, h: int, start: int) -> None:
+        self._position.add(errors.wrist_position[:, h], start)
+        self._rotation.add(errors.wrist_rotation[:, h], start)
+        self._fingertip.add(errors.fingertip[:, h], start)
+
+    def check(self, tolerance: float) -> SideCheck:
+        position, rotation, fingertip = (
+            _disagreement(sketch) for sketch in (self._position, self._rotation, self._fingertip)
+        )
+        ok = not (
+            position.typical > tolerance
+            or fingertip.typical > tolerance
+            or rotation.typical > tolerance * _ROTATION_PER_METRE
+        )
+        return SideCheck(self._fingertip.count, position, rotation, fingertip, ok)
+
+
+def _disagreement(errors: ErrorSketch) -> Disagreement:
+    usual = errors.quantile(TYPICAL, lower=True)
+    return Disagreement(errors.mean, usual, errors.max, errors.worst_frame)
+
+
+def _mm(length: float) -> str:
+    millimetres = length * 1000.0
+    return f"{round(millimetres, 1 if millimetres >= 100.0 else 3):.6g} mm"
+
+
+def checked(
+    reader: DemoReader,
+    robot: Robot,
+    *,
+    strict: bool = True,
+    progress: Progress = no_progress,
+    watch: Callable[[Demo], None] | None = None,
+) -> DemoCheck:
+    """Read all frames of a file and check them, one by one and against the file's own joints.
+
+    Args:
+        reader: the file.
+        robot: the robot it should be of.
+        strict: see `check_demo`.
+        progress: called after every block.
+        watch: called with every block that is sound.
+
+    Raises:
+        DemoError: a frame is unsound, no frame has a hand, or the file disagrees with itself.
+    """
+    seen = False
+
+    def blocks() -> Iterator[Demo]:
+        nonlocal seen
+        for demo in reader.blocks(BLOCK):
+            seen = seen or bool(demo.valid.any())
+            yield demo
+            if watch is not None:
+                watch(demo)
+            progress("checking", demo.start + demo.frames, reader.frames)
+
+    check = check_blocks(blocks(), robot, strict=strict)
+    if not seen:
+        raise DemoError(
+            reader.path, "no frame has a finite wrist pose and fingertips of either hand"
+        )
+    return check

@@ -1,0 +1,230 @@
+"""The demonstration file's layout: what each dataset is called, and that it is as it should be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from retarget.core.errors import DemoError, FileError
+from retarget.core.geometry import transform_from_pose_wxyz
+from retarget.core.hdf5 import close_name, dataset_names, first_frame, require_dataset
+from retarget.core.types import FINGERS, SIDES, BoolArray, FloatArray
+
+QPOS = "observations/qpos"
+QVEL = "observations/qvel"
+ACTION = "action"
+RATE_ATTRIBUTES = ("rate", "hz", "fps")
+
+_QUATERNION_TOLERANCE = 1e-3  # [-] on the length; float32 files stay below 1e-6
+_FARTHEST = 20.0  # [m] from the origin; a robot at its table reaches 2 m
+_LARGEST_ANGLE = 4.0 * math.pi  # [rad]; no joint of a humanoid turns twice
+
+
+def pose_keys(side: str) -> tuple[str, str]:
+    """Both names a side's wrist poses go by, the usual one first."""
+    return f"observations/{side}_ee_pose", f"observations/{side}_target_ee_pose"
+
+
+def tips_key(side: str) -> str:
+    """Name of a side's fingertip positions."""
+    return f"observations/{side}_finger_tip_pos"
+
+
+@dataclass(frozen=True)
+class DemoLayout:
+    """Where one file keeps what; None where it has no such dataset.
+
+    Attributes:
+        frames: number of frames T.
+        joints: number of joints n.
+        poses: names of the wrist poses, left and right.
+        tips: names of the fingertip positions, left and right.
+        action: name of the commanded joints.
+    """
+
+    frames: int
+    joints: int
+    poses: tuple[str | None, str | None]
+    tips: tuple[str | None, str | None]
+    action: str | None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Names of the datasets a demonstration is read from, `QPOS` first."""
+        return tuple(k for k in (QPOS, *self.poses, *self.tips, self.action) if k)
+
+
+def known_keys() -> set[str]:
+    """Every dataset name this layout gives a meaning to."""
+    per_side = {key for side in SIDES for key in (*pose_keys(side), tips_key(side))}
+    return {QPOS, QVEL, ACTION} | per_side
+
+
+# what this library writes besides demonstrations, and what reads it
+_OTHER_FILES = {
+    "retarget-human": "a human motion file (`retarget to-robot` and `to-actions` read those)",
+    "retarget-actions": "an action file (`retarget run` reads those)",
+}
+
+
+def find_layout(file: Any, joints: int | None = None, robot: str = "the robot") -> DemoLayout:
+    """Find the datasets of an open file and check shapes, types and lengths; reads no values.
+
+    Args:
+        file: an open ``h5py.File``.
+        joints: number of joints expected, or None for any.
+        robot: what to call the robot that has so many.
+
+    Raises:
+        DemoError: a dataset is missing, misnamed, of the wrong shape, type or length; the episode
+            is empty; both hands are missing; the file is of a robot with other joints.
+    """
+    path = file.filename
+    kind = file.attrs.get("format") if QPOS not in file else None
+    if isinstance(kind, str) and kind in _OTHER_FILES:
+        raise DemoError(path, f"is {_OTHER_FILES[kind]}, expected a demonstration", key="format")
+    strangers = [name for name in dataset_names(file) if name not in known_keys()]
+    qpos = require_dataset(file, QPOS, (None, None), DemoError, names=strangers)
+    frames, n = qpos.shape
+    if joints is not None and n != joints:
+        raise DemoError(
+            path,
+            f"{QPOS!r} has {n} joints a frame, {robot} has {joints}; is this another robot's file?",
+            key=QPOS,
+            joints=n,
+            expected=joints,
+        )
+    if frames == 0 or n == 0:
+        raise DemoError(path, f"the episode is empty: {QPOS!r} has shape {qpos.shape}", key=QPOS)
+
+    hands = [_find_hand(file, side, strangers) for side in SIDES]
+    if not any(pose for pose, _ in hands):
+        raise DemoError(
+            path,
+            f"both hands are missing, expected {pose_keys(SIDES[0])[0]!r} and "
+            f"{tips_key(SIDES[0])!r}, or the right hand's",
+        )
+    action = ACTION if ACTION in file else None
+    for key in (QVEL, ACTION):
+        if key in file:
+            require_dataset(file, key, (None, n), DemoError)
+    layout = DemoLayout(
+        frames,
+        n,
+        (hands[0][0], hands[1][0]),
+        (hands[0][1], hands[1][1]),
+        action,
+    )
+    for key in (*layout.keys, *([QVEL] if QVEL in file else [])):
+        if len(file[key]) != frames:
+            raise DemoError(
+                path,
+                f"{key!r} has {len(file[key])} frames, but {QPOS!r} has {frames}",
+                key=key,
+                frames=len(file[key]),
+                expected=frames,
+            )
+    return layout
+
+
+def _find_hand(file: Any, side: str, strangers: Sequence[str]) -> tuple[str | None, str | None]:
+    """Names of a hand's poses and tips; both None where the file has nothing of that hand."""
+    pose = next((key for key in pose_keys(side) if key in file), None)
+    tips = tips_key(side) if tips_key(side) in file else None
+    if pose is None and tips is None:
+        misnamed = (close_name(key, strangers) for key in (pose_keys(side)[0], tips_key(side)))
+        if not any(misnamed):
+            return None, None
+    pose = pose or pose_keys(side)[0]
+    tips = tips or tips_key(side)
+    require_dataset(file, pose, (None, 7), DemoError, names=strangers)
+    require_dataset(file, tips, (None, len(FINGERS), 3), DemoError, names=strangers)
+    return pose, tips
+
+
+def check_joints(path: str, key: str, values: FloatArray, start: int) -> None:
+    """Refuse joint positions (T, n) that are not finite radians.
+
+    Raises:
+        DemoError: NaN or infinite, or so large that they must be degrees.
+    """
+    for bad, expected in (
+        (~np.isfinite(values), "finite radians"),
+        (np.abs(values) > _LARGEST_ANGLE, "radians (are these degrees?)"),
+    ):
+        frame = first_frame(bad)
+        if frame is not None:
+            joint = int(np.argmax(bad[frame]))
+            raise DemoError(
+                path,
+                f"{key!r} frame {start + frame}, joint {joint} is {values[frame, joint]:g}, "
+                f"expected {expected}",
+                key=key,
+                frame=start + frame,
+                joint=joint,
+                value=float(values[frame, joint]),
+            )
+
+
+def check_lengths(
+    path: str, key: str, points: FloatArray, start: int, error: type[FileError] = DemoError
+) -> None:
+    """Refuse positions (T, ..., 3) that are not metres near the robot; NaN passes.
+
+    Raises:
+        FileError (its child ``error``): infinite, or so far away that they must be millimetres
+            or centimetres.
+    """
+    far = np.abs(points) > _FARTHEST
+    frame = first_frame(far)
+    if frame is None:
+        return
+    value = points[frame][far[frame]][0]
+    seen = points[np.isfinite(points).all(axis=-1)]
+    with np.errstate(over="ignore"):
+        typical = float(np.median(np.linalg.norm(seen, axis=-1))) if seen.size else math.inf
+    hint = ""
+    if _FARTHEST < typical < math.inf and math.isfinite(value):
+        unit = "millimetres" if typical > 300.0 else "centimetres"
+        hint = f" (are these {unit}? the median distance from the origin is {typical:.0f})"
+    raise error(
+        path,
+        f"{key!r} frame {start + frame} has the coordinate {value:g}, "
+        f"expected metres within {_FARTHEST:g} m of the origin{hint}",
+        key=key,
+        frame=start + frame,
+        value=float(value),
+    )
+
+
+def transforms_from_rows(
+    path: str, key: str, rows: FloatArray, valid: BoolArray, start: int
+) -> FloatArray:
+    """Pose rows (T, 7) -> (T, 4, 4), NaN where not valid; lengths within 1e-3 of 1 are mended.
+
+    Raises:
+        DemoError: a quaternion is zero or not of unit length.
+    """
+    with np.errstate(over="ignore"):
+        length = np.linalg.norm(np.where(valid[:, None], rows[:, 3:], 0.5), axis=-1)
+    frame = first_frame(np.abs(length - 1.0) > _QUATERNION_TOLERANCE)
+    if frame is not None:
+        zero = length[frame] < _QUATERNION_TOLERANCE
+        hint = " (NaN marks a frame where the hand was not seen)" if zero else ""
+        raise DemoError(
+            path,
+            f"{key!r} frame {start + frame} has "
+            f"{'a zero' if zero else 'an unnormalised'} quaternion of length {length[frame]:.4g}, "
+            f"expected columns x y z qw qx qy qz with a quaternion of length 1{hint}",
+            key=key,
+            frame=start + frame,
+            value=float(length[frame]),
+        )
+    identity = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
+    poses = transform_from_pose_wxyz(np.where(valid[:, None], rows, identity))
+    poses[~valid] = np.nan
+    return poses

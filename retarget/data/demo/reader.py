@@ -1,0 +1,217 @@
+"""Demonstration files read: whole, in part, or streamed in blocks; images are never touched."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from retarget.core.errors import DemoError, InputError
+from retarget.core.files import OpenFile
+from retarget.core.hdf5 import damage_told, open_hdf5, read_rows
+from retarget.core.resources import resource
+from retarget.core.types import FINGERS, SIDES, BoolArray, Demo, FloatArray
+from retarget.data.demo.layout import (
+    QPOS,
+    RATE_ATTRIBUTES,
+    DemoLayout,
+    check_joints,
+    check_lengths,
+    find_layout,
+    transforms_from_rows,
+)
+from retarget.robot.spec import read_robot_spec
+
+if TYPE_CHECKING:
+    from retarget.robot.robot import Robot
+
+
+_DEFAULT_ROBOT = "h1_inspire"  # whose rates count where no robot is given
+
+
+class DemoReader(OpenFile):
+    """A demonstration file open for reading, in memory that does not grow with its length.
+
+    Use it as a context manager. The structure is checked on opening, the values of each block when
+    it is read, so that a file of any length can be refused on its first bad frame.
+
+    Args:
+        path: an HDF5 file in the layout of docs/formats.md.
+        robot: the robot it should be of; checks the number of joints. Any robot where None.
+        rate: frames per second [Hz], where the file's own knowledge is to be overruled.
+
+    Attributes:
+        path: the file.
+        frames: number of frames T.
+        attrs: the file's attributes, read-only.
+        rate: frames per second [Hz]: the argument, else the file's attribute ``rate``, ``hz`` or
+            ``fps``, else the rate of the robot's task that the file's or folder's name begins
+            with or holds (``Flip-Mug_episode_0.hdf5``), else that of the robot.
+        layout: names of the datasets in use.
+
+    Raises:
+        DemoError: the file cannot be read or is not a demonstration; one sentence says why.
+        InputError: ``rate`` is not positive.
+    """
+
+    path: Path
+    frames: int
+    attrs: Mapping[str, Any]
+    rate: float
+    layout: DemoLayout
+
+    def __init__(
+        self, path: str | Path, *, robot: Robot | None = None, rate: float | None = None
+    ) -> None:
+        if rate is not None and not (math.isfinite(rate) and rate > 0.0):
+            raise InputError(f"rate must be a positive number of frames a second, got {rate}")
+        self.path = Path(path)
+        self._file = open_hdf5(self.path, DemoError)
+        try:
+            joints = None if robot is None else len(robot.joint_names)
+            name = "the robot" if robot is None else robot.name
+            with damage_told(self.path, DemoError):
+                self.layout = find_layout(self._file, joints, name)
+                self.attrs = MappingProxyType(dict(self._file.attrs))
+            self.frames = self.layout.frames
+            self.rate = _rate(self.path, self.attrs, rate, robot)
+        except BaseException:
+            self.close()
+            raise
+
+    def read(self, start: int = 0, stop: int | None = None) -> Demo:
+        """Frames ``start`` to ``stop`` (excluded; the end where None).
+
+        A hand that the file lacks, or whose pose or fingertips are NaN in a frame, is not valid
+        there and all its numbers are NaN. Quaternions within 1e-3 of unit length are normalised.
+
+        Raises:
+            InputError: the range is empty or leaves the file.
+            DemoError: NaN joints, impossible lengths, zero or unnormalised quaternions.
+        """
+        stop = self.frames if stop is None else stop
+        if not 0 <= start < stop <= self.frames:
+            raise InputError(
+                f"{self.path}: frames {start} to {stop} are not within its {self.frames} frames"
+            )
+        qpos = self._rows(QPOS, start, stop)
+        check_joints(str(self.path), QPOS, qpos, start)
+        action = None
+        if self.layout.action is not None:
+            action = self._rows(self.layout.action, start, stop)
+            check_joints(str(self.path), self.layout.action, action, start)
+        hands = [self._hand(h, start, stop) for h in range(len(SIDES))]
+        T_world_wrist = np.stack([pose for pose, _ in hands], axis=1)
+        tips = np.stack([tips for _, tips in hands], axis=1)
+        return Demo(
+            qpos=qpos,
+            T_world_wrist=T_world_wrist,
+            fingertips=tips,
+            valid=np.asarray(np.isfinite(tips).all(axis=(-2, -1))),
+            rate=self.rate,
+            action=action,
+            path=self.path,
+            start=start,
+        )
+
+    def blocks(
+        self, size: int = 4096, *, start: int = 0, stop: int | None = None
+    ) -> Iterator[Demo]:
+        """The frames from ``start`` to ``stop`` in consecutive blocks of at most ``size`` frames.
+
+        Raises:
+            InputError: ``size`` is not positive, or the range is empty or leaves the file.
+            DemoError: see `read`.
+        """
+        if size < 1:
+            raise InputError(f"size must be at least 1 frame, got {size}")
+        stop = self.frames if stop is None else stop
+        if start >= stop:
+            self.read(start, stop)  # raises
+        for first in range(start, stop, size):
+            yield self.read(first, min(first + size, stop))
+
+    def _rows(self, key: str, start: int, stop: int) -> FloatArray:
+        return read_rows(self._file[key], start, stop, DemoError)
+
+    def _hand(self, h: int, start: int, stop: int) -> tuple[FloatArray, FloatArray]:
+        """Poses (T, 4, 4) and tips (T, 5, 3) of hand h, NaN where either is."""
+        pose_key, tips_key = self.layout.poses[h], self.layout.tips[h]
+        frames = stop - start
+        if pose_key is None or tips_key is None:
+            return np.full((frames, 4, 4), np.nan), np.full((frames, len(FINGERS), 3), np.nan)
+        rows, tips = self._rows(pose_key, start, stop), self._rows(tips_key, start, stop)
+        check_lengths(str(self.path), pose_key, rows[:, :3], start)
+        check_lengths(str(self.path), tips_key, tips, start)
+        lost = np.isnan(rows).any(axis=-1) | np.isnan(tips).any(axis=(-2, -1))
+        valid: BoolArray = np.asarray(~lost)
+        poses = transforms_from_rows(str(self.path), pose_key, rows, valid, start)
+        return poses, np.where(valid[:, None, None], tips, np.nan)
+
+
+def load_demo(
+    path: str | Path,
+    *,
+    robot: Robot | None = None,
+    start: int = 0,
+    stop: int | None = None,
+    rate: float | None = None,
+) -> Demo:
+    """Read a demonstration file (docs/formats.md), or frames ``start`` to ``stop`` of it.
+
+    Args:
+        path: the HDF5 file.
+        robot: the robot it should be of; checks the number of joints. Any robot where None.
+        start: first frame.
+        stop: end of the frames (excluded); the end of the file where None.
+        rate: frames per second [Hz]; found in the file where None, see `DemoReader`.
+
+    Raises:
+        DemoError: the file is unreadable or not a sound demonstration; one sentence names the
+            dataset, the frame, what was expected and what came.
+        InputError: an argument is out of range.
+    """
+    with DemoReader(path, robot=robot, rate=rate) as reader:
+        demo = reader.read(start, stop)
+    if not demo.valid.any():
+        raise DemoError(path, "no frame has a finite wrist pose and fingertips of either hand")
+    return demo
+
+
+def _rate(path: Path, attrs: Mapping[str, Any], rate: float | None, robot: Robot | None) -> float:
+    if rate is not None:
+        return float(rate)
+    for name in RATE_ATTRIBUTES:
+        if name not in attrs:
+            continue
+        try:
+            value = float(attrs[name])
+        except (TypeError, ValueError):
+            value = math.nan
+        if not (math.isfinite(value) and value > 0.0):
+            raise DemoError(
+                path,
+                f"attribute {name!r} is {attrs[name]!r}, expected a positive number of Hz",
+                key=name,
+            )
+        return value
+    known = (
+        read_robot_spec(resource("robots", _DEFAULT_ROBOT, "robot.toml"))
+        if robot is None
+        else robot
+    )
+    for text in (path.name, path.absolute().parent.name):
+        for task, value in known.task_rates.items():
+            if _words(task) in _words(text):
+                return value
+    return known.rate
+
+
+def _words(name: str) -> str:
+    """Lower-case words between dashes, so that a whole name is found in another."""
+    return "-" + re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") + "-"

@@ -1,0 +1,1 @@
+"""Demonstrations made from nothing: tasks, grasps, minimum-jerk motion."""

@@ -1,0 +1,494 @@
+"""What a human motion file says about itself: meaning of its numbers, and where they come from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from retarget.core.errors import FileError, InputError
+from retarget.core.files import OpenFile, check_hand
+from retarget.core.hdf5 import (
+    attribute,
+    check_format,
+    damage_told,
+    first_frame,
+    matrix,
+    names,
+    open_hdf5,
+    rate_attribute,
+    read_rows,
+    require_dataset,
+    text,
+    versions,
+)
+from retarget.core.hdf5_writer import GrowingFile
+from retarget.core.types import (
+    FINGERS,
+    SIDES,
+    BoolArray,
+    Calibration,
+    Demo,
+    FloatArray,
+    HumanMotion,
+    IntArray,
+    Status,
+)
+from retarget.core.version import VERSION
+
+if TYPE_CHECKING:
+    from retarget.mapping.fitter import MANOFitter
+    from retarget.robot.robot import Robot
+
+FORMAT = "retarget-human"
+_FORMAT_VERSION = 1
+HANDS = len(SIDES)
+KEYPOINTS = 21
+
+
+@dataclass(frozen=True)
+class HumanFileInfo:
+    """Attributes of a human motion file.
+
+    Attributes:
+        rate: frames per second [Hz].
+        hand: hash of the hand model that gives the coefficients their meaning.
+        components: number of coefficients K.
+        robot: name of the robot the motion came from, "" where unknown.
+        robot_hash: hash of its kinematics, "" where unknown.
+        calibrations: left and right, robot hand to human hand; None where unknown.
+        camera: name of the camera of ``T_camera_wrist``, "" where there is none.
+        T_camera_world: (4, 4) environment frame to that camera's OpenCV frame [m], or None.
+        body_joints: the m joints that are neither arm nor hand, in the order of ``body_qpos``.
+        source: the demonstration it was made from, "" where unknown.
+        start: index of the first frame within the source.
+        sim: the source was recorded in simulation.
+        versions: of the software that wrote the file, by package.
+    """
+
+    rate: float
+    hand: str
+    components: int
+    robot: str = ""
+    robot_hash: str = ""
+    calibrations: tuple[Calibration, Calibration] | None = None
+    camera: str = ""
+    T_camera_world: FloatArray | None = None
+    body_joints: tuple[str, ...] = ()
+    source: str = ""
+    start: int = 0
+    sim: bool = True
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+def human_info(
+    fitter: MANOFitter, demo: Demo, *, camera: str | None = "main", sim: bool = True
+) -> HumanFileInfo:
+    """What there is to say about a demonstration that a fitter turns into human motion.
+
+    Args:
+        fitter: gives robot, hand model, components and calibration.
+        demo: gives rate, source and first frame.
+        camera: name of the robot's camera to express wrists in, or None.
+        sim: the demonstration was recorded in simulation.
+
+    Raises:
+        InputError: the robot has no camera of that name.
+    """
+    robot = fitter.robot
+    return HumanFileInfo(
+        rate=demo.rate,
+        hand=fitter.hand_hash,
+        components=fitter.components,
+        robot=robot.name,
+        robot_hash=robot.hash,
+        calibrations=fitter.calibrations,
+        camera=camera or "",
+        T_camera_world=None if camera is None else robot.camera(camera).T_camera_world,
+        body_joints=body_joints(robot),
+        source="" if demo.path is None else demo.path.name,
+        start=demo.start,
+        sim=sim,
+        versions={"retarget": VERSION, "numpy": np.__version__},
+    )
+
+
+def body_joints(robot: Robot) -> tuple[str, ...]:
+    """The robot's joints that are neither arm nor hand joints, in index order."""
+    moved = {name for side in robot.sides for name in (*side.arm_joints, *side.hand_joints)}
+    return tuple(name for name in robot.joint_names if name not in moved)
+
+
+def write_info(file: Any, info: HumanFileInfo) -> None:
+    """Set the attributes of an open file."""
+    attrs = file.attrs
+    attrs["format"], attrs["version"] = FORMAT, _FORMAT_VERSION
+    attrs["rate"] = info.rate
+    attrs["hand"], attrs["components"] = info.hand, info.components
+    attrs["robot"], attrs["robot_hash"] = info.robot, info.robot_hash
+    attrs["camera"] = info.camera
+    if info.T_camera_world is not None:
+        attrs["T_camera_world"] = info.T_camera_world
+    if info.calibrations is not None:
+        attrs["calibration"] = json.dumps(
+            {
+                side: {
+                    "scale": float(calibration.scale),
+                    "rotation": np.asarray(calibration.rotation).tolist(),
+                    "translation": np.asarray(calibration.translation).tolist(),
+                }
+                for side, calibration in zip(SIDES, info.calibrations, strict=True)
+            }
+        )
+    attrs["body_joints"] = list(info.body_joints) or np.zeros(0, dtype="S1")
+    attrs["source"], attrs["start"] = info.source, info.start
+    attrs["sim"] = info.sim
+    attrs["versions"] = json.dumps(info.versions, sort_keys=True)
+
+
+def read_info(file: Any) -> HumanFileInfo:
+    """Read and check the attributes of an open file.
+
+    Raises:
+        FileError: not a human motion file, a version this library does not know, or an attribute
+            that is missing or not what it should be.
+    """
+    hint = " (is this a robot demonstration?)" if "observations" in file else ""
+    check_format(file, FORMAT, _FORMAT_VERSION, "a human motion file", hint)
+    return HumanFileInfo(
+        rate=rate_attribute(file),
+        hand=attribute(file, "hand", text),
+        components=attribute(file, "components", int),
+        robot=attribute(file, "robot", text, ""),
+        robot_hash=attribute(file, "robot_hash", text, ""),
+        calibrations=attribute(file, "calibration", _calibrations, None),
+        camera=attribute(file, "camera", text, ""),
+        T_camera_world=attribute(file, "T_camera_world", matrix, None),
+        body_joints=attribute(file, "body_joints", names, ()),
+        source=attribute(file, "source", text, ""),
+        start=attribute(file, "start", int, 0),
+        sim=attribute(file, "sim", bool, True),
+        versions=attribute(file, "versions", versions, {}),
+    )
+
+
+def _calibrations(value: Any) -> tuple[Calibration, Calibration]:
+    table = json.loads(text(value))
+    left, right = (
+        Calibration(
+            scale=float(table[side]["scale"]),
+            rotation=np.array(table[side]["rotation"], dtype=np.float64).reshape(3),
+            translation=np.array(table[side]["translation"], dtype=np.float64).reshape(3),
+        )
+        for side in SIDES
+    )
+    return left, right
+
+
+class HumanWriter(GrowingFile):
+    """A human motion file being written, block by block, in memory that does not grow.
+
+    Use it as a context manager: the file appears at ``path`` when the block ends well, and nothing
+    does when it raises.
+
+    Args:
+        path: the file to write; one that is there is replaced at the end.
+        info: what the numbers mean and where they come from.
+
+    Raises:
+        FileError: the file cannot be written there.
+    """
+
+    def __init__(self, path: str | Path, info: HumanFileInfo) -> None:
+        super().__init__(path)
+        self._info = info
+
+    def append(
+        self,
+        motion: HumanMotion,
+        *,
+        keypoints: FloatArray | None = None,
+        body_qpos: FloatArray | None = None,
+    ) -> None:
+        """Write the next frames.
+
+        Args:
+            motion: (T, 2, ...) human motion of the hand model and components of the file.
+            keypoints: (T, 2, 21, 3) in the environment frame [m].
+            body_qpos: (T, m) positions of ``info.body_joints`` [rad]; needed where there are any.
+
+        Raises:
+            InputError: shapes, hand model or components do not fit the file.
+        """
+        frames = self._check(motion, keypoints, body_qpos)
+        self._extend("pca", motion.pca)
+        self._extend("T_world_wrist", motion.T_world_wrist)
+        if self._info.T_camera_world is not None:
+            self._extend("T_camera_wrist", self._info.T_camera_world @ motion.T_world_wrist)
+        if keypoints is not None:
+            self._extend("keypoints", keypoints)
+        self._extend("residual", motion.residual)
+        self._extend("iterations", motion.iterations.astype(np.int32))
+        self._extend("status", motion.status.astype(np.uint8))
+        self._extend("valid", motion.status != Status.MISSING_INPUT)
+        if body_qpos is not None and self._info.body_joints:
+            self._extend("body_qpos", body_qpos)
+        self._frames += frames
+
+    def _check(
+        self, motion: HumanMotion, keypoints: FloatArray | None, body_qpos: FloatArray | None
+    ) -> int:
+        if motion.hand != self._info.hand:
+            raise InputError(
+                f"motion is of hand model {motion.hand}, the file of {self._info.hand}",
+                hand=motion.hand,
+            )
+        frames = motion.pca.shape[0] if motion.pca.ndim else 0
+        joints = len(self._info.body_joints)
+        wanted: dict[str, tuple[Any, tuple[int, ...]]] = {
+            "pca": (motion.pca, (frames, HANDS, self._info.components)),
+            "T_world_wrist": (motion.T_world_wrist, (frames, HANDS, 4, 4)),
+            "residual": (motion.residual, (frames, HANDS, len(FINGERS))),
+            "iterations": (motion.iterations, (frames, HANDS)),
+            "status": (motion.status, (frames, HANDS)),
+            "keypoints": (keypoints, (frames, HANDS, KEYPOINTS, 3)),
+            "body_qpos": (body_qpos, (frames, joints)),
+        }
+        for name, (array, shape) in wanted.items():
+            if array is None and (name == "keypoints" or joints == 0):
+                continue
+            if array is None or array.shape != shape:
+                got = "none" if array is None else array.shape
+                raise InputError(f"{name} must have shape {shape}, got {got}")
+        if self._frames and (keypoints is None) == ("keypoints" in self._file):
+            raise InputError("keypoints must be in every block of a file, or in none")
+        return frames
+
+    def _finish(self) -> None:
+        self._file["status"].attrs["names"] = [status.label for status in Status]
+        write_info(self._file, self._info)
+
+
+def write_human(
+    path: str | Path,
+    motion: HumanMotion,
+    info: HumanFileInfo,
+    *,
+    keypoints: FloatArray | None = None,
+    body_qpos: FloatArray | None = None,
+) -> None:
+    """Write a human motion file (docs/formats.md), whole or not at all; see `HumanWriter`.
+
+    Raises:
+        InputError: the arrays do not fit together or do not fit ``info``.
+        FileError: the file cannot be written there.
+    """
+    with HumanWriter(path, info) as writer:
+        writer.append(motion, keypoints=keypoints, body_qpos=body_qpos)
+
+
+__all__ = [
+    "HumanFileInfo",
+    "HumanReader",
+    "HumanWriter",
+    "human_info",
+    "read_human",
+    "write_human",
+]
+
+_OPTIONAL = ("residual", "iterations", "status")
+_INTEGERS = ("iterations", "status")
+_FARTHEST = 20.0  # [m] from the origin
+_RIGID = 1e-3  # what a rotation read from a file may lack to be orthonormal
+
+
+class HumanReader(OpenFile):
+    """A human motion file open for reading, in memory that does not grow with its length.
+
+    Only ``pca`` and ``T_world_wrist`` must be there, so that a policy's output can be written with
+    little. Use it as a context manager.
+
+    Args:
+        path: an HDF5 file in the layout of docs/formats.md.
+        hand: hash of the hand model the coefficients should be of; any where None.
+
+    Attributes:
+        path: the file.
+        frames: number of frames T.
+        info: what the numbers mean and where they come from.
+
+    Raises:
+        FileError: the file cannot be read, is not of this format or of a version this library does
+            not know, or is of another hand model.
+    """
+
+    path: Path
+    frames: int
+    info: HumanFileInfo
+
+    def __init__(self, path: str | Path, *, hand: str | None = None) -> None:
+        self.path = Path(path)
+        self._file = open_hdf5(self.path)
+        try:
+            with damage_told(self.path):
+                self.info = read_info(self._file)
+                self.frames = self._check_structure()
+            check_hand(self.path, self.info.hand, hand)
+        except BaseException:
+            self.close()
+            raise
+
+    def read(self, start: int = 0, stop: int | None = None) -> HumanMotion:
+        """Frames ``start`` to ``stop`` (excluded; the end where None).
+
+        Where a hand's coefficients or pose are NaN its status is MISSING_INPUT. Residuals that the
+        file lacks are NaN, iterations 0, statuses OK.
+
+        Raises:
+            InputError: the range is empty or leaves the file.
+            FileError: a number is infinite, a pose is not rigid or too far away, a status unknown.
+        """
+        start, stop = self._range(start, stop)
+        pca = read_rows(self._file["pca"], start, stop)
+        poses = read_rows(self._file["T_world_wrist"], start, stop)
+        lost: BoolArray = np.asarray(
+            np.isnan(pca).any(axis=-1) | np.isnan(poses).any(axis=(-2, -1))
+        )
+        infinite = np.asarray(np.isinf(pca).any(axis=-1))
+        self._refuse(infinite, "pca", start, "has an infinite coefficient")
+        self._check_poses(poses, lost, start)
+        iterations = self._optional("iterations", start, stop, np.zeros((stop - start, HANDS)))
+        no_residual = np.full((stop - start, HANDS, len(FINGERS)), np.nan)
+        return HumanMotion(
+            pca=np.where(lost[..., None], np.nan, pca),
+            T_world_wrist=np.where(lost[..., None, None], np.nan, poses),
+            residual=self._optional("residual", start, stop, no_residual),
+            iterations=iterations.astype(np.int64),
+            status=self._status(start, stop, lost),
+            hand=self.info.hand,
+        )
+
+    def read_body(self, start: int = 0, stop: int | None = None) -> FloatArray:
+        """Positions of ``info.body_joints`` in frames ``start`` to ``stop``, (T, m) [rad].
+
+        Raises:
+            InputError: the range is empty or leaves the file.
+            FileError: a position is not finite.
+        """
+        start, stop = self._range(start, stop)
+        if not self.info.body_joints:
+            return np.zeros((stop - start, 0))
+        body = read_rows(self._file["body_qpos"], start, stop)
+        frame = first_frame(~np.isfinite(body))
+        if frame is not None:
+            joint = self.info.body_joints[int(np.argmax(~np.isfinite(body[frame])))]
+            raise FileError(
+                self.path,
+                f"'body_qpos' frame {start + frame}, joint {joint!r} is not finite",
+                key="body_qpos",
+                frame=start + frame,
+            )
+        return body
+
+    def blocks(self, size: int = 4096) -> Iterator[tuple[HumanMotion, FloatArray]]:
+        """Motion and body positions of all frames, in consecutive blocks of at most ``size``.
+
+        Raises:
+            InputError: ``size`` is not positive.
+            FileError: see `read`.
+        """
+        if size < 1:
+            raise InputError(f"size must be at least 1 frame, got {size}")
+        for start in range(0, self.frames, size):
+            stop = min(start + size, self.frames)
+            yield self.read(start, stop), self.read_body(start, stop)
+
+    def _range(self, start: int, stop: int | None) -> tuple[int, int]:
+        stop = self.frames if stop is None else stop
+        if not 0 <= start < stop <= self.frames:
+            raise InputError(
+                f"{self.path}: frames {start} to {stop} are not within its {self.frames} frames"
+            )
+        return start, stop
+
+    def _check_structure(self) -> int:
+        """Shapes, types and lengths of the datasets that are there; the number of frames."""
+        frames = len(require_dataset(self._file, "pca", (None, HANDS, self.info.components)))
+        if frames == 0:
+            raise FileError(self.path, "holds no frames", key="pca")
+        shapes: dict[str, tuple[int | None, ...]] = {
+            "T_world_wrist": (None, HANDS, 4, 4),
+            "residual": (None, HANDS, len(FINGERS)),
+            "iterations": (None, HANDS),
+            "status": (None, HANDS),
+        }
+        if self.info.body_joints:
+            shapes["body_qpos"] = (None, len(self.info.body_joints))
+        for key, shape in shapes.items():
+            if key in _OPTIONAL and key not in self._file:
+                continue
+            data = require_dataset(self._file, key, shape, integer=key in _INTEGERS)
+            if len(data) != frames:
+                raise FileError(
+                    self.path,
+                    f"{key!r} has {len(data)} frames, but 'pca' has {frames}",
+                    key=key,
+                    frames=len(data),
+                    expected=frames,
+                )
+        return frames
+
+    def _check_poses(self, poses: FloatArray, lost: BoolArray, start: int) -> None:
+        known = np.where(lost[..., None, None], np.eye(4), poses)
+        rotation = known[..., :3, :3]
+        gap = np.abs(rotation @ np.swapaxes(rotation, -1, -2) - np.eye(3)).max(axis=(-2, -1))
+        gap = np.maximum(gap, np.abs(known[..., 3, :] - [0.0, 0.0, 0.0, 1.0]).max(axis=-1))
+        rigid = (gap <= _RIGID) & (np.linalg.det(rotation) > 0.0)
+        self._refuse(~rigid, "T_world_wrist", start, "is not a rigid transform")
+        far = ~(np.abs(known[..., :3, 3]).max(axis=-1) <= _FARTHEST)
+        said = f"lies farther than {_FARTHEST:g} m from the origin (are these millimetres?)"
+        self._refuse(far, "T_world_wrist", start, said)
+
+    def _status(self, start: int, stop: int, lost: BoolArray) -> IntArray:
+        stored = self._optional("status", start, stop, np.zeros(lost.shape)).astype(np.int64)
+        known = np.isin(stored, [int(status) for status in Status])
+        self._refuse(~known, "status", start, "holds a number that is no status")
+        return np.where(lost, int(Status.MISSING_INPUT), stored)
+
+    def _optional(self, key: str, start: int, stop: int, default: FloatArray) -> FloatArray:
+        return read_rows(self._file[key], start, stop) if key in self._file else default
+
+    def _refuse(self, bad: BoolArray, key: str, start: int, said: str) -> None:
+        """Raise where anything of a mask (T, 2) is set."""
+        frame = first_frame(bad)
+        if frame is not None:
+            side = SIDES[int(np.argmax(bad[frame]))]
+            raise FileError(
+                self.path,
+                f"{key!r} frame {start + frame}, {side} hand, {said}",
+                key=key,
+                frame=start + frame,
+            )
+
+
+def read_human(
+    path: str | Path, *, hand: str | None = None, start: int = 0, stop: int | None = None
+) -> tuple[HumanMotion, HumanFileInfo]:
+    """Read a human motion file (docs/formats.md), or frames ``start`` to ``stop`` of it.
+
+    Args:
+        path: the HDF5 file.
+        hand: hash of the hand model the coefficients should be of; any where None.
+        start: first frame.
+        stop: end of the frames (excluded); the end of the file where None.
+
+    Raises:
+        FileError: see `HumanReader`.
+        InputError: the range is empty or leaves the file.
+    """
+    with HumanReader(path, hand=hand) as reader:
+        return reader.read(start, stop), reader.info

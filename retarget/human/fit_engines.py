@@ -1,0 +1,84 @@
+"""The ways MANOFitter runs: the native core, or damped Newton in numpy or torch; same minimum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from retarget.core.checks import DTYPES
+from retarget.core.errors import InputError
+from retarget.core.types import BoolArray, FloatArray, IntArray
+from retarget.human.fit_newton import FAILED, FitSettings, NewtonFit, restarts
+from retarget.human.fit_start import quadratic_start
+from retarget.human.hand_model import HandModel
+from retarget.human.keypoints import TIP_VERTICES, HandKeypoints
+from retarget.human.native import NativeHand
+
+ENGINES = ("native", "numpy", "torch")
+
+
+class FitEngine(Protocol):
+    """Fits one hand's coefficients to fingertips."""
+
+    def fit(self, target: FloatArray) -> tuple[FloatArray, FloatArray, IntArray, BoolArray]:
+        """Fit every frame.
+
+        Args:
+            target: (N, 5, 3) finite fingertips in the hand model's frame [m], N at least 1.
+
+        Returns:
+            Coefficients (N, K) [rad], distance of each fingertip to its target (N, 5) [m],
+            iterations (N,), and whether each frame converged (N,).
+        """
+        ...
+
+
+class NativeFit:
+    """The C++ core: a frame in each lane of the machine's registers."""
+
+    def __init__(self, hand: HandModel, settings: FitSettings, dtype: str, threads: int) -> None:
+        sigma = hand.sigma[: settings.components]
+        start = quadratic_start(HandKeypoints(hand).fingertips, hand.sigma, settings.components)
+        self._hand = NativeHand(
+            hand, tuple(TIP_VERTICES.values()), components=settings.components, start=start
+        )
+        self._restarts = restarts(settings.components) * sigma
+        self._settings, self._dtype, self._threads = settings, dtype, threads
+
+    def fit(self, target: FloatArray) -> tuple[FloatArray, FloatArray, IntArray, BoolArray]:
+        """See `FitEngine.fit`."""
+        fits = self._hand.fit(
+            target,
+            beta=self._settings.beta,
+            prior=self._settings.prior,
+            restarts=self._restarts,
+            retry_above=FAILED,
+            dtype=self._dtype,
+            threads=self._threads,
+        )
+        return fits.pca, fits.residual, fits.iterations.astype(np.int64), fits.converged
+
+
+def engine_maker(
+    engine: str, *, device: str, dtype: str, threads: int
+) -> Callable[[HandModel, FitSettings], FitEngine]:
+    """What makes the engine of each hand.
+
+    Raises:
+        InputError: there is no such engine or precision, or `threads` is negative.
+    """
+    if engine not in ENGINES:
+        raise InputError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}")
+    if dtype not in DTYPES or (dtype != "float64" and engine != "native"):
+        raise InputError(
+            f"dtype must be one of {', '.join(DTYPES)}, and float64 but for the native engine, "
+            f"got {dtype!r}"
+        )
+    if threads < 0:
+        raise InputError(f"threads must not be negative, got {threads}")
+    if engine == "native":
+        return lambda hand, settings: NativeFit(hand, settings, dtype, threads)
+    where = None if engine == "numpy" else device
+    return lambda hand, settings: NewtonFit(hand, settings, where)

@@ -1,0 +1,1 @@
+"""torch: losses for policies trained on what this library writes."""

@@ -1,0 +1,1 @@
+"""Robot hand <-> human hand: calibration, the fit, hand networks, `Retargeter`."""

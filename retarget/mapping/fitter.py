@@ -1,0 +1,303 @@
+"""MANOFitter: fingertips of the robot's hands -> pose coefficients of the human hands.
+
+Per hand and frame it minimises ``sum rho(tips(c) - target) + prior * sum (c / sigma)^2`` over the
+first K coefficients c, ``rho`` being ``2 beta SmoothL1_beta`` of each coordinate [m^2]. The minimum
+is found to rounding, from a start that is a continuous function of the target: the fit is a
+function, for any batch, order or engine, and a continuous one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from retarget.core.checks import real_array
+from retarget.core.errors import InputError, ModelError
+from retarget.core.geometry import transform_inverse, transform_points
+from retarget.core.types import (
+    SIDES,
+    BoolArray,
+    Calibration,
+    FloatArray,
+    HumanMotion,
+    IntArray,
+    Status,
+)
+from retarget.human.fit_engines import FitEngine, engine_maker
+from retarget.human.fit_newton import FitSettings
+from retarget.human.hand_model import HandModel, hands_hash, load_hands
+from retarget.human.keypoints import TIP_VERTICES, HandKeypoints
+from retarget.human.native import NativePoints
+from retarget.mapping.hand_frame import HandFrame, hand_frames, human_wrists
+from retarget.robot.robot import Robot
+
+RECIPES = ("retarget", "egovla")
+EGOVLA_SCALE = 1.5
+TIPS = tuple(TIP_VERTICES.values())
+
+
+@dataclass(frozen=True)
+class HandFit:
+    """Fit of one hand.
+
+    Attributes:
+        pca: (..., K) coefficients [rad].
+        residual: (..., 5) distance of each fitted fingertip to its target, human scale [m].
+        iterations: (...) solver iterations.
+        status: (...) `Status` values.
+    """
+
+    pca: FloatArray
+    residual: FloatArray
+    iterations: IntArray
+    status: IntArray
+
+
+class MANOFitter:
+    """Fits both human hands to the fingertips of a robot's hands.
+
+    Args:
+        robot: a `Robot`, or the name or folder of one.
+        hands: models of the left and the right hand; None is the open hand.
+        components: number of pose coefficients K, 1 to 45.
+        prior: weight of the squared standardised coefficients [m^2].
+        beta: where the loss of a coordinate turns from quadratic to linear [m]; 1 m is plain least
+            squares, a few millimetres make it robust.
+        engine: "native" runs in C++; "numpy" and "torch" give the same, the latter on any device.
+        device: of the torch engine, e.g. "cuda".
+        dtype: of the native engine; "float32" iterates in single precision and polishes in double.
+        threads: of the native engine; 0 for as many as are useful. They do not change the result.
+        calibrations: left and right; None takes those stored for the robot and these hands.
+        recipe: "retarget", or "egovla" for the published recipe, for comparison only: fingertips
+            shrunk by 1.5 about the wrist, 6 of the coefficients, Adam, no prior. It is neither
+            continuous nor independent of the batch.
+        seed: of the start poses of the "egovla" recipe.
+
+    Raises:
+        InputError: an argument out of range.
+        ModelError: no calibration is stored for this robot and these hands.
+    """
+
+    def __init__(
+        self,
+        robot: Robot | str = "h1_inspire",
+        hands: tuple[HandModel, HandModel] | None = None,
+        *,
+        components: int = 15,
+        prior: float = 1e-6,
+        beta: float = 1.0,
+        engine: str = "native",
+        device: str = "cpu",
+        dtype: str = "float64",
+        threads: int = 0,
+        calibrations: Sequence[Calibration] | None = None,
+        recipe: str = "retarget",
+        seed: int = 0,
+    ) -> None:
+        if recipe not in RECIPES:
+            raise InputError(f"recipe must be one of {', '.join(RECIPES)}, got {recipe!r}")
+        self.robot = robot if isinstance(robot, Robot) else Robot.load(robot)
+        self.hands = hands if hands is not None else load_hands()
+        self.hand_hash = hands_hash(self.hands)
+        self.settings = FitSettings(components=components, prior=prior, beta=beta)
+        self._solvers = engine_maker(engine, device=device, dtype=dtype, threads=threads)
+        self.recipe = recipe
+        self._points: dict[tuple[tuple[int, ...], int], NativePoints] = {}
+        self.seed = seed
+        self.calibrations = self._calibrations(calibrations)
+        self.frames: tuple[HandFrame, HandFrame] = hand_frames(
+            self.robot, self.hands, self.calibrations
+        )
+
+    @property
+    def components(self) -> int:
+        """Number of pose coefficients K."""
+        return self.settings.components
+
+    def fit(
+        self,
+        fingertips: ArrayLike,
+        T_world_wrist: ArrayLike,
+        valid: ArrayLike | None = None,
+    ) -> HumanMotion:
+        """Fit both hands.
+
+        Args:
+            fingertips: (..., 2, 5, 3) robot fingertips in the world frame [m].
+            T_world_wrist: (..., 2, 4, 4) poses of the robot's wrist frames in the world.
+            valid: (..., 2) False where a hand is to be left out; hands with a number that is not
+                finite are left out too.
+
+        Returns:
+            Coefficients (NaN where left out), human wrists, residuals at the robot's scale [m],
+            iterations and statuses.
+
+        Raises:
+            InputError: shapes do not agree, or there is no frame.
+        """
+        tips, wrists, known = _checked_hands(fingertips, T_world_wrist, valid)
+        lead = known.shape[:-1]
+        fits = []
+        for side, frame in enumerate(self.frames):
+            target = np.full((*lead, 5, 3), np.nan)
+            there = known[..., side]
+            T_wrist_world = transform_inverse(wrists[there, side])
+            target[there] = frame.human(transform_points(T_wrist_world, tips[there, side]))
+            fits.append(self.fit_human(side, target))
+        scale = np.array([c.scale for c in self.calibrations])
+        axis = len(lead)
+        both = [np.stack([getattr(f, name) for f in fits], axis) for name in _HAND_FIELDS]
+        pca, residual, iterations, status = both
+        return HumanMotion(
+            pca=pca,
+            T_world_wrist=human_wrists(self.robot, wrists),
+            residual=residual * scale[:, None],
+            iterations=iterations,
+            status=status,
+            hand=self.hand_hash,
+        )
+
+    def fit_human(self, side: int, target: ArrayLike) -> HandFit:
+        """Fit one hand to targets that are already in the hand model's frame.
+
+        Args:
+            side: 0 left, 1 right.
+            target: (..., 5, 3) fingertips [m]; a frame with a number that is not finite is
+                left out.
+
+        Raises:
+            InputError: wrong shape or type, or nothing in it.
+        """
+        wanted = real_array(target, "target")
+        if wanted.ndim < 2 or wanted.shape[-2:] != (5, 3) or wanted.size == 0:
+            raise InputError(f"target must have shape (..., 5, 3), not empty, got {wanted.shape}")
+        lead = wanted.shape[:-2]
+        flat = wanted.reshape(-1, 5, 3)
+        known = np.isfinite(flat).all(axis=(1, 2))
+        if known.all():
+            pca, residual, iterations, status = self._solve(side, flat)
+        else:
+            pca = np.full((len(flat), self.components), np.nan)
+            residual = np.full((len(flat), 5), np.nan)
+            iterations = np.zeros(len(flat), dtype=np.int64)
+            status = np.full(len(flat), int(Status.MISSING_INPUT))
+            found = self._solve(side, flat[known])
+            pca[known], residual[known], iterations[known], status[known] = found
+        return HandFit(
+            pca=pca.reshape(*lead, self.components),
+            residual=residual.reshape(*lead, 5),
+            iterations=iterations.reshape(lead),
+            status=status.reshape(lead),
+        )
+
+    def fingertips(self, pca: ArrayLike) -> FloatArray:
+        """Human fingertips of both hands: (..., 2, K) -> (..., 2, 5, 3) in the model's frame."""
+        c = real_array(pca, "pca")
+        if c.ndim < 2 or c.shape[-2] != 2:
+            raise InputError(f"pca must have shape (..., 2, K), got {c.shape}")
+        return self._placed(tuple(range(len(SIDES))), c)
+
+    def tips_of(self, side: int, pca: ArrayLike) -> FloatArray:
+        """Human fingertips of one hand: (..., K) -> (..., 5, 3) in the model's frame [m]."""
+        c = real_array(pca, "pca")
+        return self._placed((side,), c[..., None, :])[..., 0, :, :]
+
+    def _placed(self, sides: tuple[int, ...], pca: FloatArray) -> FloatArray:
+        """Fingertips (..., H, 5, 3) of some hands' coefficients (..., H, K)."""
+        key = sides, pca.shape[-1]
+        if key not in self._points:
+            hands = [self.hands[side] for side in sides]
+            self._points[key] = NativePoints(hands, TIPS, components=key[1])
+        return self._points[key](pca)
+
+    def keypoints(self, motion: HumanMotion) -> FloatArray:
+        """The 21 keypoints of both hands in the world frame, (..., 2, 21, 3) [m].
+
+        The hand is placed as EgoVLA's action space has it: its root joint at the wrist pose.
+        """
+        points = [
+            np.asarray(self.layers[side].keypoints(motion.pca[..., side, :]))
+            - self.hands[side].root
+            for side in range(len(SIDES))
+        ]
+        return transform_points(motion.T_world_wrist, np.stack(points, axis=-3))
+
+    @cached_property
+    def layers(self) -> tuple[HandKeypoints, ...]:
+        """Keypoint layers of the left and the right hand, in numpy."""
+        return tuple(HandKeypoints(hand) for hand in self.hands)
+
+    @cached_property
+    def _engines(self) -> tuple[FitEngine, ...]:
+        return tuple(self._solvers(hand, self.settings) for hand in self.hands)
+
+    def _solve(
+        self, side: int, target: FloatArray
+    ) -> tuple[FloatArray, FloatArray, IntArray, IntArray]:
+        """Coefficients, residuals, iterations and statuses of finite targets (N, 5, 3)."""
+        if len(target) == 0:
+            none = np.zeros(0, dtype=np.int64)
+            return np.zeros((0, self.components)), np.zeros((0, 5)), none, none
+        if self.recipe == "egovla":
+            from retarget.human.egovla_recipe import fit_published
+
+            pca, iterations, converged = fit_published(
+                self.hands[side], target, self.components, self.seed
+            )
+            residual = np.linalg.norm(self.tips_of(side, pca) - target, axis=-1)
+        else:
+            pca, residual, iterations, converged = self._engines[side].fit(target)
+        status = np.where(converged, int(Status.OK), int(Status.NOT_CONVERGED))
+        return pca, residual, iterations, status
+
+    def _calibrations(self, given: Sequence[Calibration] | None) -> tuple[Calibration, Calibration]:
+        if self.recipe == "egovla":
+            return Calibration(EGOVLA_SCALE), Calibration(EGOVLA_SCALE)
+        if given is not None:
+            if len(given) != len(SIDES):
+                raise InputError(f"calibrations must be left and right, got {len(given)}")
+            return given[0], given[1]
+        stored = [
+            side.calibration for side in self.robot.sides if side.calibration_hand == self.hand_hash
+        ]
+        if len(stored) != len(SIDES) or stored[0] is None or stored[1] is None:
+            raise ModelError(
+                self.robot.path,
+                f"no calibration between this robot and hand model {self.hand_hash} "
+                f"({self.hands[0].source}); find one with `retarget calibrate`",
+                hand=self.hand_hash,
+            )
+        return stored[0], stored[1]
+
+
+_HAND_FIELDS = ("pca", "residual", "iterations", "status")
+
+
+def _checked_hands(
+    fingertips: ArrayLike, T_world_wrist: ArrayLike, valid: ArrayLike | None
+) -> tuple[FloatArray, FloatArray, BoolArray]:
+    tips = real_array(fingertips, "fingertips")
+    wrists = real_array(T_world_wrist, "T_world_wrist")
+    if tips.ndim < 3 or tips.shape[-3:] != (2, 5, 3) or tips.size == 0:
+        raise InputError(f"fingertips must have shape (..., 2, 5, 3), not empty, got {tips.shape}")
+    lead = tips.shape[:-3]
+    if wrists.shape != (*lead, 2, 4, 4):
+        raise InputError(
+            f"T_world_wrist must have shape {(*lead, 2, 4, 4)} beside these fingertips, "
+            f"got {wrists.shape}"
+        )
+    known: BoolArray = np.asarray(
+        np.isfinite(tips).all(axis=(-2, -1)) & np.isfinite(wrists).all(axis=(-2, -1))
+    )
+    if valid is not None:
+        mask = np.asarray(valid)
+        if mask.shape != (*lead, 2) or mask.dtype != np.bool_:
+            raise InputError(
+                f"valid must be boolean of shape {(*lead, 2)}, got {mask.dtype} {mask.shape}"
+            )
+        known = np.asarray(known & mask)
+    return tips, wrists, known

@@ -1,0 +1,273 @@
+"""Retargeter: demonstration -> human motion -> robot motion, one call each, no hidden state."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from retarget.core.errors import InputError
+from retarget.core.geometry import transform_inverse, transform_points
+from retarget.core.status import severer
+from retarget.core.types import (
+    SIDES,
+    ArmSolution,
+    BoolArray,
+    Demo,
+    FloatArray,
+    HumanMotion,
+    IntArray,
+    RobotMotion,
+    Status,
+)
+from retarget.mapping.fitter import MANOFitter
+from retarget.mapping.hand_frame import robot_wrists
+from retarget.mapping.hand_mlp import HandMLP
+from retarget.robot.arm.ik import ArmIK
+from retarget.robot.robot import Robot
+
+JUMP_STEP = 1e-3  # how far the joints are moved to see whether the labels jump [rad]
+PARALLEL = 64  # frames from which a thread for each arm pays
+JUMP = 0.05  # change of a coefficient that is a jump [standard deviations]
+
+
+@dataclass(frozen=True)
+class RoundTrip:
+    """A demonstration, what it is as human motion, what comes back, and how far that is off.
+
+    Errors are NaN where the input was missing.
+
+    Attributes:
+        demo: the demonstration.
+        human: its human motion.
+        robot: the robot motion that comes back.
+        fit_residual_m: (T, 2) distance of the human fingertips to the robot's, mean over the five,
+            at the robot's scale [m].
+        fingertip_error_m: (T, 2, 5) distance between the recorded fingertip and that of the joints
+            that come back, at the recorded wrist [m].
+        hand_joint_error_rad: (T, 2, h) recorded less returned hand joints, magnitude [rad].
+        wrist_position_error_m: (T, 2) [m].
+        wrist_rotation_error_rad: (T, 2) [rad].
+        status: (T, 2) the more severe `Status` of hand and arm.
+        label_jump: (T, 2) moving the hand's joints by `JUMP_STEP` moves a coefficient by more than
+            `JUMP` standard deviations.
+    """
+
+    demo: Demo
+    human: HumanMotion
+    robot: RobotMotion
+    fit_residual_m: FloatArray
+    fingertip_error_m: FloatArray
+    hand_joint_error_rad: FloatArray
+    wrist_position_error_m: FloatArray
+    wrist_rotation_error_rad: FloatArray
+    status: IntArray
+    label_jump: BoolArray
+
+
+class Retargeter:
+    """Ties fit, hand networks and arm IK of one robot together.
+
+    Args:
+        robot: a `Robot`, or the name or folder of one.
+        fitter: the fit; by default the robot's with the open hand.
+        hand_mlp: the hand networks; by default those shipped for the fit.
+        refine: Gauss-Newton steps after the hand networks (see `HandMLP.joints`).
+
+    Raises:
+        InputError: fitter or networks belong to another robot or fit.
+    """
+
+    def __init__(
+        self,
+        robot: Robot | str = "h1_inspire",
+        *,
+        fitter: MANOFitter | None = None,
+        hand_mlp: HandMLP | None = None,
+        refine: int = 0,
+    ) -> None:
+        if refine < 0:
+            raise InputError(f"refine must not be negative, got {refine}")
+        if fitter is None:
+            fitter = hand_mlp.fitter if hand_mlp is not None else MANOFitter(robot)
+        if isinstance(robot, Robot) and robot.hash != fitter.robot.hash:
+            raise InputError(f"the fitter is for another robot than {robot.name} ({robot.hash})")
+        if hand_mlp is not None and hand_mlp.fitter is not fitter:
+            raise InputError("hand_mlp must have been made with the fitter given here")
+        self.fitter = fitter
+        self.robot = fitter.robot
+        self.refine = refine
+        self._hand_mlp = hand_mlp
+
+    @cached_property
+    def hand_mlp(self) -> HandMLP:
+        """The hand networks, read when first needed."""
+        return self._hand_mlp or HandMLP.load(fitter=self.fitter)
+
+    @cached_property
+    def arms(self) -> tuple[ArmIK, ArmIK]:
+        """The arms' inverse kinematics, left and right."""
+        return ArmIK(self.robot, SIDES[0]), ArmIK(self.robot, SIDES[1])
+
+    def to_human(self, demo: Demo) -> HumanMotion:
+        """Write a demonstration as human motion: the labels a policy trains on."""
+        return self.fitter.fit(demo.fingertips, demo.T_world_wrist, demo.valid)
+
+    def to_robot(
+        self,
+        human: HumanMotion,
+        *,
+        body: ArrayLike | None = None,
+        q0: ArrayLike | None = None,
+    ) -> RobotMotion:
+        """Turn human motion into joints of the robot.
+
+        Where a hand's input is missing, its hand and arm hold their last joints.
+
+        Args:
+            human: T frames of both hands.
+            body: (T, n) or (n,) joint positions; those of joints that are neither arm nor hand are
+                taken over; zero by default [rad].
+            q0: (n,) configuration before the first frame [rad]; without, the arms' first frame is
+                solved by itself and hands without input are open.
+
+        Raises:
+            InputError: wrong shapes, or coefficients of another hand model.
+        """
+        if human.hand != self.fitter.hand_hash:
+            raise InputError(
+                f"the motion is of hand model {human.hand}, this retargeter is for "
+                f"{self.fitter.hand_hash}; the same numbers would be another pose"
+            )
+        if human.pca.ndim != 3:
+            raise InputError(f"to_robot takes T frames, pca (T, 2, K), got {human.pca.shape}")
+        frames, joints = len(human.pca), len(self.robot.joint_names)
+        qpos = np.zeros((frames, joints))
+        if body is not None:
+            try:
+                qpos[:] = np.asarray(body, dtype=np.float64)
+            except ValueError:
+                shape = np.shape(body)
+                raise InputError(
+                    f"body must have shape ({frames}, {joints}), got {shape}"
+                ) from None
+        before = None if q0 is None else np.asarray(q0, dtype=np.float64)
+        if before is not None and before.shape != (joints,):
+            raise InputError(f"q0 must have shape ({joints},), got {before.shape}")
+        known: BoolArray = np.asarray(
+            np.isfinite(human.pca).all(axis=-1)
+            & np.isfinite(human.T_world_wrist).all(axis=(-2, -1))
+        )
+        wrists = robot_wrists(self.robot, human.T_world_wrist)
+        wrists = np.where(known[..., None, None], wrists, np.nan)
+        active = self.hand_mlp.joints(human.pca, refine=self.refine)
+        arm_status = np.zeros((frames, len(SIDES)), dtype=np.int64)
+        errors = np.zeros((2, frames, len(SIDES)))
+        for k, (side, solution) in enumerate(
+            zip(self.robot.sides, self._follow(wrists, before), strict=True)
+        ):
+            arm, hand = self.robot.indices(side.arm_joints), self.robot.indices(side.hand_joints)
+            driven = self.robot.indices(side.active_joints)
+            qpos[:, arm] = solution.q
+            lower, upper = self.robot.hand_limits(k)
+            first = np.clip(
+                np.zeros(len(driven)) if before is None else before[driven], lower, upper
+            )
+            held = _held(np.where(known[:, k, None], active[:, k], np.nan), first)
+            qpos[:, hand] = self.robot.expand_hand(k, held)
+            arm_status[:, k] = solution.status
+            errors[0, :, k], errors[1, :, k] = solution.position_error, solution.rotation_error
+        return RobotMotion(
+            qpos=qpos,
+            names=self.robot.joint_names,
+            position_error=errors[0],
+            rotation_error=errors[1],
+            hand_status=np.where(known, human.status, int(Status.MISSING_INPUT)),
+            arm_status=arm_status,
+        )
+
+    def _follow(self, wrists: FloatArray, before: FloatArray | None) -> list[ArmSolution]:
+        """Both arms along (T, 2, 4, 4), side by side: one trajectory keeps but one core busy."""
+
+        def follow(k: int) -> ArmSolution:
+            arm = self.robot.indices(self.robot.sides[k].arm_joints)
+            start = None if before is None else before[arm]
+            return self.arms[k].solve_trajectory(wrists[:, k], q0=start)
+
+        sides = range(len(SIDES))
+        if len(wrists) < PARALLEL:
+            return [follow(k) for k in sides]
+        with ThreadPoolExecutor(len(SIDES)) as pool:
+            return list(pool.map(follow, sides))
+
+    def controller(self, **settings: Any) -> Any:
+        """`retarget.Controller(self, **settings)`: a policy's chunks to joint commands.
+
+        Args:
+            **settings: those of `retarget.control.settings.ControllerSettings`, by name.
+
+        Raises:
+            InputError: there is no such setting, or it is out of range.
+        """
+        # by its public name: control stands above this package
+        return import_module("retarget").Controller(self, **settings)
+
+    def round_trip(self, demo: Demo, *, q0: ArrayLike | None = None) -> RoundTrip:
+        """Carry a demonstration to human motion and back, and measure what it lost.
+
+        Args:
+            demo: the demonstration.
+            q0: as in `to_robot`, for a demonstration that goes on from an earlier part.
+        """
+        human = self.to_human(demo)
+        robot = self.to_robot(human, body=demo.qpos, q0=q0)
+        tip_error, joint_error = [], []
+        for k, side in enumerate(self.robot.sides):
+            hand = self.robot.indices(side.hand_joints)
+            driven = self.robot.indices(side.active_joints)
+            local = self.robot.hand_tips(k, robot.qpos[:, driven])
+            reached = transform_points(demo.T_world_wrist[:, k], local)
+            tip_error.append(np.linalg.norm(reached - demo.fingertips[:, k], axis=-1))
+            joint_error.append(np.abs(robot.qpos[:, hand] - demo.qpos[:, hand]))
+        known = human.status != int(Status.MISSING_INPUT)
+        return RoundTrip(
+            demo=demo,
+            human=human,
+            robot=robot,
+            fit_residual_m=human.residual.mean(axis=-1),
+            fingertip_error_m=np.where(known[..., None], np.stack(tip_error, axis=1), np.nan),
+            hand_joint_error_rad=np.where(known[..., None], np.stack(joint_error, axis=1), np.nan),
+            wrist_position_error_m=robot.position_error,
+            wrist_rotation_error_rad=robot.rotation_error,
+            status=severer(robot.hand_status, robot.arm_status),
+            label_jump=self._label_jumps(demo, human, known),
+        )
+
+    def _label_jumps(self, demo: Demo, human: HumanMotion, known: BoolArray) -> BoolArray:
+        """Where the fit is far from this one when every active joint moves by `JUMP_STEP`."""
+        jumps = np.zeros_like(known)
+        for k, side in enumerate(self.robot.sides):
+            rows = np.flatnonzero(known[:, k])
+            if not len(rows):
+                continue
+            q = demo.qpos[rows][:, self.robot.indices(side.active_joints)]
+            shift = self.robot.hand_tips(k, q + JUMP_STEP) - self.robot.hand_tips(k, q)
+            T_wrist_world = transform_inverse(demo.T_world_wrist[rows, k])
+            tips = transform_points(T_wrist_world, demo.fingertips[rows, k]) + shift
+            moved = self.fitter.fit_human(k, self.fitter.frames[k].human(tips)).pca
+            sigma = self.fitter.hands[k].sigma[: self.fitter.components]
+            jumps[rows, k] = (np.abs(moved - human.pca[rows, k]) > JUMP * sigma).any(axis=-1)
+        return jumps
+
+
+def _held(values: FloatArray, first: FloatArray) -> FloatArray:
+    """(T, m) with NaN rows replaced by the last row before them that is not, or by `first`."""
+    rows = np.concatenate([first[None], values])
+    good = np.isfinite(rows).all(axis=-1)
+    last = np.maximum.accumulate(np.where(good, np.arange(len(rows)), 0))
+    return np.asarray(rows[last][1:])

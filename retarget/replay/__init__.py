@@ -1,0 +1,1 @@
+"""There and back: measured, judged, reported."""

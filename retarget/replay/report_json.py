@@ -1,0 +1,179 @@
+"""Reports of replays for programs: the JSON of docs/replay.md."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from retarget.core.files import write_text
+from retarget.core.types import SIDES
+from retarget.replay.words import worst_first
+
+if TYPE_CHECKING:
+    from retarget.core.statistics import FrameStats
+    from retarget.data.demo.check import DemoCheck
+    from retarget.mapping.retargeter import Retargeter
+    from retarget.replay.replay import Replay, SideReplay
+    from retarget.replay.tolerances import Tolerances
+
+_STATS = (
+    "fit_residual_m",
+    "fingertip_error_m",
+    "hand_joint_error_rad",
+    "wrist_position_error_m",
+    "wrist_rotation_error_rad",
+    "reached_wrist_position_error_m",
+    "reached_wrist_rotation_error_rad",
+)
+_EXTREMES = (
+    "arm_limit_margin_rad",
+    "hand_limit_margin_rad",
+    "peak_velocity_rad_s",
+    "peak_jerk_rad_s3",
+    "recorded_peak_velocity_rad_s",
+    "recorded_peak_jerk_rad_s3",
+)
+
+
+def replay_json(
+    results: Sequence[tuple[str, Replay | str]],
+    retargeter: Retargeter,
+    tolerances: Tolerances,
+    exit_code: int,
+) -> dict[str, Any]:
+    """Everything a run of ``retarget replay`` found, in numbers, text and None alone.
+
+    Args:
+        results: per input, in the order given, its path and its replay, or the error's message.
+        retargeter: what carried them over.
+        tolerances: of the verdicts.
+        exit_code: that of the command.
+    """
+    replays = [result for _, result in results if not isinstance(result, str)]
+    return {
+        "demos": [
+            _refused(path, result) if isinstance(result, str) else _demo(path, result)
+            for path, result in results
+        ],
+        "summary": {
+            "demos": len(results),
+            "valid": sum(replay.passed for replay in replays),
+            "not_valid": sum(not replay.passed for replay in replays),
+            "bad_input": len(results) - len(replays),
+            "frames": sum(replay.frames for replay in replays),
+            "seconds": sum(replay.seconds for replay in replays),
+            "worst_first": [str(replay.path) for replay in worst_first(replays)],
+            "exit_code": exit_code,
+            "settings": _settings(retargeter, tolerances),
+        },
+    }
+
+
+def write_json(path: str | Path, report: Mapping[str, Any]) -> None:
+    """Write a report, whole or not at all; numbers that are not finite become null.
+
+    Raises:
+        FileError: the file cannot be written there.
+    """
+    write_text(path, json.dumps(_strict(report), indent=2, allow_nan=False) + "\n")
+
+
+def _demo(path: str, replay: Replay) -> dict[str, Any]:
+    return {
+        "path": path,
+        "frames": replay.frames,
+        "seconds": replay.seconds,
+        "rate_hz": replay.rate,
+        "passed": replay.passed,
+        "reasons": [reason.text for reason in replay.reasons],
+        "error": None,
+        "self_check": _self_check(replay.check),
+        "sides": {side: _side(replay.sides[h]) for h, side in enumerate(SIDES)},
+    }
+
+
+def _refused(path: str, message: str) -> dict[str, Any]:
+    return {
+        "path": path,
+        "frames": None,
+        "seconds": None,
+        "rate_hz": None,
+        "passed": False,
+        "reasons": [],
+        "error": message,
+        "self_check": None,
+        "sides": {},
+    }
+
+
+def _side(side: SideReplay) -> dict[str, Any]:
+    missed = side.unreachable
+    return {
+        **{name: _stats(getattr(side, name)) for name in _STATS},
+        "status": dict(side.status),
+        "label_jumps": side.label_jumps,
+        "arm_jumps": side.arm_jumps,
+        "unreachable": {
+            "frames": list(missed.frames),
+            "position_m": missed.position_m,
+            "rotation_rad": missed.rotation_rad,
+        },
+        "limit_violations": side.limit_violations,
+        "limit_margin_rad": side.limit_margin_rad,
+        **{name: _with_frame(asdict(getattr(side, name)), "frame") for name in _EXTREMES},
+    }
+
+
+def _stats(stats: FrameStats) -> dict[str, Any]:
+    return _with_frame(asdict(stats), "worst_frame")
+
+
+def _with_frame(values: dict[str, Any], key: str) -> dict[str, Any]:
+    """A frame that was not found is null, not -1."""
+    return {**values, key: None if values[key] < 0 else values[key]}
+
+
+def _self_check(check: DemoCheck) -> dict[str, Any]:
+    return {
+        "ok": check.ok,
+        "cause": None if check.cause is None else check.cause.text,
+        "sides": {
+            side: {
+                "frames": found.frames,
+                "ok": found.ok,
+                "wrist_position_m": _with_frame(asdict(found.wrist_position), "worst_frame"),
+                "wrist_rotation_rad": _with_frame(asdict(found.wrist_rotation), "worst_frame"),
+                "fingertip_m": _with_frame(asdict(found.fingertip), "worst_frame"),
+            }
+            for side, found in zip(SIDES, check.sides, strict=True)
+        },
+    }
+
+
+def _settings(retargeter: Retargeter, tolerances: Tolerances) -> dict[str, Any]:
+    from retarget.core.version import VERSION
+
+    return {
+        "version": VERSION,
+        "robot": retargeter.robot.name,
+        "robot_hash": retargeter.robot.hash,
+        "hand": retargeter.fitter.hand_hash,
+        "components": retargeter.fitter.components,
+        "refine": retargeter.refine,
+        "tolerances": asdict(tolerances),
+    }
+
+
+def _strict(value: Any) -> Any:
+    """Plain JSON values: keys and nesting kept, numbers that are not finite as None."""
+    if isinstance(value, Mapping):
+        return {str(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_strict(item) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value

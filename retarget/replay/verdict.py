@@ -1,0 +1,115 @@
+"""Whether a replayed demonstration is valid, and why not, in plain sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from retarget.core.text import angle_text, length_text
+from retarget.core.types import SIDES, Status
+from retarget.replay.tolerances import Tolerances
+
+if TYPE_CHECKING:
+    from retarget.replay.record import ReplayRecord, SideRecord
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a demonstration is not valid.
+
+    Attributes:
+        text: a sentence.
+        severity: how bad, 1 or more: how many times the tolerance, or how many frames.
+    """
+
+    text: str
+    severity: float
+
+
+def reasons(record: ReplayRecord) -> list[Reason]:
+    """Every rule of docs/replay.md that a record breaks, left side first; none if it is valid."""
+    found: list[Reason] = []
+    for name, side in zip(SIDES, record.sides, strict=True):
+        found += _missing(side, name, record.done, record.tolerances)
+        found += _wrists(side, name, record.tolerances)
+        found += _fingertips(side, name, record.tolerances)
+        found += _flags(side, name)
+    return found
+
+
+def _missing(side: SideRecord, name: str, frames: int, tolerances: Tolerances) -> Iterator[Reason]:
+    missing = int(side.status[Status.MISSING_INPUT])
+    if missing == frames:
+        yield Reason(f"the {name} hand is missing in all {frames} frames", frames)
+    elif missing > tolerances.missing * frames:
+        share, most = 100.0 * missing / frames, 100.0 * tolerances.missing
+        yield Reason(
+            f"the {name} hand is missing in {missing} of {frames} frames ({share:.3g} %); "
+            f"tolerated are {most:.3g} %",
+            missing,
+        )
+
+
+def _wrists(side: SideRecord, name: str, tolerances: Tolerances) -> Iterator[Reason]:
+    for misses, said in (
+        (
+            side.unreachable_missed,
+            "cannot be reached by the arm; the nearest pose is off by up to",
+        ),
+        (side.missed, "is missed by up to"),
+    ):
+        if misses.frames:
+            far, turned = misses.position, misses.rotation
+            ratio = max(_ratio(far, tolerances.wrist_m), _ratio(turned, tolerances.wrist_rad))
+            yield Reason(
+                f"the {name} wrist's pose {said} {length_text(far)} and {angle_text(turned)} "
+                f"({misses.frames.text()})",
+                ratio,
+            )
+
+
+def _fingertips(side: SideRecord, name: str, tolerances: Tolerances) -> Iterator[Reason]:
+    errors = side.fingertip_error
+    for value, most, said in (
+        (errors.mean, tolerances.fingertip_m, "on average"),
+        (errors.quantile(0.99), tolerances.fingertip_p99_m, "in 1 % of cases"),
+    ):
+        if value > most:  # not where it is NaN, nothing being known
+            yield Reason(
+                f"the {name} fingertips come back {length_text(value)} off {said}; "
+                f"tolerated are {length_text(most)}",
+                _ratio(value, most),
+            )
+
+
+def _flags(side: SideRecord, name: str) -> Iterator[Reason]:
+    lost, jumps = side.not_converged, side.label_jumps
+    if lost:
+        yield Reason(f"the {name} hand or arm did not converge ({lost.text()})", len(lost))
+    if jumps:
+        yield Reason(
+            f"the {name} hand's labels jump: a tiny change of the joints is a large one of the "
+            f"coefficients ({jumps.text()})",
+            len(jumps),
+        )
+    jumps = side.arm_jumps
+    if jumps:
+        yield Reason(
+            f"the {name} arm jumps from one posture to another, at up to "
+            f"{side.arm_jump_speed:.3g} times a joint's velocity limit, where the recorded arm "
+            f"moved smoothly ({jumps.text()})",
+            len(jumps),
+        )
+    for what, extremes in (("arm", side.arm), ("hand", side.hand)):
+        if extremes.violations:
+            margin = extremes.margin
+            yield Reason(
+                f"the {name} {what} leaves its joint limits {extremes.violations} times, by up to "
+                f"{angle_text(-margin.value)} ({margin.joint}, frame {margin.frame})",
+                extremes.violations,
+            )
+
+
+def _ratio(value: float, tolerance: float) -> float:
+    return float(value / tolerance) if tolerance > 0.0 else float("inf")

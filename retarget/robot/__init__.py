@@ -1,0 +1,1 @@
+"""The robot alone: facts, kinematics, arm IK, collision, hand commands."""

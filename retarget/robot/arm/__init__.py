@@ -1,0 +1,1 @@
+"""Arm inverse kinematics: `ArmIK`, its native engine and its reference."""
