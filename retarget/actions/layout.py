@@ -64,6 +64,9 @@ class NormalizationTag(Protocol):
     def moves_translation(self) -> bool:
         """Wrist positions are normalised too, so that frames cannot be changed."""
 
+    def undo(self, action: Action) -> Action:
+        """The action with its numbers as they were."""
+
 
 ACTION_FIELDS = fields(("translation", 3), ("pca", COMPONENTS), ("rot6d", ROT6D))
 ACTION_SIZE = 48

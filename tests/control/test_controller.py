@@ -512,7 +512,7 @@ def test_faults_are_what_was_asked_for_and_repeat(feed: ActionFeed) -> None:
 
 
 def test_nothing_breaks_a_limit(rt: Retargeter) -> None:
-    """Random, adversarial and faulty actions; run as a script, controller_fuzz.py does a million."""
+    """Random, adversarial and faulty actions; as a script, controller_fuzz.py does a million."""
     found = fuzz(12_000, 11, retargeter=rt)
     assert found.steps == 12_000
     assert not any(found.faults.values()), found.faults
