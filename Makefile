@@ -16,6 +16,7 @@ test: lint types unit
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 types: $(VENV)/ready
 	$(BIN)/mypy
@@ -50,7 +51,7 @@ $(VENV)/bench-ready: $(VENV)/ready
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test,bench]"
 	touch $@
 
-$(VENV)/ready: pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
+$(VENV)/ready: pyproject.toml constraints.txt CMakeLists.txt $(shell find native -type f)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test]"
 	touch $@
