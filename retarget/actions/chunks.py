@@ -56,7 +56,7 @@ def make_chunks(
     """The chunks of a motion: actions (..., T) -> (..., N, L).
 
     With a camera that moves (human video), the chunk of frame t is in the camera's frame at t:
-    ``inverse(T_world_camera[t]) T_world_wrist[t+1 ... t+L]``.
+    ``inverse(T_world_camera[t]) T_world_mano[t+1 ... t+L]``.
 
     Args:
         motion: (..., T) actions; in the world frame where a camera is given.

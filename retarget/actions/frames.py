@@ -118,7 +118,7 @@ def from_human(motion: HumanMotion, T_camera_world: Array | None = None) -> Acti
     Raises:
         InputError: more than 15 components, or see `transform_action`.
     """
-    T = as_array(motion.T_world_wrist, "T_world_wrist", 4, 4)
+    T = as_array(motion.T_world_mano, "T_world_mano", 4, 4)
     world = action(T[..., :3, 3], motion.pca, T[..., :3, :3], motion.status)
     return world if T_camera_world is None else to_camera(world, T_camera_world)
 
@@ -151,7 +151,7 @@ def to_human(action_a: Action, hand: str, T_camera_world: Array | None = None) -
     poses = transform(rotation, translation)
     return HumanMotion(
         pca=np.where(lost, np.nan, pca),
-        T_world_wrist=np.where(lost[..., None], np.nan, poses),
+        T_world_mano=np.where(lost[..., None], np.nan, poses),
         residual=np.full((*status.shape, len(FINGERS)), np.nan),
         iterations=np.zeros(status.shape, dtype=np.int64),
         status=status,

@@ -202,15 +202,20 @@ def first_frame(bad: np.ndarray[Any, Any]) -> int | None:
 _REQUIRED = object()
 
 
-def check_format(file: Any, format_: str, version: int, what: str, hint: str = "") -> None:
+def check_format(
+    file: Any, format_: str, versions: tuple[int, ...], what: str, hint: str = ""
+) -> int:
     """Check the attributes ``format`` and ``version`` of an open file.
 
     Args:
         file: an open ``h5py.File``.
         format_: the expected format.
-        version: the version this library reads.
+        versions: those this library reads, ascending.
         what: how to call such a file, e.g. "a human motion file".
         hint: added where the format is another.
+
+    Returns:
+        The version.
 
     Raises:
         FileError: another format or version.
@@ -219,14 +224,17 @@ def check_format(file: Any, format_: str, version: int, what: str, hint: str = "
         raise FileError(
             file.filename, f"is not {what}: attribute 'format' is not {format_!r}{hint}"
         )
-    found = attribute(file, "version", int)
-    if found != version:
+    found = int(attribute(file, "version", int))
+    if found not in versions:
+        known = "s " if len(versions) > 1 else " "
+        known += " and ".join(map(str, versions))
         raise FileError(
             file.filename,
-            f"is of version {found} of its format, this library reads version {version}",
+            f"is of version {found} of its format, this library reads version{known}",
             key="version",
             value=found,
         )
+    return found
 
 
 def rate_attribute(file: Any) -> float:

@@ -76,7 +76,7 @@ class HumanMotion:
 
     Attributes:
         pca: (..., 2, K) pose coefficients of the hand model's first K components.
-        T_world_wrist: (..., 2, 4, 4) poses of the MANO wrist: orientation of the hand's root,
+        T_world_mano: (..., 2, 4, 4) poses of the MANO wrist: orientation of the hand's root,
             origin at the root joint [m].
         residual: (..., 2, 5) distance between each fitted fingertip and its target, at the
             robot's scale [m]; NaN where the input was missing.
@@ -86,7 +86,7 @@ class HumanMotion:
     """
 
     pca: FloatArray
-    T_world_wrist: FloatArray
+    T_world_mano: FloatArray
     residual: FloatArray
     iterations: IntArray
     status: IntArray

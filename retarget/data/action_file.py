@@ -249,7 +249,7 @@ def _pose(value: Any) -> FloatArray:
 
 def _read_info(file: Any) -> ActionFileInfo:
     hint = " (is this a robot demonstration?)" if "observations" in file else ""
-    check_format(file, FORMAT, VERSION, "an action file", hint)
+    check_format(file, FORMAT, (VERSION,), "an action file", hint)
 
     def normalization(value: Any) -> Normalization:
         return Normalization.from_json(text(value), f"{file.filename}: attribute 'normalization'")

@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from retarget.robot.robot import Robot
 
 FORMAT = "retarget-human"
-_FORMAT_VERSION = 1
+_VERSIONS = (1, 2)
+_POSES = {1: "T_world_wrist", 2: "T_world_mano"}  # what each version calls the wrist poses
 HANDS = len(SIDES)
 KEYPOINTS = 21
 
@@ -61,7 +62,7 @@ class HumanFileInfo:
         robot: name of the robot the motion came from, "" where unknown.
         robot_hash: hash of its kinematics, "" where unknown.
         calibrations: left and right, robot hand to human hand; None where unknown.
-        camera: name of the camera of ``T_camera_wrist``, "" where there is none.
+        camera: name of the camera of ``T_camera_mano``, "" where there is none.
         T_camera_world: (4, 4) environment frame to that camera's OpenCV frame [m], or None.
         body_joints: the m joints that are neither arm nor hand, in the order of ``body_qpos``.
         source: the demonstration it was made from, "" where unknown.
@@ -126,7 +127,7 @@ def body_joints(robot: Robot) -> tuple[str, ...]:
 def write_info(file: Any, info: HumanFileInfo) -> None:
     """Set the attributes of an open file."""
     attrs = file.attrs
-    attrs["format"], attrs["version"] = FORMAT, _FORMAT_VERSION
+    attrs["format"], attrs["version"] = FORMAT, _VERSIONS[-1]
     attrs["rate"] = info.rate
     attrs["hand"], attrs["components"] = info.hand, info.components
     attrs["robot"], attrs["robot_hash"] = info.robot, info.robot_hash
@@ -158,7 +159,7 @@ def read_info(file: Any) -> HumanFileInfo:
             that is missing or not what it should be.
     """
     hint = " (is this a robot demonstration?)" if "observations" in file else ""
-    check_format(file, FORMAT, _FORMAT_VERSION, "a human motion file", hint)
+    check_format(file, FORMAT, _VERSIONS, "a human motion file", hint)
     return HumanFileInfo(
         rate=rate_attribute(file),
         hand=attribute(file, "hand", text),
@@ -226,9 +227,9 @@ class HumanWriter(GrowingFile):
         """
         frames = self._check(motion, keypoints, body_qpos)
         self._extend("pca", motion.pca)
-        self._extend("T_world_wrist", motion.T_world_wrist)
+        self._extend("T_world_mano", motion.T_world_mano)
         if self._info.T_camera_world is not None:
-            self._extend("T_camera_wrist", self._info.T_camera_world @ motion.T_world_wrist)
+            self._extend("T_camera_mano", self._info.T_camera_world @ motion.T_world_mano)
         if keypoints is not None:
             self._extend("keypoints", keypoints)
         self._extend("residual", motion.residual)
@@ -251,7 +252,7 @@ class HumanWriter(GrowingFile):
         joints = len(self._info.body_joints)
         wanted: dict[str, tuple[Any, tuple[int, ...]]] = {
             "pca": (motion.pca, (frames, HANDS, self._info.components)),
-            "T_world_wrist": (motion.T_world_wrist, (frames, HANDS, 4, 4)),
+            "T_world_mano": (motion.T_world_mano, (frames, HANDS, 4, 4)),
             "residual": (motion.residual, (frames, HANDS, len(FINGERS))),
             "iterations": (motion.iterations, (frames, HANDS)),
             "status": (motion.status, (frames, HANDS)),
@@ -309,7 +310,7 @@ _RIGID = 1e-3  # what a rotation read from a file may lack to be orthonormal
 class HumanReader(OpenFile):
     """A human motion file open for reading, in memory that does not grow with its length.
 
-    Only ``pca`` and ``T_world_wrist`` must be there, so that a policy's output can be written with
+    Only ``pca`` and ``T_world_mano`` must be there, so that a policy's output can be written with
     little. Use it as a context manager.
 
     Args:
@@ -336,6 +337,7 @@ class HumanReader(OpenFile):
         try:
             with damage_told(self.path):
                 self.info = read_info(self._file)
+                self._poses = _POSES[int(self._file.attrs["version"])]
                 self.frames = self._check_structure()
             check_hand(self.path, self.info.hand, hand)
         except BaseException:
@@ -354,7 +356,7 @@ class HumanReader(OpenFile):
         """
         start, stop = self._range(start, stop)
         pca = read_rows(self._file["pca"], start, stop)
-        poses = read_rows(self._file["T_world_wrist"], start, stop)
+        poses = read_rows(self._file[self._poses], start, stop)
         lost: BoolArray = np.asarray(
             np.isnan(pca).any(axis=-1) | np.isnan(poses).any(axis=(-2, -1))
         )
@@ -365,7 +367,7 @@ class HumanReader(OpenFile):
         no_residual = np.full((stop - start, HANDS, len(FINGERS)), np.nan)
         return HumanMotion(
             pca=np.where(lost[..., None], np.nan, pca),
-            T_world_wrist=np.where(lost[..., None, None], np.nan, poses),
+            T_world_mano=np.where(lost[..., None, None], np.nan, poses),
             residual=self._optional("residual", start, stop, no_residual),
             iterations=iterations.astype(np.int64),
             status=self._status(start, stop, lost),
@@ -421,7 +423,7 @@ class HumanReader(OpenFile):
         if frames == 0:
             raise FileError(self.path, "holds no frames", key="pca")
         shapes: dict[str, tuple[int | None, ...]] = {
-            "T_world_wrist": (None, HANDS, 4, 4),
+            self._poses: (None, HANDS, 4, 4),
             "residual": (None, HANDS, len(FINGERS)),
             "iterations": (None, HANDS),
             "status": (None, HANDS),
@@ -448,10 +450,10 @@ class HumanReader(OpenFile):
         gap = np.abs(rotation @ np.swapaxes(rotation, -1, -2) - np.eye(3)).max(axis=(-2, -1))
         gap = np.maximum(gap, np.abs(known[..., 3, :] - [0.0, 0.0, 0.0, 1.0]).max(axis=-1))
         rigid = (gap <= _RIGID) & (np.linalg.det(rotation) > 0.0)
-        self._refuse(~rigid, "T_world_wrist", start, "is not a rigid transform")
+        self._refuse(~rigid, self._poses, start, "is not a rigid transform")
         far = ~(np.abs(known[..., :3, 3]).max(axis=-1) <= _FARTHEST)
         said = f"lies farther than {_FARTHEST:g} m from the origin (are these millimetres?)"
-        self._refuse(far, "T_world_wrist", start, said)
+        self._refuse(far, self._poses, start, said)
 
     def _status(self, start: int, stop: int, lost: BoolArray) -> IntArray:
         stored = self._optional("status", start, stop, np.zeros(lost.shape)).astype(np.int64)

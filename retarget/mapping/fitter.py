@@ -154,7 +154,7 @@ class MANOFitter:
         pca, residual, iterations, status = both
         return HumanMotion(
             pca=pca,
-            T_world_wrist=human_wrists(self.robot, wrists),
+            T_world_mano=human_wrists(self.robot, wrists),
             residual=residual * scale[:, None],
             iterations=iterations,
             status=status,
@@ -224,7 +224,7 @@ class MANOFitter:
             - self.hands[side].root
             for side in range(len(SIDES))
         ]
-        return transform_points(motion.T_world_wrist, np.stack(points, axis=-3))
+        return transform_points(motion.T_world_mano, np.stack(points, axis=-3))
 
     @cached_property
     def layers(self) -> tuple[HandKeypoints, ...]:

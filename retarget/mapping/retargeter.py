@@ -160,10 +160,9 @@ class Retargeter:
         if before is not None and before.shape != (joints,):
             raise InputError(f"q0 must have shape ({joints},), got {before.shape}")
         known: BoolArray = np.asarray(
-            np.isfinite(human.pca).all(axis=-1)
-            & np.isfinite(human.T_world_wrist).all(axis=(-2, -1))
+            np.isfinite(human.pca).all(axis=-1) & np.isfinite(human.T_world_mano).all(axis=(-2, -1))
         )
-        wrists = robot_wrists(self.robot, human.T_world_wrist)
+        wrists = robot_wrists(self.robot, human.T_world_mano)
         wrists = np.where(known[..., None, None], wrists, np.nan)
         active = self.hand_mlp.joints(human.pca, refine=self.refine)
         arm_status = np.zeros((frames, len(SIDES)), dtype=np.int64)

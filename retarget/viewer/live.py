@@ -109,7 +109,7 @@ class Viewer(Closing):
             row: frame of a round trip.
             number: the number to show with it; by default frames are counted.
             fields: what else there is, by the names of `frame_state`: ``returned``, ``pca``,
-                ``T_world_human``, ``targets``, ``wrists``, ``hand_status``, ``arm_status``. What is
+                ``T_world_mano``, ``targets``, ``wrists``, ``hand_status``, ``arm_status``. What is
                 not given, or not finite, is not drawn.
 
         Raises:
@@ -161,7 +161,7 @@ def field_shapes(joints: int, components: int) -> dict[str, tuple[int, ...]]:
         "qpos": (joints,),
         "returned": (joints,),
         "pca": (2, components),
-        "T_world_human": (2, 4, 4),
+        "T_world_mano": (2, 4, 4),
         "targets": (2, 5, 3),
         "wrists": (2, 4, 4),
         "hand_status": (2,),
@@ -225,7 +225,7 @@ def _fields(frame: Any, row: int) -> dict[str, Any]:
         "qpos": frame.demo.qpos[row],
         "returned": frame.robot.qpos[row],
         "pca": frame.human.pca[row],
-        "T_world_human": frame.human.T_world_wrist[row],
+        "T_world_mano": frame.human.T_world_mano[row],
         "targets": np.where(there[:, None, None], frame.demo.fingertips[row], np.nan),
         "wrists": np.where(there[:, None, None], frame.demo.T_world_wrist[row], np.nan),
         "hand_status": frame.robot.hand_status[row],

@@ -51,7 +51,7 @@ def record(
         qpos=demo.qpos[rows],
         returned=trip.robot.qpos[rows],
         pca=trip.human.pca[rows],
-        T_world_human=np.where(there, trip.human.T_world_wrist[rows], np.nan),
+        T_world_mano=np.where(there, trip.human.T_world_mano[rows], np.nan),
         targets=np.where(there, demo.fingertips[rows], np.nan),
         wrists=np.where(there, demo.T_world_wrist[rows], np.nan),
         hand_status=trip.robot.hand_status[rows],

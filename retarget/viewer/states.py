@@ -29,7 +29,7 @@ def frame_state(
     *,
     returned: ArrayLike | None = None,
     pca: ArrayLike | None = None,
-    T_world_human: ArrayLike | None = None,
+    T_world_mano: ArrayLike | None = None,
     targets: ArrayLike | None = None,
     wrists: ArrayLike | None = None,
     hand_status: ArrayLike | None = None,
@@ -42,7 +42,7 @@ def frame_state(
         qpos: (n,) joints of the robot as recorded or measured [rad].
         returned: (n,) joints that come back [rad].
         pca: (2, K) pose coefficients of the human hands.
-        T_world_human: (2, 4, 4) human wrists, as `HumanMotion.T_world_wrist` has them [m]; by
+        T_world_mano: (2, 4, 4) human wrists, as `HumanMotion.T_world_mano` has them [m]; by
             default those of `wrists`.
         targets: (2, 5, 3) wanted fingertips in the environment frame [m]; by default those of
             `qpos`.
@@ -57,7 +57,7 @@ def frame_state(
         "qpos": qpos,
         "returned": returned,
         "pca": pca,
-        "T_world_human": T_world_human,
+        "T_world_mano": T_world_mano,
         "targets": targets,
         "wrists": wrists,
         "hand_status": hand_status,
@@ -90,7 +90,7 @@ def frame_states(scene: Scene, **given: Any) -> FrameState:
     reached = np.where(np.isfinite(wanted), reached, np.nan)  # no error to colour it by
     wrists = _rows(given, "wrists", (frames, 2, 4, 4))
     wrists = own_wrists if wrists is None else wrists
-    human = _rows(given, "T_world_human", (frames, 2, 4, 4))
+    human = _rows(given, "T_world_mano", (frames, 2, 4, 4))
     human = human_wrists(rig.robot, wrists) if human is None else human
     vertices, known = _skin(scene, given, frames)
     places.put(recorded)

@@ -33,7 +33,7 @@ def test_moving_cameras_and_back(seed: int, frames: int, stride: int) -> None:
 
 @given(SEEDS, st.integers(1, 12), st.integers(1, 4), st.integers(1, 3))
 def test_equals_a_loop(seed: int, frames: int, stride: int, spacing: int) -> None:
-    """inverse(T_world_camera[t]) T_world_wrist[t + 1 ... t + L], clamped at the end."""
+    """inverse(T_world_camera[t]) T_world_mano[t + 1 ... t + L], clamped at the end."""
     motion = random_action(seed, (frames,))
     cameras = random_transforms(np.random.default_rng(seed), (frames,))
     chunks = make_chunks(motion, 5, stride=stride, spacing=spacing, T_world_camera=cameras)

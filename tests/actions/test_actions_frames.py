@@ -163,7 +163,7 @@ def human(seed: int, frames: int = 6, components: int = 15) -> HumanMotion:
     one = random_action(seed, (frames,))
     return HumanMotion(
         pca=one.pca[..., :components],
-        T_world_wrist=transform(one.rotation, one.translation),
+        T_world_mano=transform(one.rotation, one.translation),
         residual=np.full((frames, 2, 5), np.nan),
         iterations=np.zeros((frames, 2), dtype=np.int64),
         status=np.zeros((frames, 2), dtype=np.int64),
@@ -177,7 +177,7 @@ def test_human_motion_and_back(seed: int) -> None:
     T = random_transforms(np.random.default_rng(seed), ())
     for camera in (None, T):
         back = to_human(from_human(motion, camera), motion.hand, camera)
-        np.testing.assert_allclose(back.T_world_wrist, motion.T_world_wrist, atol=1e-12)
+        np.testing.assert_allclose(back.T_world_mano, motion.T_world_mano, atol=1e-12)
         np.testing.assert_allclose(back.pca, motion.pca, atol=1e-12)
         np.testing.assert_array_equal(back.status, motion.status)
 
@@ -192,15 +192,15 @@ def test_missing_and_unconverged_hands_keep_their_status() -> None:
     assert one.status[2, 0] == one.status[4, 1] == Status.MISSING_INPUT
     back = to_human(one, "0123")
     assert np.isnan(back.pca[2, 0]).all()
-    assert np.isnan(back.T_world_wrist[4, 1]).all()
-    assert np.isfinite(back.T_world_wrist[3, 1]).all()
+    assert np.isnan(back.T_world_mano[4, 1]).all()
+    assert np.isfinite(back.T_world_mano[3, 1]).all()
 
 
 def test_too_many_components_and_normalised_actions_are_refused() -> None:
     motion = human(0)
     wide = HumanMotion(
         np.zeros((6, 2, 20)),
-        motion.T_world_wrist,
+        motion.T_world_mano,
         motion.residual,
         motion.iterations,
         motion.status,

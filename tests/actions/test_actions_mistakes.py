@@ -50,7 +50,7 @@ def motion_of(wrists: np.ndarray) -> HumanMotion:
     frames = len(wrists)
     return HumanMotion(
         pca=np.zeros((frames, 2, 15)),
-        T_world_wrist=wrists,
+        T_world_mano=wrists,
         residual=np.zeros((frames, 2, 5)),
         iterations=np.zeros((frames, 2), dtype=np.int64),
         status=np.zeros((frames, 2), dtype=np.int64),
@@ -69,7 +69,7 @@ def test_1_the_left_wrist_has_its_own_axes(robot: Robot) -> None:
     # with the right hand's axes the left wrist would be half a turn off
     wrong = T[:3, :3] @ robot_side[:, 0, :3, :3] @ PUBLISHED_AXES[1]
     np.testing.assert_allclose(rotation_angle(seen.rotation[:, 0], wrong), np.pi, atol=1e-6)
-    back = robot_wrists(robot, to_human(seen, "", T).T_world_wrist)
+    back = robot_wrists(robot, to_human(seen, "", T).T_world_mano)
     np.testing.assert_allclose(back, robot_side, atol=1e-12)
 
 

@@ -385,7 +385,7 @@ def test_training_that_misses_the_gate_saves_nothing(tmp_path: Path, monkeypatch
         assert (options["seed"], options["steps"], options["samples"]) == (3, 10, 100)
         raise TrainingError("the left hand's mean fingertip error is 100 um", **figures)
 
-    monkeypatch.setattr(HandMLP, "train", train)
+    monkeypatch.setattr("retarget.mapping.train.train_hands", train)
     out = tmp_path / "w.safetensors"
     result = run("train-hand", "--out", out, "--seed", 3, "--steps", 10, "--samples", 100)
     assert result.exit_code == 1
@@ -399,7 +399,10 @@ def test_training_that_misses_the_gate_saves_nothing(tmp_path: Path, monkeypatch
 def test_training_saves_what_meets_the_gate(tmp_path: Path, monkeypatch: Any) -> None:
     from retarget.mapping.hand_mlp import HandMLP
 
-    monkeypatch.setattr(HandMLP, "train", lambda fitter, **options: HandMLP.load(fitter=fitter))
+    monkeypatch.setattr(
+        "retarget.mapping.train.train_hands",
+        lambda fitter, **options: HandMLP.load(fitter=fitter),
+    )
     out = tmp_path / "deep/w.safetensors"
     result = run("train-hand", "--out", out)
     assert result.exit_code == 0, result.stderr

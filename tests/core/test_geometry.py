@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from retarget import geometry as g
+from retarget.core import geometry as g
 from retarget.core.errors import InputError
 
 finite = st.floats(-3.0, 3.0, allow_nan=False, width=64)

@@ -37,7 +37,7 @@ def random_motion(frames: int = 6, components: int = 15, seed: int = 0) -> Human
     rng = np.random.default_rng(seed)
     return HumanMotion(
         pca=rng.normal(size=(frames, 2, components)),
-        T_world_wrist=transform(
+        T_world_mano=transform(
             rotation_from_rotvec(rng.uniform(-1.5, 1.5, (frames, 2, 3))),
             rng.uniform(-0.5, 1.3, (frames, 2, 3)),
         ),
@@ -99,7 +99,7 @@ def test_what_is_written_is_read(
     motion = random_motion(frames, components, seed)
     for frame, hand in lost:
         if frame < frames:
-            motion.pca[frame, hand] = motion.T_world_wrist[frame, hand] = np.nan
+            motion.pca[frame, hand] = motion.T_world_mano[frame, hand] = np.nan
             motion.residual[frame, hand] = np.nan
             motion.status[frame, hand] = Status.MISSING_INPUT
     rng = np.random.default_rng(seed)
@@ -123,8 +123,8 @@ def test_layout_is_the_one_documented(tmp_path: Path) -> None:
         shapes = {name: (data.shape, data.dtype.str) for name, data in file.items()}
         assert shapes == {
             "pca": ((6, 2, 15), "<f8"),
-            "T_world_wrist": ((6, 2, 4, 4), "<f8"),
-            "T_camera_wrist": ((6, 2, 4, 4), "<f8"),
+            "T_world_mano": ((6, 2, 4, 4), "<f8"),
+            "T_camera_mano": ((6, 2, 4, 4), "<f8"),
             "keypoints": ((6, 2, 21, 3), "<f8"),
             "residual": ((6, 2, 5), "<f8"),
             "iterations": ((6, 2), "<i4"),
@@ -134,13 +134,13 @@ def test_layout_is_the_one_documented(tmp_path: Path) -> None:
         }
         assert info.T_camera_world is not None
         np.testing.assert_array_equal(
-            file["T_camera_wrist"][:, 1, :3, 3],
-            transform_points(info.T_camera_world, motion.T_world_wrist[:, 1, :3, 3]),
+            file["T_camera_mano"][:, 1, :3, 3],
+            transform_points(info.T_camera_world, motion.T_world_mano[:, 1, :3, 3]),
         )
         np.testing.assert_array_equal(file["valid"][:], motion.status != 4)
         assert list(file["status"].attrs["names"]) == [status.label for status in Status]
         assert file.attrs["format"] == "retarget-human"
-        assert file.attrs["version"] == 1
+        assert file.attrs["version"] == 2
         assert json.loads(file.attrs["calibration"])["left"]["scale"] == 1.126
 
 
@@ -171,17 +171,19 @@ def test_same_motion_gives_the_same_bytes(tmp_path: Path) -> None:
     assert len(digests) == 1
 
 
-def test_a_policys_output_needs_little(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("version", "poses"), [(1, "T_world_wrist"), (2, "T_world_mano")])
+def test_a_policys_output_needs_little(tmp_path: Path, version: int, poses: str) -> None:
     path = tmp_path / "human.hdf5"
     motion = random_motion()
     with h5py.File(path, "w") as file:
         file.attrs.update(
-            format="retarget-human", version=1, rate=30, hand=HAND, components=np.int64(15)
+            format="retarget-human", version=version, rate=30, hand=HAND, components=np.int64(15)
         )
         file["pca"] = motion.pca.astype("f4")
-        file["T_world_wrist"] = motion.T_world_wrist.astype("f4")
+        file[poses] = motion.T_world_mano.astype("f4")
     again, info = read_human(path)
     np.testing.assert_allclose(again.pca, motion.pca, rtol=1e-6)
+    np.testing.assert_allclose(again.T_world_mano, motion.T_world_mano, rtol=1e-6)
     assert np.isnan(again.residual).all()
     assert (again.iterations == 0).all()
     assert (again.status == Status.OK).all()
@@ -193,7 +195,7 @@ def test_a_policys_output_needs_little(tmp_path: Path) -> None:
 def test_a_hand_that_is_nan_is_missing(tmp_path: Path) -> None:
     motion = random_motion()
     motion.status[:] = Status.OK
-    motion.T_world_wrist[2, 0, 0, 3] = np.nan
+    motion.T_world_mano[2, 0, 0, 3] = np.nan
     motion.pca[4, 1, 7] = np.nan
     write_human(tmp_path / "human.hdf5", motion, some_info(), body_qpos=np.zeros((6, 3)))
     again, _ = read_human(tmp_path / "human.hdf5")
@@ -201,7 +203,7 @@ def test_a_hand_that_is_nan_is_missing(tmp_path: Path) -> None:
     expected[2, 0] = expected[4, 1] = True
     np.testing.assert_array_equal(again.status == Status.MISSING_INPUT, expected)
     np.testing.assert_array_equal(np.isnan(again.pca).all(axis=-1), expected)
-    np.testing.assert_array_equal(np.isnan(again.T_world_wrist).all(axis=(-2, -1)), expected)
+    np.testing.assert_array_equal(np.isnan(again.T_world_mano).all(axis=(-2, -1)), expected)
 
 
 def test_info_of_a_fitter(tmp_path: Path) -> None:
@@ -257,17 +259,17 @@ def replace(key: str, change: Callable[[np.ndarray], np.ndarray]) -> Change:
 
 
 def reflected(file: Any) -> None:
-    values = file["T_world_wrist"][:]
+    values = file["T_world_mano"][:]
     values[3, 0, :3, 0] *= -1.0
-    file["T_world_wrist"][:] = values
+    file["T_world_mano"][:] = values
 
 
 BAD: dict[str, tuple[Change, str]] = {
     "no format": (no_attribute("format"), "is not a human motion file: attribute 'format'"),
     "another format": (attribute("format", "lerobot"), "is not a human motion file"),
     "a later version": (
-        attribute("version", 2),
-        "is of version 2 of its format, this library reads version 1",
+        attribute("version", 3),
+        "is of version 3 of its format, this library reads versions 1 and 2",
     ),
     "no version": (no_attribute("version"), "attribute 'version' is missing"),
     "version as a word": (attribute("version", "new"), "attribute 'version' is not what it should"),
@@ -285,8 +287,8 @@ BAD: dict[str, tuple[Change, str]] = {
         r"dataset 'pca' is missing, expected shape \(T, 2, 15\); did you mean 'pcas'\?",
     ),
     "no poses": (
-        replace("T_world_wrist", lambda v: v[:, :, :3, :]),
-        r"'T_world_wrist' must have shape \(T, 2, 4, 4\), got \(6, 2, 3, 4\)",
+        replace("T_world_mano", lambda v: v[:, :, :3, :]),
+        r"'T_world_mano' must have shape \(T, 2, 4, 4\), got \(6, 2, 3, 4\)",
     ),
     "other components": (
         attribute("components", 6),
@@ -298,22 +300,22 @@ BAD: dict[str, tuple[Change, str]] = {
         "'status' must hold integers, got float64",
     ),
     "lengths differ": (
-        replace("T_world_wrist", lambda v: v[:-1]),
-        "'T_world_wrist' has 5 frames, but 'pca' has 6",
+        replace("T_world_mano", lambda v: v[:-1]),
+        "'T_world_mano' has 5 frames, but 'pca' has 6",
     ),
     "empty": (replace("pca", lambda v: v[:0]), "holds no frames"),
     "infinite": (put("pca", (2, 1, 4), np.inf), "'pca' frame 2, right hand, has an infinite"),
     "not rigid": (
-        put("T_world_wrist", (3, 0, 0, 0), 5.0),
-        "'T_world_wrist' frame 3, left hand, is not a rigid transform",
+        put("T_world_mano", (3, 0, 0, 0), 5.0),
+        "'T_world_mano' frame 3, left hand, is not a rigid transform",
     ),
-    "a reflection": (reflected, "'T_world_wrist' frame 3, left hand, is not a rigid transform"),
-    "bottom row": (put("T_world_wrist", (1, 1, 3, 0), 0.5), "frame 1, right hand, is not a rigid"),
+    "a reflection": (reflected, "'T_world_mano' frame 3, left hand, is not a rigid transform"),
+    "bottom row": (put("T_world_mano", (1, 1, 3, 0), 0.5), "frame 1, right hand, is not a rigid"),
     "millimetres": (
-        put("T_world_wrist", (1, 1, 0, 3), 400.0),
+        put("T_world_mano", (1, 1, 0, 3), 400.0),
         "frame 1, right hand, lies farther than 20 m.*are these millimetres",
     ),
-    "infinite place": (put("T_world_wrist", (1, 1, 0, 3), np.inf), "frame 1, right.*farther than"),
+    "infinite place": (put("T_world_mano", (1, 1, 0, 3), np.inf), "frame 1, right.*farther than"),
     "unknown status": (
         put("status", (5, 0), 77),
         "'status' frame 5, left hand, holds a number that is no status",

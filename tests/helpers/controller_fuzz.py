@@ -107,7 +107,7 @@ class Mischief:
     def __init__(self, retargeter: Retargeter, rng: np.random.Generator) -> None:
         self.rng = rng
         robot = retargeter.robot
-        self.wrists = retargeter.fitter.fit(*robot.forward(standing(robot))[::-1]).T_world_wrist
+        self.wrists = retargeter.fitter.fit(*robot.forward(standing(robot))[::-1]).T_world_mano
         self.sigma = np.stack([hand.sigma[:15] for hand in retargeter.fitter.hands])
         self.kind, self.left = "", 0
         self.base = np.zeros(48)

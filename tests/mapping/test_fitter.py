@@ -67,7 +67,7 @@ def test_wrist_pose_does_not_matter(fitter: MANOFitter) -> None:
     T = wrists(20, 4)
     moved = fitter.fit(transform_points(T, local), T)
     np.testing.assert_allclose(moved.pca, fitter.fit(local, still).pca, atol=1e-8)
-    np.testing.assert_allclose(robot_wrists(fitter.robot, moved.T_world_wrist), T, atol=1e-14)
+    np.testing.assert_allclose(robot_wrists(fitter.robot, moved.T_world_mano), T, atol=1e-14)
 
 
 @pytest.mark.parametrize("components", [6, 15, 20])

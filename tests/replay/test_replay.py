@@ -512,7 +512,7 @@ def test_there_and_back_in_two_steps_is_the_replay(
     np.testing.assert_array_equal(one.valid, other.valid)
     with h5py.File(human) as file:
         assert file["keypoints"].shape == (FRAMES, 2, 21, 3)
-        assert file["T_camera_wrist"].shape == (FRAMES, 2, 4, 4)
+        assert file["T_camera_mano"].shape == (FRAMES, 2, 4, 4)
         assert file["valid"][:, 0].tolist() == [not 12 <= k < 15 for k in range(FRAMES)]
 
 
@@ -521,7 +521,7 @@ def test_human_motion_out_of_reach_is_not_valid(
 ) -> None:
     demo_to_human(path, tmp_path / "human.hdf5", retargeter)
     with h5py.File(tmp_path / "human.hdf5", "r+") as file:
-        file["T_world_wrist"][3, 1, :3, 3] += [0.0, 0.0, 3.0]
+        file["T_world_mano"][3, 1, :3, 3] += [0.0, 0.0, 3.0]
     result = human_to_demo(tmp_path / "human.hdf5", tmp_path / "out.hdf5", retargeter)
     assert len(result.reasons) == 1
     assert result.reasons[0].startswith("the right wrist's pose cannot be reached by the arm")

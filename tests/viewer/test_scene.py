@@ -70,7 +70,7 @@ def live(scene: Scene, trip: RoundTrip, frame: int) -> FrameState:
         trip.demo.qpos[frame],
         returned=trip.robot.qpos[frame],
         pca=trip.human.pca[frame],
-        T_world_human=trip.human.T_world_wrist[frame],
+        T_world_mano=trip.human.T_world_mano[frame],
         targets=trip.demo.fingertips[frame],
         wrists=trip.demo.T_world_wrist[frame],
         hand_status=trip.robot.hand_status[frame],
@@ -171,7 +171,7 @@ def test_points_lines_and_wrists_stand_where_the_round_trip_has_them(
     np.testing.assert_allclose(playback.error_m, distance, atol=1e-6)
     for name, wanted in (
         ("recorded", trip.demo.T_world_wrist),
-        ("human", trip.human.T_world_wrist),
+        ("human", trip.human.T_world_mano),
     ):
         rows = [scene.objects.index(f"/wrists/{side}/{name}") for side in SIDES]
         np.testing.assert_allclose(transforms(playback.poses[:, rows]), wanted, atol=1e-6)
@@ -219,9 +219,7 @@ def test_human_fingertips_lie_on_the_robots_within_the_residual(
 ) -> None:
     rows = [scene.objects.index(path) for path in scene.meshes]
     T = transforms(playback.poses[:, rows])
-    np.testing.assert_allclose(
-        T, robot_wrists(scene.rig.robot, trip.human.T_world_wrist), atol=1e-6
-    )
+    np.testing.assert_allclose(T, robot_wrists(scene.rig.robot, trip.human.T_world_mano), atol=1e-6)
     points = playback.vertex_offset + playback.vertex_scale * playback.vertices
     skin = transform_points(T, points)
     tips = skin[:, :, [744, 320, 443, 554, 671]]
@@ -282,7 +280,7 @@ def test_what_is_not_given_is_not_shown(scene: Scene, trip: RoundTrip) -> None:
     shown = {scene.objects[k].split("/")[1] for k in np.flatnonzero(alone.visible)}
     assert shown == {"robot", "targets", "wrists"}
     assert not alone.visible[under(scene, "/robot/returned/")].any()
-    human = frame_state(scene, pca=trip.human.pca[0], T_world_human=trip.human.T_world_wrist[0])
+    human = frame_state(scene, pca=trip.human.pca[0], T_world_mano=trip.human.T_world_mano[0])
     shown = {scene.objects[k] for k in np.flatnonzero(human.visible)}
     assert shown == {*scene.meshes, "/wrists/left/human", "/wrists/right/human"}
 

@@ -183,7 +183,7 @@ def test_messages_hold_the_frame(retargeter: Retargeter, viewer: Viewer, trip: R
         trip.demo.qpos[3],
         returned=trip.robot.qpos[3],
         pca=trip.human.pca[3],
-        T_world_human=trip.human.T_world_wrist[3],
+        T_world_mano=trip.human.T_world_mano[3],
         targets=trip.demo.fingertips[3],
         wrists=trip.demo.T_world_wrist[3],
     )
