@@ -17,7 +17,7 @@ from rich.table import Table
 
 from retarget.core.types import SIDES
 from retarget.mapping.fitter import RECIPES, MANOFitter
-from retarget.mapping.hand_check import check_hands
+from retarget.mapping.hand_accuracy import check_hands
 from retarget.mapping.hand_mlp import HandMLP
 from retarget.mapping.retargeter import JUMP, JUMP_STEP
 from retarget.mapping.train import TrainSettings, train_network

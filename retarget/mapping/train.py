@@ -20,7 +20,7 @@ import numpy as np
 from retarget.core.errors import TrainingError
 from retarget.core.types import SIDES, FloatArray
 from retarget.mapping.fitter import MANOFitter
-from retarget.mapping.hand_check import check_hands, require_accurate
+from retarget.mapping.hand_accuracy import check_hands, require_accurate
 from retarget.mapping.hand_mlp import HandMLP
 from retarget.mapping.network import Network
 
@@ -241,16 +241,15 @@ def _schedule(step: int, settings: TrainSettings) -> float:
 
 
 def _joined(fitter: MANOFitter, left: _Trained, right: _Trained) -> Network:
-    both = (left, right)
     limits = [fitter.robot.hand_limits(side) for side in SIDES]
     layers = list(zip(left.layers, right.layers, strict=True))
     return Network(
         weights=tuple(np.stack([a[0], b[0]]) for a, b in layers),
-        biases=tuple(np.stack([a[1], b[1]])[:, None] for a, b in layers),
-        center=np.stack([t.center for t in both])[:, None],
-        spread=np.stack([t.spread for t in both])[:, None],
-        lower=np.stack([low for low, _ in limits])[:, None],
-        upper=np.stack([high for _, high in limits])[:, None],
+        biases=tuple(np.stack([a[1], b[1]]) for a, b in layers),
+        center=np.stack([left.center, right.center]),
+        spread=np.stack([left.spread, right.spread]),
+        lower=np.stack([low for low, _ in limits]),
+        upper=np.stack([high for _, high in limits]),
     )
 
 
