@@ -25,7 +25,7 @@ _PARTS = {
     "robot, hands, networks": ["retarget.cli.commands.options:load_retargeter"],
     "read and check": ["retarget.replay.replay:checked"],
     "fit": [
-        "retarget.mapping.fitter:MANOFitter.fit",
+        "retarget.mapping.fitter:MANOFitter.fit_in_wrist",
         "retarget.mapping.retargeter:Retargeter._label_jumps",
     ],
     "network": ["retarget.mapping.hand_mlp:HandMLP.joints"],
@@ -113,8 +113,8 @@ def _memory(what: str, frames: str) -> dict[str, float]:
     targets, count = load_targets(robot), int(frames)
     if what == "fit":
         fitter = MANOFitter(robot)
-        inputs = fitter.frames[1].human(targets.tips(1))
-        call: Callable[[Any], Any] = lambda x: fitter.fit_human(1, x)  # noqa: E731
+        inputs = fitter.frames[1].human_from_robot(targets.tips(1))
+        call: Callable[[Any], Any] = lambda x: fitter.fit_hand(1, x)  # noqa: E731
     else:
         call, inputs = ArmIK(robot, "right").solve, targets.T_world_wrist[:, :, 1]
         inputs = inputs.reshape(-1, 4, 4)

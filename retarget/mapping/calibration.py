@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import permutations, product
+from pathlib import Path
 
 import numpy as np
 
@@ -30,7 +31,7 @@ TURNED = np.pi / 4  # a calibration that turns a hand farther than this is suspi
 
 
 def calibrate(
-    robot: Robot,
+    robot: Robot | str | Path,
     hands: tuple[HandModel, HandModel],
     *,
     components: int = 15,
@@ -41,7 +42,7 @@ def calibrate(
     """Calibrate both hands of a robot, left then right.
 
     Args:
-        robot: the robot.
+        robot: a `Robot`, or the name or folder of one.
         hands: human hand models, left and right.
         components: number of pose coefficients the fit will have.
         prior: the fit's prior [m^2].
@@ -51,7 +52,7 @@ def calibrate(
     Raises:
         RetargetError: the search did not converge.
     """
-    rng = np.random.default_rng(seed)
+    robot, rng = Robot.of(robot), np.random.default_rng(seed)
     found = []
     for index, side in enumerate(SIDES):
         lower, upper = robot.hand_limits(side)
@@ -179,8 +180,8 @@ class _Objective:
     def __call__(self, calibration: Calibration) -> _Local:
         fitter, weight = self.fitter, float(np.sqrt(self.prior))
         frame = replace(fitter.frames[self.side], calibration=calibration)
-        target = frame.human(self.tips)
-        pca = fitter.fit_human(self.side, target).pca
+        target = frame.human_from_robot(self.tips)
+        pca = fitter.fit_hand(self.side, target).pca
         sigma = fitter.hands[self.side].sigma[: self.components]
         fitted, J = fitter.layers[self.side].fingertips_and_jacobian(pca)
         n, k = pca.shape

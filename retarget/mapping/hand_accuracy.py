@@ -69,7 +69,9 @@ def check_hands(
         return np.stack(both, axis=1)
 
     wanted = tips_of(active)
-    fits = [fitter.fit_human(k, f.human(wanted[:, k])) for k, f in enumerate(fitter.frames)]
+    fits = [
+        fitter.fit_hand(k, f.human_from_robot(wanted[:, k])) for k, f in enumerate(fitter.frames)
+    ]
     human = fitter.fingertips(np.stack([fit.pca for fit in fits], axis=1))
     plain = tips_of(mlp.joints_from_fingertips(human))
     refined = tips_of(mlp.joints_from_fingertips(human, refine=1))

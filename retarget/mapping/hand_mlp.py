@@ -19,9 +19,10 @@ from retarget.core.checks import numbers
 from retarget.core.errors import InputError, ModelError
 from retarget.core.files import replacing
 from retarget.core.resources import resource
-from retarget.core.types import SIDES, FloatArray
-from retarget.mapping.fitter import MANOFitter
+from retarget.core.types import FloatArray
+from retarget.mapping.fitter import MANOFitter, fitter_for
 from retarget.mapping.network import Network
+from retarget.robot.robot import Robot
 
 FORMAT = "retarget-hand-mlp-1"
 _SCALING = ("center", "spread", "lower", "upper")
@@ -49,14 +50,26 @@ class HandMLP:
         self.errors = dict(errors or {})
 
     @classmethod
-    def load(cls, path: str | Path | None = None, *, fitter: MANOFitter | None = None) -> HandMLP:
-        """Read a checkpoint; None is the one shipped for the fitter's robot and hands.
+    def load(
+        cls,
+        path: str | Path | None = None,
+        *,
+        robot: Robot | str | Path | None = None,
+        fitter: MANOFitter | None = None,
+    ) -> HandMLP:
+        """Read a checkpoint.
+
+        Args:
+            path: the file; None is the one shipped for the fitter's robot and hands.
+            robot: a `Robot`, or the name or folder of one; h1_inspire by default.
+            fitter: the fit it was trained on; by default the robot's with the open hand.
 
         Raises:
+            InputError: the fitter is for another robot.
             ModelError: the file is unreadable, or was trained for another hand model, robot,
                 calibration or number of components; the message names both.
         """
-        fitter = fitter or MANOFitter()
+        fitter = fitter_for(robot, fitter)
         place = shipped_path(fitter) if path is None else Path(path)
         if not place.is_file():
             hint = "train one with `retarget train-hand`"
@@ -159,10 +172,10 @@ class HandMLP:
             if not rows.any():
                 continue
             joints = q[rows, side]
-            tips = frame.human(robot.hand_tips(SIDES[side], joints))
-            pca = self.fitter.fit_human(side, tips).pca
+            tips = frame.human_from_robot(robot.hand_tips(side, joints))
+            pca = self.fitter.fit_hand(side, tips).pca
             miss = wanted[rows, side] - self.fitter.tips_of(side, pca).reshape(-1, 15)
-            J = robot.hand_tips_jacobian(SIDES[side], joints)
+            J = robot.hand_tips_jacobian(side, joints)
             J = np.einsum("ij,nfjk->nfik", frame.linear, J).reshape(-1, 15, joints.shape[-1])
             H = np.swapaxes(J, -1, -2) @ J + _DAMPING**2 * np.eye(J.shape[-1])
             step = np.linalg.solve(H, np.swapaxes(J, -1, -2) @ miss[..., None])[..., 0]

@@ -101,7 +101,7 @@ def test_a_humans_hand_gives_the_nearest_pose(mlp: HandMLP) -> None:
     robot, frame = mlp.fitter.robot, mlp.fitter.frames[1]
     rng = np.random.default_rng(2)
     pca = rng.normal(size=(20, 2, 15)) * mlp.fitter.hands[0].sigma[:15]
-    goals = frame.robot(mlp.fitter.fingertips(pca)[:, 1])
+    goals = frame.robot_from_human(mlp.fitter.fingertips(pca)[:, 1])
     lower, upper = robot.hand_limits(1)
 
     def distance(q: np.ndarray, goal: np.ndarray) -> float:

@@ -84,7 +84,7 @@ class ArmIK:
         dtype: str = "float64",
         threads: int = 0,
     ) -> None:
-        robot = robot if isinstance(robot, Robot) else Robot.load(robot)
+        robot = Robot.of(robot)
         arm = robot.side(side)
         rows = robot.indices(arm.arm_joints)
         chain = Chain.from_kinematics(
