@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retarget.actions import camera_of, from_human, pack, to_world
+from retarget.actions import action_from_motion, pack, to_world
 from retarget.core.errors import FileError
 from retarget.core.hdf5 import open_hdf5, text
 from retarget.core.progress import Progress, no_progress
@@ -143,14 +143,14 @@ def _from_demo(
     progress: Progress,
 ) -> ActionFeed:
     robot = retargeter.robot
-    T = None if camera is None else camera_of(robot, camera).T_camera_world
+    T = None if camera is None else robot.camera(camera).T_camera_world
     vectors: list[FloatArray] = []
     start: FloatArray | None = None
     with DemoReader(path, robot=robot, rate=rate) as reader:
         checked(reader, robot, strict=strict, progress=progress)
         for demo in reader.blocks(_BLOCK):
             start = demo.qpos[0] if start is None else start
-            vectors.append(pack(from_human(retargeter.to_human(demo), T)))
+            vectors.append(pack(action_from_motion(retargeter.to_human(demo), T)))
         found = reader.rate
     motion = np.concatenate(vectors)
     return ActionFeed(

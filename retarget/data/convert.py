@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retarget.actions import Action, Normalization, from_human, make_chunks, pack, unpack
+from retarget.actions import Action, Normalization, action_from_motion, make_chunks, pack, unpack
 from retarget.core.hdf5 import open_hdf5, text
 from retarget.core.progress import BLOCK, Progress, no_progress
 from retarget.core.statistics import FrameStats
@@ -256,7 +256,7 @@ def to_actions(
     residual: list[FloatArray] = []
     with _human_blocks(path, retargeter, rate, strict, progress, block) as (found_rate, blocks):
         for motion in blocks:
-            action = from_human(motion, T)
+            action = action_from_motion(motion, T)
             vectors.append(pack(action if normalization is None else normalization.apply(action)))
             status.append(motion.status)
             residual.append(motion.residual.mean(axis=-1))

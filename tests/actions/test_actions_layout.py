@@ -57,7 +57,8 @@ def test_rot6d_is_orthonormalised_by_columns(seed: int, a: float, b: float, lean
 def test_rotations_are_those_of_geometry(seed: int) -> None:
     vector = np.random.default_rng(seed).normal(size=(20, 48))
     found = unpack(vector)
-    want = rotation_from_rot6d(vector[:, 36:].reshape(20, 2, 6))
+    want, sound = rotation_from_rot6d(vector[:, 36:].reshape(20, 2, 6))
+    assert sound.all()
     np.testing.assert_allclose(found.rotation, want, rtol=0, atol=1e-12)
     gram = found.rotation @ np.swapaxes(found.rotation, -1, -2)
     np.testing.assert_allclose(gram, np.broadcast_to(np.eye(3), gram.shape), atol=1e-12)

@@ -18,7 +18,7 @@ from retarget.actions import (
     Action,
     Normalization,
     action,
-    from_human,
+    action_from_motion,
     make_chunks,
     pack,
     to_camera,
@@ -253,7 +253,7 @@ def test_to_actions_writes_the_labels(
     assert done.exit_code == 0, done.output
     found, info = read_actions(tmp_path / "a.hdf5", hand=retargeter.fitter.hand_hash)
     T = retargeter.robot.cameras["main"].T_camera_world
-    close(found, from_human(retargeter.to_human(made), T))
+    close(found, action_from_motion(retargeter.to_human(made), T))
     assert (info.rate, info.camera, info.source) == (30.0, "main", "demo.hdf5")
     np.testing.assert_array_equal(info.T_camera_world, T)
     assert found.status[5].tolist() == [int(Status.MISSING_INPUT), 0]
@@ -283,7 +283,7 @@ def test_to_actions_writes_chunks(
     found, info = read_actions(tmp_path / "c.hdf5")
     assert (info.camera, info.T_camera_world, info.stride) == ("", None, 3)
     assert info.normalization == rule
-    want = make_chunks(from_human(retargeter.to_human(made)), 8, stride=3)
+    want = make_chunks(action_from_motion(retargeter.to_human(made)), 8, stride=3)
     close(rule.undo(found), want)
 
 
@@ -294,7 +294,7 @@ def test_to_actions_takes_human_motion(demo: tuple[Path, Demo], tmp_path: Path) 
     assert run(human, "--out", tmp_path / "a.hdf5").exit_code == 0
     motion, info = read_human(human)
     found, _ = read_actions(tmp_path / "a.hdf5", hand=info.hand)
-    close(found, to_camera(from_human(motion), info.T_camera_world))
+    close(found, to_camera(action_from_motion(motion), info.T_camera_world))
 
 
 def test_to_actions_refuses_options_of_chunks_without_chunks(
