@@ -34,11 +34,6 @@ class Field(NamedTuple):
         """Its place in the vector."""
         return slice(self.start, self.start + HANDS * self.size)
 
-    def hand(self, hand: int) -> slice:
-        """The place of one hand, 0 left or 1 right."""
-        start = self.start + hand * self.size
-        return slice(start, start + self.size)
-
 
 def fields(*sizes: tuple[str, int]) -> dict[str, Field]:
     """Consecutive fields from names and sizes of one hand."""
@@ -255,6 +250,6 @@ def _padded(pca: Array) -> Array:
 def _kept(index: object, axes: int) -> tuple[object, ...]:
     """An index of batch axes alone, for an array with ``axes`` more axes at its end."""
     parts = index if isinstance(index, tuple) else (index,)
-    if Ellipsis in [part for part in parts if part is Ellipsis]:
+    if any(part is Ellipsis for part in parts):
         return (*parts, *[slice(None)] * axes)
     return parts

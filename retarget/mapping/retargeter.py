@@ -130,7 +130,7 @@ class Retargeter:
         Args:
             human: T frames of both hands.
             body: (T, n) or (n,) joint positions; those of joints that are neither arm nor hand are
-                taken over; zero by default [rad].
+                copied; zero by default [rad].
             q0: (n,) configuration before the first frame [rad]; without, the arms' first frame is
                 solved by itself and hands without input are open.
 

@@ -8,7 +8,7 @@ fingertips there, so it measures metres without forward kinematics in the loop. 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,8 +27,6 @@ from retarget.mapping.network import Network
 from retarget.robot.robot import Robot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import torch
 
 

@@ -33,7 +33,7 @@ def demo(rt: Retargeter) -> Demo:
     robot, frames = rt.robot, 40
     phase = np.linspace(0.0, 2.0 * np.pi, frames)[:, None]
     qpos = np.zeros((frames, len(robot.joint_names)))
-    qpos[:, 0] = 0.1  # a leg joint: carried along
+    qpos[:, 0] = 0.1  # a leg joint: copied
     for k, side in enumerate(robot.sides):
         qpos[:, robot.indices(side.arm_joints)] = side.arm_posture + 0.05 * np.sin(phase + k)
         lower, upper = robot.hand_limits(k)
