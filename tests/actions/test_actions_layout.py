@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from action_values import SEEDS, SHAPES, close, random_action
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from retarget.actions import ACTION_FIELDS, ACTION_SIZE, action, pack, unpack
@@ -51,6 +51,7 @@ def test_torch_gives_the_same_numbers(seed: int, shape: tuple[int, ...]) -> None
 @given(SEEDS, st.floats(0.01, 100.0), st.floats(0.01, 100.0), st.floats(-10.0, 10.0))
 def test_rot6d_is_orthonormalised_by_columns(seed: int, a: float, b: float, lean: float) -> None:
     """Any columns that span the same plane the same way are the same rotation."""
+    assume(b > 2e-3 * abs(lean))  # nearer to parallel is degenerate
     one = random_action(seed)
     vector = pack(one)
     for hand in range(2):
