@@ -59,7 +59,7 @@ def rotation_from_rpy(rpy: ArrayLike) -> FloatArray:
 
 
 def rotvec_from_rotation(rotation: ArrayLike) -> FloatArray:
-    """(..., 3, 3) -> (..., 3) rotation vectors of angle in [0, pi], numpy or torch."""
+    """(..., 3, 3) -> (..., 3) rotation vectors of angle 0 to pi [rad], numpy or torch."""
     if namespace(rotation) is not np:
         vectors: FloatArray = _torch_rotvec(rotation)
         return vectors

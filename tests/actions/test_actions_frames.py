@@ -14,6 +14,7 @@ from retarget.actions import (
     action_from_motion,
     make_chunks,
     motion_from_action,
+    pack,
     to_camera,
     to_world,
     transform_action,
@@ -144,6 +145,17 @@ def test_frames_of_half_precision(robot: Robot, dtype: torch.dtype) -> None:
     T_world_camera = np.broadcast_to(transform_inverse(T), (4, 4, 4))
     chunks = make_chunks(seen, 3, T_world_camera=T_world_camera)
     assert chunks.rotation.dtype == dtype
+
+
+def test_a_camera_may_be_a_tensor() -> None:
+    T = random_transforms(np.random.default_rng(0), ())
+    pose = torch.from_numpy(T).requires_grad_()
+    ours, theirs = (random_action(0, (3,), torch=kind) for kind in (False, True))
+    seen = to_world(theirs, pose)
+    close(unpack(pack(seen).detach()), to_world(ours, T))
+    seen.translation.sum().backward()
+    assert torch.isfinite(pose.grad).all()
+    assert pose.grad[:3].abs().sum() > 0
 
 
 def test_normalised_positions_cannot_change_frames() -> None:

@@ -40,7 +40,7 @@ def test_gradient_is_that_of_the_cost(robot: Robot) -> None:
 
 
 def test_finds_a_minimum(robot: Robot) -> None:
-    found = calibrate(robot, load_hands(), samples=60)
+    found = calibrate(robot.name, load_hands(), samples=60)
     rng = np.random.default_rng(0)
     tips = []
     for side in SIDES:
