@@ -66,7 +66,6 @@ def write_text(path: str | Path, text: str) -> None:
         part.write_text(text, encoding="utf-8")
 
 
-
 class Closing:
     """A context manager that gives itself and ends with its own `close`."""
 

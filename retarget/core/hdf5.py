@@ -1,4 +1,4 @@
-"""HDF5 files opened, their datasets and attributes checked, every fault reported in one sentence."""
+"""HDF5 files opened, datasets and attributes checked, every fault reported in one sentence."""
 
 from __future__ import annotations
 

@@ -99,8 +99,7 @@ def _copy_rows(item: Any, target: Any, name: str, keep: slice) -> None:
 
 
 def _copy_attributes(source: Any, target: Any) -> None:
-    for name, value in source.attrs.items():
-        target.attrs[name] = value
+    target.attrs.update(source.attrs)
 
 
 def _damaged(item: Any, cause: Exception) -> DemoError:

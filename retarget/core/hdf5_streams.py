@@ -1,4 +1,4 @@
-"""Bases of the readers and writers of HDF5 files: frames in blocks, in memory that does not grow."""
+"""Bases of the readers and writers of HDF5 files: frames in blocks, memory that does not grow."""
 
 from __future__ import annotations
 
