@@ -222,6 +222,13 @@ def test_another_hand_and_other_files_are_refused(tmp_path: Path) -> None:
         load_actions(tmp_path / "none.hdf5")
 
 
+def test_names_of_before_still_work() -> None:
+    import retarget
+
+    assert (retarget.read_actions, retarget.write_actions) == (load_actions, save_actions)
+    assert (retarget.load_actions, retarget.save_actions) == (load_actions, save_actions)
+
+
 # --- the command
 
 
@@ -295,6 +302,8 @@ def test_to_actions_takes_human_motion(demo: tuple[Path, Demo], tmp_path: Path) 
     motion, info = load_human(human)
     found, _ = load_actions(tmp_path / "a.hdf5", hand=info.hand)
     close(found, to_camera(from_human(motion), info.T_camera_world))
+    assert run(human, "--out", tmp_path / "slow.hdf5", "--rate", 7).exit_code == 0
+    assert load_actions(tmp_path / "slow.hdf5")[1].rate == 7.0
 
 
 def test_to_actions_refuses_options_of_chunks_without_chunks(

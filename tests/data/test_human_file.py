@@ -192,6 +192,18 @@ def test_a_policys_output_needs_little(tmp_path: Path, version: int, poses: str)
         assert reader.read_body().shape == (6, 0)
 
 
+def test_the_rate_is_overruled_and_must_be_one(tmp_path: Path) -> None:
+    path, info = tmp_path / "human.hdf5", dataclasses.replace(some_info(), body_joints=())
+    save_human(path, random_motion(), info)
+    with HumanReader(path, rate=12.5) as reader:
+        assert reader.rate == reader.info.rate == 12.5
+    for rate in (0.0, -1.0, float("nan")):
+        with pytest.raises(InputError, match="rate must be a positive number"):
+            HumanReader(path, rate=rate)
+        with pytest.raises(InputError, match="rate must be a positive number"):
+            save_human(path, random_motion(), dataclasses.replace(info, rate=rate))
+
+
 def test_a_hand_that_is_nan_is_missing(tmp_path: Path) -> None:
     motion = random_motion()
     motion.status[:] = Status.OK

@@ -16,11 +16,12 @@ from demo_files import JOINTS, random_demo, write_raw
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retarget.core.errors import FileError, InputError
+from retarget.core.errors import FileError, InputError, ModelError
 from retarget.core.types import Demo
 from retarget.data.demo.layout import ACTION, QPOS, QVEL, pose_keys, tips_key
 from retarget.data.demo.reader import DemoReader, load_demo
 from retarget.data.demo.writer import DemoWriter, save_demo
+from retarget.robot.robot import Robot
 
 
 def assert_same(a: Demo, b: Demo, atol: float = 0.0) -> None:
@@ -192,6 +193,19 @@ def test_rate_of_the_task_named(tmp_path: Path, name: str, rate: float) -> None:
     assert load_demo(write_raw(path)).rate == rate
 
 
+def test_a_robot_or_its_name_will_do(tmp_path: Path) -> None:
+    path = tmp_path / "demo.hdf5"
+    for robot in (Robot.load(), "h1_inspire", Robot.load().path):
+        save_demo(path, random_demo(5), robot=robot)
+        assert load_demo(path, robot=robot).frames == 5
+        with h5py.File(path) as file:
+            assert file.attrs["robot"] == "h1_inspire"
+    with pytest.raises(InputError, match="h1_inspire has 50 joints, got qpos of 43"):
+        save_demo(path, random_demo(5, joints=43), robot="h1_inspire")
+    with pytest.raises(ModelError, match="no robot of that name"):
+        load_demo(path, robot="nobody")
+
+
 @pytest.mark.parametrize("side", [0, 1])
 def test_a_missing_hand_is_not_valid(tmp_path: Path, side: int) -> None:
     path = write_raw(tmp_path / "demo.hdf5")
@@ -247,7 +261,7 @@ def test_real_recordings_go_through_unchanged(shared: Path, tmp_path: Path) -> N
                 np.testing.assert_array_equal(new[key][:], old[key][:])
 
 
-# --- carrying over ------------------------------------------------------------------------------
+# --- copying ------------------------------------------------------------------------------------
 
 
 def add_extras(path: Path, frames: int) -> None:
@@ -268,7 +282,7 @@ def add_extras(path: Path, frames: int) -> None:
         file["latest"] = h5py.SoftLink("/observations/qpos")
 
 
-def test_everything_else_is_carried_over(tmp_path: Path) -> None:
+def test_everything_else_is_copied(tmp_path: Path) -> None:
     source = write_raw(tmp_path / "source.hdf5")
     add_extras(source, 7)
     new = dataclasses.replace(random_demo(7, seed=9), path=source)
@@ -291,7 +305,7 @@ def test_everything_else_is_carried_over(tmp_path: Path) -> None:
         np.testing.assert_array_equal(out["latest"][:], out[QPOS][:])
 
 
-def test_a_part_carries_over_the_same_part(tmp_path: Path) -> None:
+def test_of_a_part_the_same_part_is_copied(tmp_path: Path) -> None:
     source = write_raw(tmp_path / "source.hdf5")
     add_extras(source, 7)
     with DemoReader(source) as reader, DemoWriter(tmp_path / "o.hdf5", copy_from=source) as writer:
