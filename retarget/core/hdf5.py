@@ -14,6 +14,11 @@ from retarget.core.errors import FileError
 from retarget.core.types import FloatArray
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_UNREADABLE: dict[type[OSError], str] = {
+    FileNotFoundError: "no such file",
+    IsADirectoryError: "is a folder, expected an HDF5 file",
+    PermissionError: "no permission to read it",
+}
 _REQUIRED = object()
 
 
@@ -30,23 +35,18 @@ def open_hdf5(path: str | Path, error: type[FileError] = FileError) -> Any:
     try:
         with path.open("rb") as file:
             head = file.read(16)
-    except FileNotFoundError as cause:
-        raise error(path, "no such file") from cause
-    except IsADirectoryError as cause:
-        raise error(path, "is a folder, expected an HDF5 file") from cause
-    except PermissionError as cause:
-        raise error(path, "no permission to read it") from cause
     except OSError as cause:
-        raise error(path, f"cannot be read: {cause.strerror or cause}") from cause
+        message = _UNREADABLE.get(type(cause), f"cannot be read: {cause.strerror or cause}")
+        raise error(path, message) from cause
     if not head:
         raise error(path, "is empty (0 bytes), expected an HDF5 file")
     try:
         return h5py.File(path, "r")
-    except PermissionError as cause:
-        raise error(path, "no permission to read it") from cause
     except OSError as cause:
         reason = str(cause)
-        if isinstance(cause, BlockingIOError):
+        if isinstance(cause, PermissionError):
+            message = _UNREADABLE[PermissionError]
+        elif isinstance(cause, BlockingIOError):
             message = "is open for writing elsewhere; close it there first"
         elif head.startswith(_SIGNATURE):
             message = f"is truncated or damaged; its HDF5 structure cannot be read ({reason})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from retarget.core.progress import BLOCK, Progress, no_progress
 from retarget.core.statistics import FrameStats
 from retarget.core.status import status_counts, statuses_text
 from retarget.core.text import angle_text, frames_text, length_text
-from retarget.core.types import SIDES, Demo, FloatArray, HumanMotion, IntArray, Status
+from retarget.core.types import SIDES, Demo, FloatArray, IntArray, Status
 from retarget.data.action_file import ActionFileInfo, ActionWriter
 from retarget.data.demo.check import check_recording
 from retarget.data.demo.reader import DemoReader
@@ -86,7 +86,7 @@ def demo_to_human(
     """
     robot, fitter = retargeter.robot, retargeter.fitter
     body = robot.indices(body_joints(robot))
-    done = _Results()
+    done = []
     with DemoReader(path, robot=robot, rate=rate) as reader:
         check_recording(reader, robot, strict=strict, progress=progress)
         sim = bool(reader.attrs.get("sim", True))
@@ -97,9 +97,9 @@ def demo_to_human(
                 writer.append(
                     human, keypoints=fitter.keypoints(human), body_qpos=demo.qpos[:, body]
                 )
-                done.add_human(human)
+                done.append((human.status, human.residual.mean(axis=-1)))
                 progress("converting", writer.frames, reader.frames)
-    return done.human_conversion(path, out, reader.rate)
+    return _human_conversion(path, out, reader.rate, *_joined(done))
 
 
 def human_to_demo(
@@ -119,7 +119,7 @@ def human_to_demo(
             written.
     """
     robot = retargeter.robot
-    done = _Results()
+    done = []
     with HumanReader(path, hand=retargeter.fitter.hand_hash) as reader:
         info = reader.info
         known = [name for name in info.body_joints if name in robot.joint_names]
@@ -142,18 +142,14 @@ def human_to_demo(
                     start=writer.frames,
                 )
                 writer.append(demo)
-                done.add(
-                    hand=motion.hand_status,
-                    arm=motion.arm_status,
-                    position=motion.position_error,
-                    rotation=motion.rotation_error,
-                )
+                statuses = motion.hand_status, motion.arm_status
+                done.append((*statuses, motion.position_error, motion.rotation_error))
                 progress("converting", writer.frames, reader.frames)
-    hand, arm, position, rotation = (done[x] for x in ("hand", "arm", "position", "rotation"))
+    hand, arm, position, rotation = _joined(done)
     return Conversion(
         path=Path(path),
         out=Path(out),
-        frames=done.frames,
+        frames=len(hand),
         rate=info.rate,
         rows=(
             ("hand frames", _status_texts(hand)),
@@ -205,7 +201,7 @@ def to_actions(
         reader = HumanReader(path, hand=retargeter.fitter.hand_hash, rate=rate)
     else:
         reader = DemoReader(path, robot=retargeter.robot, rate=rate)
-    done = _Results()
+    done, frames = [], 0
     with reader:
         if isinstance(reader, DemoReader):
             check_recording(reader, retargeter.robot, strict=strict, progress=progress)
@@ -214,8 +210,10 @@ def to_actions(
             action = from_human(human, T)
             if normalization is not None:
                 action = normalization.apply(action)
-            done.add_human(human, vectors=pack(action))
-            progress("converting", done.frames, reader.frames)
+            done.append((human.status, human.residual.mean(axis=-1), pack(action)))
+            frames += len(action)
+            progress("converting", frames, reader.frames)
+    status, residual, vectors = _joined(done)
     info = ActionFileInfo(
         rate=reader.rate,
         hand=retargeter.fitter.hand_hash,
@@ -226,44 +224,33 @@ def to_actions(
         source=Path(path).name,
         versions=software_versions(),
     )
-    whole = unpack(done["vectors"], normalization=normalization)
+    whole = unpack(vectors, normalization=normalization)
     with ActionWriter(out, info) as writer:
         for part in [whole] if horizon is None else _chunks(whole, horizon, stride):
             writer.append(part)
-    return done.human_conversion(path, out, reader.rate)
+    return _human_conversion(path, out, reader.rate, status, residual)
 
 
-class _Results:
-    """Values (T, ...) by name, block by block."""
+def _human_conversion(
+    path: str | Path, out: str | Path, rate: float, status: IntArray, residual: FloatArray
+) -> Conversion:
+    """What became of a file's human motion: statuses (T, 2) and fit residuals (T, 2) [m]."""
+    return Conversion(
+        path=Path(path),
+        out=Path(out),
+        frames=len(status),
+        rate=rate,
+        rows=(
+            ("frames", _status_texts(status)),
+            ("fit residual", _error_texts(residual, length_text)),
+        ),
+        reasons=_unfit(status),
+    )
 
-    def __init__(self) -> None:
-        self.frames = 0
-        self._blocks: list[dict[str, NDArray[Any]]] = []
 
-    def add_human(self, human: HumanMotion, **values: NDArray[Any]) -> None:
-        self.add(status=human.status, residual=human.residual.mean(axis=-1), **values)
-
-    def add(self, **values: NDArray[Any]) -> None:
-        self._blocks.append(values)
-        self.frames += len(next(iter(values.values())))
-
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        return np.concatenate([block[name] for block in self._blocks])
-
-    def human_conversion(self, path: str | Path, out: str | Path, rate: float) -> Conversion:
-        """What became of a file whose human motion was added."""
-        status = self["status"]
-        return Conversion(
-            path=Path(path),
-            out=Path(out),
-            frames=self.frames,
-            rate=rate,
-            rows=(
-                ("frames", _status_texts(status)),
-                ("fit residual", _error_texts(self["residual"], length_text)),
-            ),
-            reasons=_unfit(status),
-        )
+def _joined(blocks: Iterable[tuple[NDArray[Any], ...]]) -> tuple[NDArray[Any], ...]:
+    """Arrays that came block by block, each whole."""
+    return tuple(np.concatenate(parts) for parts in zip(*blocks, strict=True))
 
 
 def _chunks(whole: Action, horizon: int, stride: int) -> Iterator[Action]:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import permutations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +29,9 @@ _FRAMES = 512  # frames looked at; a mistake of layout shows in all of them
 _LARGEST_LAG = 5  # frames
 _TURN = 0.2  # [rad]
 _UNITS = {"millimetres": 1e-3, "centimetres": 1e-2}
+
+_Guess = tuple[str, dict[str, Any]]
+"""A mistake, and the fields of the demonstration with it undone."""
 
 
 @dataclass(frozen=True)
@@ -74,16 +77,28 @@ def likely_cause(demo: Demo, robot: Robot) -> Cause:
     frame, poses of another frame of the hand, joints in degrees, in URDF or alphabetical order,
     fingers' joints permuted, passive finger joints not filled in, poses that lag the joints.
     """
-    demo = _rows(demo, slice(_FRAMES), slice(_FRAMES))
+    demo = dataclasses.replace(demo, action=None, **_rows(demo, slice(_FRAMES), slice(_FRAMES)))
     T_world_wrist, fingertips = robot.forward(demo.qpos)
-    for guess in _guesses(demo, robot, T_world_wrist, fingertips):
-        if guess.moved:
-            after = demo_errors(guess.demo, robot)
-        else:
-            after = _errors_between(guess.demo, T_world_wrist, fingertips)
-        left_over = _left_over(after)
-        if left_over is not None:
-            return Cause(guess.text, left_over, guess.fatal)
+    for guesses, fatal in (
+        (_swaps(demo, robot), True),
+        (_quaternions(demo), False),
+        (_units(demo), True),
+        (_fingers(demo, fingertips), False),
+        (_world_frames(demo, T_world_wrist, robot), False),
+        (_wrist_frames(demo, T_world_wrist, robot), False),
+        (_joint_orders(demo, robot), False),
+        (_finger_joints(demo, robot), False),
+        (_lags(demo), False),
+    ):
+        for text, changes in guesses:
+            mended = dataclasses.replace(demo, **changes)
+            if "qpos" in changes:
+                errors = demo_errors(mended, robot)
+            else:
+                errors = _errors_between(mended, T_world_wrist, fingertips)
+            left_over = _left_over(errors)
+            if left_over is not None:
+                return Cause(text, left_over, fatal)
     return Cause(_general(_errors_between(demo, T_world_wrist, fingertips)))
 
 
@@ -109,52 +124,17 @@ def typical(values: FloatArray) -> float:
     return float(np.quantile(seen, TYPICAL, method="lower")) if seen.size else float("nan")
 
 
-@dataclass(frozen=True)
-class _Guess:
-    """A demonstration with one mistake undone.
-
-    Attributes:
-        text: the mistake.
-        demo: the demonstration without it.
-        fatal: certain damage if it were ignored.
-        moved: the joints are not those of the file, so forward kinematics must be redone.
-    """
-
-    text: str
-    demo: Demo
-    fatal: bool = False
-    moved: bool = False
-
-
-def _guesses(
-    demo: Demo, robot: Robot, T_world_wrist: FloatArray, fingertips: FloatArray
-) -> Iterator[_Guess]:
-    """The usual mistakes undone, simplest first.
-
-    ``T_world_wrist`` (T, 2, 4, 4) and ``fingertips`` (T, 2, 5, 3) are the joints' own.
-    """
-    yield from _swaps(demo, robot)
-    yield from _quaternions(demo)
-    yield from _units(demo)
-    yield from _fingers(demo, fingertips)
-    yield from _world_frames(demo, T_world_wrist, robot)
-    yield from _wrist_frames(demo, T_world_wrist, robot)
-    yield from _joint_orders(demo, robot)
-    yield from _finger_joints(demo, robot)
-    yield from _lags(demo)
-
-
 def _swaps(demo: Demo, robot: Robot) -> Iterator[_Guess]:
     """Left and right exchanged: everything recorded, or poses, tips or joints alone."""
     valid = demo.valid[:, ::-1]
     poses, tips = demo.T_world_wrist[:, ::-1], demo.fingertips[:, ::-1]
-    both = dataclasses.replace(demo, T_world_wrist=poses, fingertips=tips, valid=valid)
-    yield _Guess("left and right are swapped", both, fatal=True)
+    yield (
+        "left and right are swapped",
+        {"T_world_wrist": poses, "fingertips": tips, "valid": valid},
+    )
     if demo.valid.all():
-        turned = dataclasses.replace(demo, T_world_wrist=poses)
-        yield _Guess("left and right wrist poses are swapped", turned, fatal=True)
-        turned = dataclasses.replace(demo, fingertips=tips)
-        yield _Guess("left and right fingertips are swapped", turned, fatal=True)
+        yield "left and right wrist poses are swapped", {"T_world_wrist": poses}
+        yield "left and right fingertips are swapped", {"fingertips": tips}
     for text, groups in (
         ("joints", ("arm_joints", "hand_joints")),
         ("arm joints", ("arm_joints",)),
@@ -164,8 +144,7 @@ def _swaps(demo: Demo, robot: Robot) -> Iterator[_Guess]:
         for group in groups:
             left, right = (robot.indices(getattr(side, group)) for side in robot.sides)
             qpos[:, left], qpos[:, right] = demo.qpos[:, right], demo.qpos[:, left]
-        turned = dataclasses.replace(demo, qpos=qpos)
-        yield _Guess(f"left and right {text} of qpos are swapped", turned, fatal=True, moved=True)
+        yield f"left and right {text} of qpos are swapped", {"qpos": qpos}
 
 
 def _quaternions(demo: Demo) -> Iterator[_Guess]:
@@ -173,8 +152,7 @@ def _quaternions(demo: Demo) -> Iterator[_Guess]:
     poses = demo.T_world_wrist.copy()
     quat_wxyz = quat_wxyz_from_rotation(poses[demo.valid][:, :3, :3])
     poses[demo.valid, :3, :3] = rotation_from_quat_wxyz(np.roll(quat_wxyz, 1, axis=-1))
-    turned = dataclasses.replace(demo, T_world_wrist=poses)
-    yield _Guess("quaternions are in the order x y z w, expected w x y z", turned)
+    yield "quaternions are in the order x y z w, expected w x y z", {"T_world_wrist": poses}
 
 
 def _units(demo: Demo) -> Iterator[_Guess]:
@@ -182,14 +160,10 @@ def _units(demo: Demo) -> Iterator[_Guess]:
     for unit, factor in _UNITS.items():
         poses = demo.T_world_wrist.copy()
         poses[..., :3, 3] *= factor
-        tips = demo.fingertips * factor
-        for text, poses_then, tips_then in (
-            ("all lengths", poses, tips),
-            ("wrist positions", poses, demo.fingertips),
-            ("fingertips", demo.T_world_wrist, tips),
-        ):
-            scaled = dataclasses.replace(demo, T_world_wrist=poses_then, fingertips=tips_then)
-            yield _Guess(f"{text} are in {unit}, expected metres", scaled, fatal=True)
+        wrists, tips = {"T_world_wrist": poses}, {"fingertips": demo.fingertips * factor}
+        yield f"all lengths are in {unit}, expected metres", wrists | tips
+        yield f"wrist positions are in {unit}, expected metres", wrists
+        yield f"fingertips are in {unit}, expected metres", tips
 
 
 def _fingers(demo: Demo, fingertips: FloatArray) -> Iterator[_Guess]:
@@ -198,11 +172,10 @@ def _fingers(demo: Demo, fingertips: FloatArray) -> Iterator[_Guess]:
     cost = np.linalg.norm(gaps[demo.valid], axis=-1).sum(axis=0)  # recorded, computed
     columns = np.arange(len(FINGERS))
     best = min(permutations(columns), key=lambda order: float(cost[list(order), columns].sum()))
-    tips = demo.fingertips[:, :, list(best)]
     order = np.argsort(best)  # the finger that each recorded row is
     said = ", ".join(FINGERS[k] for k in order)
     text = f"fingertips are in the order {said}, expected {', '.join(FINGERS)}"
-    yield _Guess(text, dataclasses.replace(demo, fingertips=tips))
+    yield text, {"fingertips": demo.fingertips[:, :, list(best)]}
 
 
 def _world_frames(demo: Demo, T_world_wrist: FloatArray, robot: Robot) -> Iterator[_Guess]:
@@ -216,19 +189,13 @@ def _world_frames(demo: Demo, T_world_wrist: FloatArray, robot: Robot) -> Iterat
     found = _middle(between)
     degrees = np.degrees(rotation_angle(found[:3, :3], np.eye(3)))
     shift = ", ".join(f"{round(x * 1000.0, 3) + 0.0:.6g}" for x in found[:3, 3])
-    known.append(
-        (
-            f"a frame shifted by ({shift}) mm and turned by {round(float(degrees), 3):.3g} degrees",
-            found,
-        )
-    )
+    said = f"shifted by ({shift}) mm and turned by {round(float(degrees), 3):.3g} degrees"
+    known.append((f"a frame {said}", found))
     for text, T_world_other in known:
-        moved = dataclasses.replace(
-            demo,
-            T_world_wrist=T_world_other @ demo.T_world_wrist,
-            fingertips=transform_points(T_world_other, demo.fingertips),
-        )
-        yield _Guess(f"poses are in {text}, expected the environment frame", moved)
+        poses = T_world_other @ demo.T_world_wrist
+        tips = transform_points(T_world_other, demo.fingertips)
+        said = f"poses are in {text}, expected the environment frame"
+        yield said, {"T_world_wrist": poses, "fingertips": tips}
 
 
 def _wrist_frames(demo: Demo, T_world_wrist: FloatArray, robot: Robot) -> Iterator[_Guess]:
@@ -250,13 +217,10 @@ def _wrist_frames(demo: Demo, T_world_wrist: FloatArray, robot: Robot) -> Iterat
         shift = np.linalg.norm(T_other_wrist[:3, 3]) * 1000.0
         said.append(f"{side.side} {shift:.4g} mm and {degrees:.3g} degrees from")
     wanted = ", ".join(side.wrist_frame for side in robot.sides)
-    yield _Guess(
-        f"wrist poses have MANO's axes, expected those of {wanted}",
-        dataclasses.replace(demo, T_world_wrist=mano),
-    )
-    yield _Guess(
+    yield f"wrist poses have MANO's axes, expected those of {wanted}", {"T_world_wrist": mano}
+    yield (
         f"wrist poses are of another frame of the hand ({', '.join(said)} {wanted})",
-        dataclasses.replace(demo, T_world_wrist=poses),
+        {"T_world_wrist": poses},
     )
 
 
@@ -269,11 +233,7 @@ def _middle(transforms: FloatArray) -> FloatArray:
 
 def _joint_orders(demo: Demo, robot: Robot) -> Iterator[_Guess]:
     """Joints in degrees, or in an order that other software gives them."""
-    yield _Guess(
-        "qpos is in degrees, expected radians",
-        dataclasses.replace(demo, qpos=np.radians(demo.qpos)),
-        moved=True,
-    )
+    yield "qpos is in degrees, expected radians", {"qpos": np.radians(demo.qpos)}
     known = set(robot.joint_names)
     for text, order in (
         ("in the URDF's order, limb by limb", [n for n in robot.model.names if n in known]),
@@ -281,9 +241,8 @@ def _joint_orders(demo: Demo, robot: Robot) -> Iterator[_Guess]:
     ):
         qpos = np.empty_like(demo.qpos)
         qpos[:, robot.indices(order)] = demo.qpos
-        turned = dataclasses.replace(demo, qpos=qpos)
         said = f"the joints of qpos are {text}, expected {robot.name}'s joint_names"
-        yield _Guess(said, turned, moved=True)
+        yield said, {"qpos": qpos}
 
 
 def _finger_joints(demo: Demo, robot: Robot) -> Iterator[_Guess]:
@@ -292,11 +251,7 @@ def _finger_joints(demo: Demo, robot: Robot) -> Iterator[_Guess]:
     for side in robot.sides:
         active = demo.qpos[:, robot.indices(side.active_joints)]
         filled[:, robot.indices(side.hand_joints)] = robot.expand_hand(side.index, active)
-    yield _Guess(
-        "the passive finger joints of qpos do not follow the active ones",
-        dataclasses.replace(demo, qpos=filled),
-        moved=True,
-    )
+    yield "the passive finger joints of qpos do not follow the active ones", {"qpos": filled}
     permuted = demo.qpos.copy()
     said = []
     for side in robot.sides:
@@ -309,12 +264,8 @@ def _finger_joints(demo: Demo, robot: Robot) -> Iterator[_Guess]:
         said.append(f"{side.side} {', '.join(FINGERS[other] for other in order)}")
         expected = ", ".join(FINGERS[finger] for finger in groups)
     if said:
-        yield _Guess(
-            f"the fingers' joints of qpos stand in the places of {'; '.join(said)}, "
-            f"expected {expected}",
-            dataclasses.replace(demo, qpos=permuted),
-            moved=True,
-        )
+        text = f"the fingers' joints of qpos stand in the places of {'; '.join(said)}"
+        yield f"{text}, expected {expected}", {"qpos": permuted}
 
 
 def _finger_columns(robot: Robot, h: int) -> dict[int, IntArray]:
@@ -363,7 +314,7 @@ def _lags(demo: Demo) -> Iterator[_Guess]:
             ("poses are {} ahead of the joints", late, early),
         ):
             said = "1 frame" if frames == 1 else f"{frames} frames"
-            yield _Guess(text.format(said), _rows(demo, joints, poses), moved=True)
+            yield text.format(said), _rows(demo, joints, poses)
 
 
 def _errors_between(demo: Demo, T_world_wrist: FloatArray, fingertips: FloatArray) -> DemoErrors:
@@ -394,13 +345,11 @@ def _general(errors: DemoErrors) -> str:
     return "another joint order, robot or frame"
 
 
-def _rows(demo: Demo, joints: slice, poses: slice) -> Demo:
+def _rows(demo: Demo, joints: slice, poses: slice) -> dict[str, Any]:
     """Some frames of the joints beside as many of the poses."""
-    return dataclasses.replace(
-        demo,
-        qpos=demo.qpos[joints],
-        T_world_wrist=demo.T_world_wrist[poses],
-        fingertips=demo.fingertips[poses],
-        valid=demo.valid[poses],
-        action=None,
-    )
+    return {
+        "qpos": demo.qpos[joints],
+        "T_world_wrist": demo.T_world_wrist[poses],
+        "fingertips": demo.fingertips[poses],
+        "valid": demo.valid[poses],
+    }

@@ -41,14 +41,12 @@ class DemoLayout:
 
     Attributes:
         frames: number of frames T.
-        joints: number of joints n.
         poses: names of the wrist poses, left and right.
         tips: names of the fingertip positions, left and right.
         action: name of the commanded joints.
     """
 
     frames: int
-    joints: int
     poses: tuple[str | None, str | None]
     tips: tuple[str | None, str | None]
     action: str | None
@@ -105,7 +103,7 @@ def find_layout(file: Any, joints: int | None = None, robot: str = "the robot") 
                 frames=len(file[key]),
                 expected=frames,
             )
-    return DemoLayout(frames, n, poses, tips, ACTION if ACTION in file else None)
+    return DemoLayout(frames, poses, tips, ACTION if ACTION in file else None)
 
 
 def check_joints(path: str, key: str, values: FloatArray, start: int) -> None:
