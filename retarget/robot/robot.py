@@ -65,24 +65,18 @@ class Robot:
     velocity_limits: FloatArray
 
     @classmethod
-    def load(
-        cls, name_or_dir: Robot | str | Path = "h1_inspire", urdf: str | Path | None = None
-    ) -> Robot:
+    def load(cls, name_or_dir: str | Path = "h1_inspire", urdf: str | Path | None = None) -> Robot:
         """Reads a robot.
 
         Args:
             name_or_dir: a robot that comes with the library, a folder holding a ``robot.toml``, or
-                that file; a `Robot` is itself.
+                that file.
             urdf: a URDF to take instead of the robot's own: same joint and link names; meshes may
                 be missing, paths may begin with ``package://``.
 
         Raises:
             ModelError: a file is missing or holds what it should not; file and key are named.
         """
-        if isinstance(name_or_dir, Robot):
-            if urdf is None:
-                return name_or_dir
-            name_or_dir = name_or_dir.path
         folder = _folder(name_or_dir)
         spec = read_robot_spec(folder / "robot.toml")
         urdf_path = spec.urdf if urdf is None else Path(urdf)
@@ -109,6 +103,11 @@ class Robot:
         )
         robot._check_limits(spec.path)
         return robot
+
+    @classmethod
+    def of(cls, robot: Robot | str | Path) -> Robot:
+        """The robot itself, or what `load` reads by that name or folder."""
+        return robot if isinstance(robot, Robot) else cls.load(robot)
 
     def __repr__(self) -> str:
         return f"<Robot {self.name}: {len(self.joint_names)} joints, hash {self.hash}>"

@@ -116,7 +116,7 @@ def check_demo(
         DemoError: the demonstration disagrees with itself; in millimetres, with the likely cause.
         InputError: the number of joints is not the robot's, or ``tolerance`` is not positive.
     """
-    return _check([demo], Robot.load(robot), tolerance, strict)
+    return _check([demo], Robot.of(robot), tolerance, strict)
 
 
 def check_recording(

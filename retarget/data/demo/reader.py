@@ -94,7 +94,7 @@ class DemoReader(HDF5Reader):
         robot: Robot | str | Path | None = None,
         rate: float | None = None,
     ) -> None:
-        self._robot = None if robot is None else Robot.load(robot)
+        self._robot = None if robot is None else Robot.of(robot)
         self._given_rate = rate
         super().__init__(path)
 

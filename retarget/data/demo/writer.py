@@ -114,7 +114,7 @@ class DemoWriter(HDF5Writer):
         attrs: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(path)
-        self._robot = None if robot is None else Robot.load(robot)
+        self._robot = None if robot is None else Robot.of(robot)
         self._copy_from = copy_from
         self._attrs = dict(attrs or {})
         self._source: Any = None

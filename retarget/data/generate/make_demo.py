@@ -72,7 +72,7 @@ def make_demo(
     for name, value, least in (("noise", noise, 0.0), ("rate", rate, 1.0)):
         if not (np.isfinite(value) and value >= least):
             raise InputError(f"{name} must be finite and at least {least:g}, got {value}")
-    robot = Robot.load(robot)
+    robot = Robot.of(robot)
     qpos = _CycleSolver(robot, task, seed, rate).joints(frames)
     demo = demo_from_joints(robot, qpos, action=np.concatenate([qpos[1:], qpos[-1:]]), rate=rate)
     if noise > 0.0:
