@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from retarget.core.checks import are_rigid
 from retarget.core.errors import FileError, InputError
 from retarget.core.hdf5 import (
     attribute,
@@ -51,7 +52,6 @@ _INTEGERS = ("iterations", "status")
 _HANDS = len(SIDES)
 _KEYPOINTS = 21
 _FARTHEST = 20.0  # [m] from the origin
-_RIGID = 1e-3  # what a rotation read from a file may lack to be orthonormal
 
 
 @dataclass(frozen=True)
@@ -294,7 +294,7 @@ class HumanReader(HDF5Reader):
 
     def _check_poses(self, poses: FloatArray, lost: BoolArray, start: int) -> None:
         known = np.where(lost[..., None, None], np.eye(4), poses)
-        self._refuse(~_are_rigid(known), self._poses, start, "is not a rigid transform")
+        self._refuse(~are_rigid(known), self._poses, start, "is not a rigid transform")
         far = ~(np.abs(known[..., :3, 3]).max(axis=-1) <= _FARTHEST)
         said = f"lies farther than {_FARTHEST:g} m from the origin (are these millimetres?)"
         self._refuse(far, self._poses, start, said)
@@ -463,11 +463,3 @@ def _calibrations(value: Any) -> tuple[Calibration, Calibration]:
         for side in SIDES
     )
     return left, right
-
-
-def _are_rigid(T: FloatArray) -> BoolArray:
-    """Which of transforms (..., 4, 4) are rigid, as a mask (...)."""
-    R = T[..., :3, :3]
-    gap = np.abs(R @ np.swapaxes(R, -1, -2) - np.eye(3)).max(axis=(-2, -1))
-    gap = np.maximum(gap, np.abs(T[..., 3, :] - [0.0, 0.0, 0.0, 1.0]).max(axis=-1))
-    return np.asarray((gap <= _RIGID) & (np.linalg.det(R) > 0.0))
