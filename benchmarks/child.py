@@ -23,7 +23,7 @@ from typing import Any  # noqa: E402
 # part of the time -> where it is spent; what a version does not have is not timed
 _PARTS = {
     "robot, hands, networks": ["retarget.cli.commands.options:load_retargeter"],
-    "read and check": ["retarget.replay.replay:checked"],
+    "read and check": ["retarget.replay.replay:check_recording"],
     "fit": [
         "retarget.mapping.fitter:MANOFitter.fit_in_wrist",
         "retarget.mapping.retargeter:Retargeter._label_jumps",

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from retarget.core.progress import BLOCK, Progress, no_progress
 from retarget.core.statistics import Extreme, FrameStats
 from retarget.core.types import FloatArray, Status
-from retarget.data.demo.check import DemoCheck, checked
+from retarget.data.demo.check import DemoCheck, check_recording
 from retarget.data.demo.reader import DemoReader
-from retarget.data.demo.writer import DemoWriter, played
+from retarget.data.demo.writer import DemoWriter, demo_from_joints
 from retarget.replay.record import ReplayRecord, SideRecord
 from retarget.replay.tolerances import Tolerances
 from retarget.replay.verdict import Reason, reasons
@@ -158,8 +158,8 @@ def replay_file(
     robot = retargeter.robot
     with DemoReader(path, robot=robot, rate=rate) as reader:
         record = ReplayRecord(robot, reader.frames, reader.rate, tolerances)
-        check = checked(reader, robot, strict=strict, progress=progress, watch=record.watch)
-        writer = nullcontext() if out is None else DemoWriter(out, carry_from=path)
+        check = check_recording(reader, robot, strict=strict, progress=progress, watch=record.watch)
+        writer = nullcontext() if out is None else DemoWriter(out, copy_from=path)
         with writer as returned:
             q0: FloatArray | None = None
             for demo in reader.blocks(block):
@@ -169,7 +169,15 @@ def replay_file(
                 if keep is not None:
                     keep(trip)
                 if returned is not None:
-                    returned.append(played(robot, trip.robot, demo.valid, demo.rate, demo.start))
+                    returned.append(
+                        demo_from_joints(
+                            robot,
+                            trip.robot.qpos,
+                            valid=demo.valid,
+                            rate=demo.rate,
+                            start=demo.start,
+                        )
+                    )
                 progress("replaying", record.done, record.frames)
     return Replay(
         path=Path(path),
