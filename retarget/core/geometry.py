@@ -213,7 +213,7 @@ def transform_inverse(T_a_b: ArrayLike) -> FloatArray:
     rotation = T[..., :3, :3].swapaxes(-1, -2)
     top = xp.concatenate([rotation, -(rotation @ T[..., :3, 3:])], -1)
     inverse: FloatArray = xp.concatenate([top, T[..., 3:, :]], -2)
-    return inverse
+    return np.ascontiguousarray(inverse) if xp is np else inverse  # not transposed as `top` is
 
 
 def transform_points(T_a_b: ArrayLike, points: ArrayLike) -> FloatArray:
