@@ -168,9 +168,9 @@ def test_a_bad_pose_within_a_walk_is_told(frames: int) -> None:
 @pytest.mark.parametrize("how", SETTINGS)
 def test_poses_too_far_away_for_their_error_to_be_a_number_end(how: dict[str, Any]) -> None:
     chain = arm(7)
-    T = episodes(chain, 3, 4, seed=8)
+    T = episodes(chain, 8, 4, seed=8)
     T[1, 1, 0, 3], T[2, 0, 0, 3] = 1e300, 1e160
     found = walk(chain.native(), chain, T, **how)
     assert found.status[[1, 2], [1, 0]].tolist() == [Status.NOT_CONVERGED] * 2
     assert np.isfinite(found.q).all()
-    assert found.reached[0].any()
+    assert found.reached[5:7].all()
