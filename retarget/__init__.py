@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from retarget.control.controller import Controller
     from retarget.core.errors import RetargetError
     from retarget.core.types import Demo, HumanMotion, RobotMotion, Status
+    from retarget.core.version import build_info
     from retarget.data.action_file import load_actions, save_actions
     from retarget.data.demo.reader import load_demo
     from retarget.data.demo.writer import save_demo
-    from retarget.human.native import build_info
     from retarget.mapping.fitter import MANOFitter
     from retarget.mapping.hand_mlp import HandMLP
     from retarget.mapping.retargeter import Retargeter
@@ -48,7 +48,7 @@ _HOME = {
     "RobotMotion": "core.types",
     "Status": "core.types",
     "Viewer": "viewer.live",
-    "build_info": "human.native",
+    "build_info": "core.version",
     "load_actions": "data.action_file",
     "load_demo": "data.demo.reader",
     "save_actions": "data.action_file",

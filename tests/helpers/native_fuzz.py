@@ -114,7 +114,6 @@ def main(calls: int) -> None:
                 "soft_weight": 1.0,
             },
         ),
-        (fitter.evaluate, [zeros, targets], {"beta": 1.0, "prior": 0.0, "isa": ""}),
         (solver.solve, [poses], {"q0": start}),
         (solver.solve_trajectory, [poses[None]], {"q0": start[:1]}),
         (solver.forward, [start], {}),
