@@ -30,8 +30,11 @@ _PARTS = {
     ],
     "network": ["retarget.mapping.hand_mlp:HandMLP.joints"],
     "arms": ["retarget.robot.arm.ik:ArmIK.solve_trajectory"],
-    "statistics": ["retarget.replay.record:ReplayRecord.add", "retarget.replay.replay:_side"],
-    "report": ["retarget.cli.report:print_replay"],
+    "statistics": [
+        "retarget.replay.record:ReplayRecord.add",
+        "retarget.replay.record:SideRecord.result",
+    ],
+    "report": ["retarget.cli.replay_report:print_replay"],
 }
 
 

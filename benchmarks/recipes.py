@@ -19,7 +19,7 @@ from retarget.core.types import SIDES
 from retarget.mapping.fitter import RECIPES, MANOFitter
 from retarget.mapping.hand_check import check_hands
 from retarget.mapping.hand_mlp import HandMLP
-from retarget.mapping.retargeter import JUMP, JUMP_STEP
+from retarget.mapping.retargeter import JUMP_STEP, LABEL_JUMP
 from retarget.mapping.train import TrainSettings, train_network
 
 
@@ -69,7 +69,7 @@ def measure_fit(fitter: MANOFitter, poses: int) -> tuple[np.ndarray, float, floa
     columns = []
     for joint in np.eye(q.shape[-1]):
         there = fit(q + JUMP_STEP * joint)
-        jumping |= (np.abs(there.pca - here.pca) > JUMP * sigma).any(axis=(1, 2))
+        jumping |= (np.abs(there.pca - here.pca) > LABEL_JUMP * sigma).any(axis=(1, 2))
         moved = (fitter.keypoints(there) - keypoints).reshape(poses, len(SIDES), -1)
         columns.append(moved / JUMP_STEP)
     singular = np.linalg.svd(np.stack(columns, axis=-1), compute_uv=False)[..., -1]

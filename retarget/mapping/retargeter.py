@@ -33,7 +33,7 @@ from retarget.robot.robot import Robot
 
 JUMP_STEP = 1e-3  # how far the joints are moved to see whether the labels jump [rad]
 PARALLEL = 64  # frames from which a thread for each arm pays
-JUMP = 0.05  # change of a coefficient that is a jump [standard deviations]
+LABEL_JUMP = 0.05  # change of a coefficient that is a jump [standard deviations]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class RoundTrip:
         wrist_rotation_error_rad: (T, 2) [rad].
         status: (T, 2) the more severe `Status` of hand and arm.
         label_jump: (T, 2) moving the hand's joints by `JUMP_STEP` moves a coefficient by more than
-            `JUMP` standard deviations.
+            `LABEL_JUMP` standard deviations.
     """
 
     demo: Demo
@@ -260,7 +260,7 @@ class Retargeter:
             tips = transform_points(T_wrist_world, demo.fingertips[rows, k]) + shift
             moved = self.fitter.fit_human(k, self.fitter.frames[k].human(tips)).pca
             sigma = self.fitter.hands[k].sigma[: self.fitter.components]
-            jumps[rows, k] = (np.abs(moved - human.pca[rows, k]) > JUMP * sigma).any(axis=-1)
+            jumps[rows, k] = (np.abs(moved - human.pca[rows, k]) > LABEL_JUMP * sigma).any(axis=-1)
         return jumps
 
 

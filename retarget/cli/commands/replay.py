@@ -125,7 +125,7 @@ def replay(
         require_writable(report, [source.path for source in sources])
     require_distinct(*(("--out", place) for place in outputs), ("--json", json), ("--html", html))
 
-    from retarget.cli.report import print_replay, print_summary
+    from retarget.cli.replay_report import print_replay, print_summary
     from retarget.replay.replay import Replay, replay_file
     from retarget.replay.report_json import replay_json, write_json
     from retarget.replay.tolerances import Tolerances
