@@ -18,11 +18,10 @@ from retarget.core.errors import InputError
 from retarget.core.files import Closing
 from retarget.core.types import Status
 from retarget.mapping.retargeter import RoundTrip
-from retarget.viewer.build import scene_of
 from retarget.viewer.page import live_page
-from retarget.viewer.scene import FrameState, Scene
+from retarget.viewer.scene import scene_of
 from retarget.viewer.server import PageServer
-from retarget.viewer.states import frame_state
+from retarget.viewer.states import FrameState, frame_state, trip_fields
 
 if TYPE_CHECKING:
     from retarget.mapping.fitter import MANOFitter
@@ -43,7 +42,7 @@ class Viewer(Closing):
         fitter: the fit whose hand models and calibration place the human hands; by default the
             robot's with the open hand.
         host: address to listen on; others than this machine's own can be looked at by everyone who
-            can reach it, which a warning tells.
+            can reach it, of which a warning is given.
         port: port to listen on; by default the first one that is free.
         max_rate: frames a second sent to a page [Hz].
         error_max_m: fingertip error at the end of the colour scale [m].
@@ -73,7 +72,7 @@ class Viewer(Closing):
             raise InputError(f"max_rate must be a positive number, got {max_rate}")
         if fitter is None:
             fitter = _fitter(robot)
-        self.scene: Scene = scene_of(fitter, error_max_m=error_max_m)
+        self.scene = scene_of(fitter, error_max_m=error_max_m)
         joints, components = len(fitter.robot.joint_names), fitter.components
         self._shapes = field_shapes(joints, components)
         self._lock = threading.Lock()
@@ -220,17 +219,7 @@ def _fields(frame: Any, row: int) -> dict[str, Any]:
         raise InputError(f"row must be an integer, got {row!r}")
     if not -frame.demo.frames <= row < frame.demo.frames:
         raise InputError(f"row must be one of {frame.demo.frames} frames, got {row}", value=row)
-    there = frame.demo.valid[row]
-    return {
-        "qpos": frame.demo.qpos[row],
-        "returned": frame.robot.qpos[row],
-        "pca": frame.human.pca[row],
-        "T_world_mano": frame.human.T_world_mano[row],
-        "targets": np.where(there[:, None, None], frame.demo.fingertips[row], np.nan),
-        "wrists": np.where(there[:, None, None], frame.demo.T_world_wrist[row], np.nan),
-        "hand_status": frame.robot.hand_status[row],
-        "arm_status": frame.robot.arm_status[row],
-    }
+    return trip_fields(frame, int(row))
 
 
 def _checked(name: str, value: Any, shape: tuple[int, ...]) -> NDArray[Any]:

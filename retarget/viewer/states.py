@@ -1,8 +1,9 @@
-"""Where everything is in a frame: the same arithmetic for one live frame and for a whole file."""
+"""What changes in a scene: all of it in one frame, and in all frames of a file at once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,41 @@ from retarget.core.geometry import quat_wxyz_from_rotation
 from retarget.core.status import severer
 from retarget.core.types import FINGERS, SIDES, BoolArray, FloatArray, IntArray, Status
 from retarget.mapping.hand_frame import human_wrists, robot_wrists
+from retarget.mapping.retargeter import RoundTrip
 from retarget.viewer.colours import error_rows, human_rows, returned_rows
-from retarget.viewer.scene import FrameState, Scene
+from retarget.viewer.scene import Scene
 
 SHORTEST = 1e-6  # a line of no length has no direction [m]
 _TIPS = len(SIDES) * len(FINGERS)
 _UNTURNED = (0.0, 0.0, 0.0, 1.0)  # x y z w
 
 Given = Mapping[str, Any]  # an argument of `frame_state` -> its rows, or None
+
+
+@dataclass(frozen=True)
+class FrameState:
+    """All that changes, at one frame.
+
+    Attributes:
+        poses: (N, 7) float32 rows ``x y z qx qy qz qw`` [m]; always finite, and without meaning
+            where not visible (a playback holds the last one seen).
+        visible: (N,) False where the object has no place in this frame.
+        vertices: (2, V, 3) float32 of the hands, each in its object's frame [m]; always finite.
+        colours: (C,) uint8 rows of the colour table.
+        lengths: (E,) float32 z scale of each line [m]; always positive.
+        error_m: (2, 5) distance drawn from target to reached [m]; NaN where either is missing.
+        hand_status: (2,) `Status` values.
+        arm_status: (2,) `Status` values.
+    """
+
+    poses: NDArray[np.float32]
+    visible: BoolArray
+    vertices: NDArray[np.float32]
+    colours: NDArray[np.uint8]
+    lengths: NDArray[np.float32]
+    error_m: FloatArray
+    hand_status: IntArray
+    arm_status: IntArray
 
 
 def frame_state(
@@ -118,6 +146,22 @@ def frame_states(scene: Scene, **given: Any) -> FrameState:
         hand_status=hand_status,
         arm_status=arm_status,
     )
+
+
+def trip_fields(trip: RoundTrip, rows: slice | int) -> dict[str, Any]:
+    """Rows of a round trip as `frame_states` takes them, or one row as `frame_state` does."""
+    demo, human, robot = trip.demo, trip.human, trip.robot
+    there = demo.valid[rows][..., None, None]
+    return {
+        "qpos": demo.qpos[rows],
+        "returned": robot.qpos[rows],
+        "pca": human.pca[rows],
+        "T_world_mano": np.where(there, human.T_world_mano[rows], np.nan),
+        "targets": np.where(there, demo.fingertips[rows], np.nan),
+        "wrists": np.where(there, demo.T_world_wrist[rows], np.nan),
+        "hand_status": robot.hand_status[rows],
+        "arm_status": robot.arm_status[rows],
+    }
 
 
 class _Places:

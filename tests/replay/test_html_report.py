@@ -352,7 +352,7 @@ def test_what_cannot_be_played_back_is_said(
     def fail(*args: Any, **options: Any) -> Any:
         raise ModelError(tmp_path / "arm.stl", "cannot be read as a mesh")
 
-    monkeypatch.setattr("retarget.viewer.build.scene_of", fail)
+    monkeypatch.setattr("retarget.viewer.scene.scene_of", fail)
     run("replay", files["good"], "--html", tmp_path / "page.html")
     page = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
     assert "There is no 3D playback" in page.text("p")

@@ -23,8 +23,7 @@ from retarget.data.generate.make_demo import make_demo
 from retarget.mapping.retargeter import Retargeter, RoundTrip
 from retarget.viewer.export import DemoView, view_demo
 from retarget.viewer.page import player_fragment
-from retarget.viewer.playback import record
-from retarget.viewer.scene import Playback
+from retarget.viewer.playback import Playback, record
 from retarget.viewer.server import PageServer
 
 FRAMES = 45

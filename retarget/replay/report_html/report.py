@@ -143,8 +143,8 @@ class HtmlReport:
 
     def _views(self, replays: Sequence[Replay]) -> tuple[str, dict[int, str]]:
         """Head and, by replay, body of 3D playbacks that begin with the worst frame."""
-        from retarget.viewer.build import scene_of
         from retarget.viewer.playback import error_range
+        from retarget.viewer.scene import scene_of
 
         if not replays:
             return "", {}
