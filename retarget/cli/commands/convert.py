@@ -17,16 +17,12 @@ from retarget.cli.commands.console import (
     stdout,
 )
 from retarget.cli.commands.options import (
-    AllowMismatchOption,
-    CalibrationOption,
-    HandsOption,
-    RateOption,
+    FitOptions,
+    ReadOptions,
     RefineOption,
-    RobotOption,
-    UrdfOption,
-    WeightsOption,
-    load_fitter,
-    load_retargeter,
+    RetargeterOptions,
+    file_option,
+    input_files,
     refuse_idle,
 )
 from retarget.cli.commands.places import Source, find_sources, make_folder, plan_outputs
@@ -38,34 +34,23 @@ if TYPE_CHECKING:
     from retarget.robot.robot import Robot
 
 OutOption = Annotated[
-    Path,
-    typer.Option(
-        "--out",
-        readable=False,
-        metavar="FILE|FOLDER",
-        help="Where to write; a folder for several files.",
-    ),
+    Path, file_option("--out", "Where to write; a folder for several files.", "FILE|FOLDER")
 ]
 
 
 def to_human(
     demos: Annotated[
         list[Path],
-        typer.Argument(
-            readable=False, metavar="DEMO", help="Demonstration files, or folders of them."
-        ),
+        input_files("DEMO", "Demonstration files, or folders of them."),
     ],
     out: OutOption,
+    *,
     camera: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Camera of the robot to express the wrists in, too."),
     ] = None,
-    allow_mismatch: AllowMismatchOption = False,
-    rate: RateOption = None,
-    robot: RobotOption = "h1_inspire",
-    urdf: UrdfOption = None,
-    hands: HandsOption = "open",
-    calibration: CalibrationOption = None,
+    reading: ReadOptions,
+    using: FitOptions,
 ) -> None:
     """Write demonstrations as human hand motion: the labels a policy trains on.
 
@@ -79,7 +64,7 @@ def to_human(
     from retarget.data.convert import demo_to_human
     from retarget.mapping.retargeter import Retargeter
 
-    fitter = load_fitter(robot, urdf, hands, calibration)
+    fitter = using.load_fitter()
     retargeter = Retargeter(fitter.robot, fitter=fitter)
     camera = _camera(fitter.robot, camera)
 
@@ -89,8 +74,8 @@ def to_human(
             place,
             retargeter,
             camera=camera,
-            rate=rate,
-            strict=not allow_mismatch,
+            rate=reading.rate,
+            strict=not reading.allow_mismatch,
             progress=progress,
         )
 
@@ -100,17 +85,12 @@ def to_human(
 def to_robot(
     humans: Annotated[
         list[Path],
-        typer.Argument(
-            readable=False, metavar="HUMAN", help="Human motion files, or folders of them."
-        ),
+        input_files("HUMAN", "Human motion files, or folders of them."),
     ],
     out: OutOption,
+    *,
     refine: RefineOption = 0,
-    robot: RobotOption = "h1_inspire",
-    urdf: UrdfOption = None,
-    hands: HandsOption = "open",
-    calibration: CalibrationOption = None,
-    weights: WeightsOption = None,
+    using: RetargeterOptions,
 ) -> None:
     """Turn human hand motion into demonstrations of the robot.
 
@@ -122,7 +102,7 @@ def to_robot(
 
     from retarget.data.convert import human_to_demo
 
-    retargeter = load_retargeter(robot, urdf, hands, calibration, weights, refine)
+    retargeter = using.load_retargeter(refine)
 
     def convert(source: Path, place: Path, progress: Progress) -> Conversion:
         return human_to_demo(source, place, retargeter, progress=progress)
@@ -134,13 +114,10 @@ def to_actions(
     context: typer.Context,
     sources: Annotated[
         list[Path],
-        typer.Argument(
-            readable=False,
-            metavar="DEMO",
-            help="Demonstration or human motion files, or folders of them.",
-        ),
+        input_files("DEMO", "Demonstration or human motion files, or folders of them."),
     ],
     out: OutOption,
+    *,
     chunks: Annotated[
         bool, typer.Option("--chunks", help="Write the chunk of every frame, not single steps.")
     ] = False,
@@ -156,12 +133,8 @@ def to_actions(
         str | None,
         typer.Option(metavar="egovla|FILE", help="Normalise: as published, or by a JSON file."),
     ] = None,
-    allow_mismatch: AllowMismatchOption = False,
-    rate: RateOption = None,
-    robot: RobotOption = "h1_inspire",
-    urdf: UrdfOption = None,
-    hands: HandsOption = "open",
-    calibration: CalibrationOption = None,
+    reading: ReadOptions,
+    using: FitOptions,
 ) -> None:
     """Write demonstrations as a policy's actions: 48 numbers a step, or chunks of steps.
 
@@ -181,7 +154,7 @@ def to_actions(
     if normalize is not None:
         published = normalize == "egovla"
         normalization = Normalization.egovla() if published else Normalization.load(normalize)
-    fitter = load_fitter(robot, urdf, hands, calibration)
+    fitter = using.load_fitter()
     retargeter = Retargeter(fitter.robot, fitter=fitter)
     named = None if camera == "world" else _camera(fitter.robot, camera)
 
@@ -194,8 +167,8 @@ def to_actions(
             horizon=horizon if chunks else None,
             stride=stride,
             normalization=normalization,
-            rate=rate,
-            strict=not allow_mismatch,
+            rate=reading.rate,
+            strict=not reading.allow_mismatch,
             progress=progress,
         )
 
@@ -215,7 +188,7 @@ def _convert_all(
     outputs: Sequence[Path | None],
     convert: Callable[[Path, Path, Progress], Conversion],
 ) -> None:
-    """Convert every file that can be, tell of each, and exit with the code for all."""
+    """Convert every file that can be, report each, and exit with the code for all."""
     from retarget.cli.tables import print_conversion
 
     console, refused, passed = stdout(), False, True
