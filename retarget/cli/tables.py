@@ -71,14 +71,14 @@ def print_hand_check(console: Console, errors: Mapping[str, float], title: str) 
     table.add_column("", no_wrap=True)
     for name in _STATS:
         table.add_column(name, justify="right", min_width=8, no_wrap=True)
-    for kind, told in (
+    for kind, what in (
         ("plain", "fingertip error"),
         ("refined", "fingertip error, refined once"),
         ("noise", "moved by 1 mm of input noise"),
     ):
         for h, side in enumerate(SIDES):
             figures = (length_text(errors[f"{side}.{kind}.{name}"]) for name in _STATS)
-            table.add_row(told if h == 0 else "", side, *figures)
+            table.add_row(what if h == 0 else "", side, *figures)
     console.print(table)
     console.print()
 

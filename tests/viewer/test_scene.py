@@ -320,7 +320,7 @@ def test_a_round_trip_of_other_hands_is_refused(scene: Scene, trip: RoundTrip) -
 # --- colours ------------------------------------------------------------------------------------
 
 
-def test_colour_rises_with_error_and_tells_status(scene: Scene, trip: RoundTrip) -> None:
+def test_colour_rises_with_error_and_shows_status(scene: Scene, trip: RoundTrip) -> None:
     table = scene.colour_table.astype(float) / 255
     linear = np.where(table <= 0.04045, table / 12.92, ((table + 0.055) / 1.055) ** 2.4)
     lightness = (linear @ [0.2126, 0.7152, 0.0722])[: scene.error_levels]
