@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from retarget.cli.tables import line, plain_table, print_verdict, stamp
+from retarget.cli.tables import line, plain_table, print_verdict, side_table, stamp
 from retarget.core.types import SIDES
 from retarget.replay.metrics import METRICS, REACHED, worst_frame_text
 from retarget.replay.summary import COLUMNS, MOTION, Cell, common_folder, worst_first
@@ -33,7 +33,11 @@ def print_replay(console: Console, replay: Replay) -> None:
     console.print()
     console.print(_errors_table(replay))
     console.print()
-    console.print(_motion_table(replay))
+    motion = (
+        (title, [_text(cell(getattr(side, name))) for side in replay.sides])
+        for title, name, cell in MOTION
+    )
+    console.print(side_table("motion", motion))
     console.print()
     print_verdict(console, [reason.text for reason in replay.reasons])
 
@@ -95,16 +99,6 @@ def _errors_table(replay: Replay) -> Table:
                 *(metric.text(value) for value in (stats.mean, stats.p99, stats.max)),
                 worst_frame_text(stats),
             )
-    return table
-
-
-def _motion_table(replay: Replay) -> Table:
-    table = plain_table()
-    table.add_column("motion", no_wrap=True)
-    for side in SIDES:
-        table.add_column(side)
-    for title, name, cell in MOTION:
-        table.add_row(title, *(_text(cell(getattr(side, name))) for side in replay.sides))
     return table
 
 

@@ -30,6 +30,7 @@ class Grid:
         rows: panels from top to bottom.
         columns: panels from left to right.
         frames: number of frames T; 0 where the horizontal axis is something else.
+        titles: words above the columns.
         row_height: of a panel [px].
         gaps: between columns, as a share of the width, and between rows [px].
     """
@@ -39,6 +40,7 @@ class Grid:
         rows: int,
         columns: int,
         frames: int = 0,
+        titles: Sequence[str] = (),
         *,
         row_height: int = 150,
         gaps: tuple[float, int] = (0.02, 14),
@@ -74,6 +76,8 @@ class Grid:
                 self._add_axes(
                     row, column, [left, left + width], [max(0.0, top - row_height / inner), top]
                 )
+        for column, title in enumerate(titles):
+            self.title(0, column, title)
 
     def _add_axes(self, row: int, column: int, across: list[float], up: list[float]) -> None:
         k = self._place(row, column)

@@ -171,12 +171,11 @@ def _starts(values: IntArray) -> IntArray:
 def _fingertips(trip: RoundTrip, replay: Replay, tolerances: Tolerances) -> Plot:
     """Each fingertip's round-trip error over time."""
     errors = trip.fingertip_error_m
-    grid = Grid(1, 2, trip.demo.frames, row_height=190)
+    grid = Grid(1, 2, trip.demo.frames, SIDES, row_height=190)
     levels = tolerances.fingertip_m, tolerances.fingertip_p99_m
-    for h, side in enumerate(SIDES):
+    for h in range(len(SIDES)):
         for k, finger in enumerate(FINGERS):
             grid.line(0, h, np.maximum(errors[:, h, k], FLOOR), finger, k, unit="m")
-        grid.title(0, h, side)
         for level, dash in zip(levels, ("dash", "dot"), strict=True):
             if level > 0.0:
                 grid.level(0, h, level, dash)
@@ -194,15 +193,13 @@ def _fingertips(trip: RoundTrip, replay: Replay, tolerances: Tolerances) -> Plot
 
 def _wrists(trip: RoundTrip, replay: Replay, tolerances: Tolerances) -> Plot:
     """Position and rotation error of the wrists over time."""
-    grid = Grid(2, 2, trip.demo.frames, row_height=120)
+    grid = Grid(2, 2, trip.demo.frames, SIDES, row_height=120)
     keys = "wrist_position_error_m", "wrist_rotation_error_rad"
     for row, metric in enumerate(METRICS[key] for key in keys):
         errors, level = metric.errors(trip), metric.tolerated(tolerances)
         words = metric.title.removeprefix("wrist ")
-        for h, side in enumerate(SIDES):
+        for h in range(len(SIDES)):
             grid.line(row, h, np.maximum(errors[:, h], FLOOR), words, row, unit=metric.unit)
-            if row == 0:
-                grid.title(row, h, side)
             if level > 0.0:
                 grid.level(row, h, level)
         grid.same_y(row, f"{words} error", **log_axis([errors], metric.unit, level))
@@ -220,13 +217,12 @@ def _wrists(trip: RoundTrip, replay: Replay, tolerances: Tolerances) -> Plot:
 def _hand_joints(trip: RoundTrip, replay: Replay) -> Plot:
     """Recorded less returned hand joints over time: the joint that is farthest off, and all."""
     errors = trip.hand_joint_error_rad
-    grid = Grid(1, 2, trip.demo.frames, row_height=140)
-    for h, side in enumerate(SIDES):
+    grid = Grid(1, 2, trip.demo.frames, SIDES, row_height=140)
+    for h in range(len(SIDES)):
         most = np.maximum(errors[:, h].max(axis=-1), FLOOR)
         mean = np.maximum(errors[:, h].mean(axis=-1), FLOOR)
         grid.line(0, h, most, "largest", 0, unit="rad")
         grid.line(0, h, mean, "mean of the hand's joints", 1, unit="rad")
-        grid.title(0, h, side)
     grid.same_y(0, "joint error", **log_axis([errors.mean(-1), errors.max(-1)], "rad"))
     return Plot(
         "hand_joints",
@@ -240,7 +236,7 @@ def _hand_joints(trip: RoundTrip, replay: Replay) -> Plot:
 
 def _residuals(trip: RoundTrip, replay: Replay) -> Plot:
     """Per finger, how far the fitted human fingertip is from the robot's."""
-    grid = Grid(1, 2, trip.demo.frames, row_height=160)
+    grid = Grid(1, 2, trip.demo.frames, SIDES, row_height=160)
     means = []
     for h, side in enumerate(SIDES):
         for k, finger in enumerate(FINGERS):
@@ -249,7 +245,6 @@ def _residuals(trip: RoundTrip, replay: Replay) -> Plot:
             known = residual[np.isfinite(residual)]
             mean = length_text(float(known.mean()) if known.size else float("nan"))
             means.append(f"{side} {finger} {mean}")
-        grid.title(0, h, side)
     grid.same_y(0, "residual, mm", range=from_zero([1e3 * trip.human.residual]))
     return Plot(
         "residuals",
@@ -266,14 +261,14 @@ def _residuals(trip: RoundTrip, replay: Replay) -> Plot:
 def _histogram(trip: RoundTrip, replay: Replay, tolerances: Tolerances) -> Plot:
     """How often errors of each size occur, on a logarithmic scale."""
     shown = [metric for metric in METRICS.values() if metric.of != "fit"]
-    grid = Grid(1, len(shown), row_height=150, gaps=(0.045, 14))
+    titles = [metric.title for metric in shown]
+    grid = Grid(1, len(shown), 0, titles, row_height=150, gaps=(0.045, 14))
     for column, metric in enumerate(shown):
         errors, level = metric.errors(trip), metric.tolerated(tolerances)
         axis = log_axis([errors], metric.unit, level)
         edges = np.linspace(axis["range"][0], axis["range"][1], _BINS + 1)
         for h, side in enumerate(SIDES):
             grid.add(0, column, _steps(errors[:, h], edges, side, 3 * h))
-        grid.title(0, column, metric.title)
         every = slice(None, None, 1 + len(axis["tickvals"]) // 3)
         ticks = {name: axis[name][every] for name in ("tickvals", "ticktext")} | {"tickangle": 0}
         grid.x_axis(0, column, **axis | ticks)
@@ -308,11 +303,10 @@ def _steps(errors: FloatArray, edges: FloatArray, name: str, style: int) -> dict
 
 def _motion(trip: RoundTrip, replay: Replay, robot: Robot) -> Plot:
     """Speed and jerk of the arm joint that is fastest, as recorded and as it comes back."""
-    grid = Grid(2, 2, trip.demo.frames, row_height=120)
+    grid = Grid(2, 2, trip.demo.frames, SIDES, row_height=120)
     shown: tuple[list[FloatArray], list[FloatArray]] = [], []
     for h, side in enumerate(robot.sides):
         arm = robot.indices(side.arm_joints)
-        grid.title(0, h, SIDES[h])
         for style, (name, q) in enumerate(
             (("recorded", trip.demo.qpos[:, arm]), ("returned", trip.robot.qpos[:, arm]))
         ):
