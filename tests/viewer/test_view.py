@@ -38,9 +38,9 @@ from retarget.viewer import live
 from retarget.viewer import page as pages
 from retarget.viewer.browser import find_browser, save_picture
 from retarget.viewer.export import view_demo
-from retarget.viewer.live import field_shapes, live_arrays
+from retarget.viewer.live import live_arrays
 from retarget.viewer.server import PageServer
-from retarget.viewer.states import frame_state
+from retarget.viewer.states import field_shapes, frame_state
 
 FRAMES = 12
 
