@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class Metric:
 
     key: str
     title: str
-    of: str
+    of: Literal["fit", "hand", "arm"]
     text: Callable[[float], str]
     errors: Callable[[RoundTrip], FloatArray]
     formula: str
@@ -94,7 +94,9 @@ def measured(trip: RoundTrip) -> dict[str, FloatArray]:
     far = trip.status == Status.UNREACHABLE
     for metric in METRICS.values():
         if metric.of == "arm":
-            found[REACHED + metric.key] = np.where(far, np.nan, found[metric.key])
+            errors = found[metric.key]
+            lost = far.reshape(*far.shape, *[1] * (errors.ndim - far.ndim))
+            found[REACHED + metric.key] = np.where(lost, np.nan, errors)
     return found
 
 

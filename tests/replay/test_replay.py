@@ -134,7 +134,7 @@ def test_a_metric_is_one_entry_that_everything_reads(
     retargeter: Retargeter, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def drift(trip: RoundTrip) -> FloatArray:
-        return np.full((trip.demo.frames, 2), 0.125)
+        return np.full((trip.demo.frames, 2, 3), 0.125)
 
     monkeypatch.setitem(
         METRICS,
