@@ -23,9 +23,9 @@ from typing import Any  # noqa: E402
 # part of the time -> where it is spent; what a version does not have is not timed
 _PARTS = {
     "robot, hands, networks": ["retarget.cli.commands.options:RetargeterOptions.load_retargeter"],
-    "read and check": ["retarget.replay.replay:checked"],
+    "read and check": ["retarget.replay.replay:check_recording"],
     "fit": [
-        "retarget.mapping.fitter:MANOFitter.fit",
+        "retarget.mapping.fitter:MANOFitter.fit_in_wrist",
         "retarget.mapping.retargeter:Retargeter._label_jumps",
     ],
     "network": ["retarget.mapping.hand_mlp:HandMLP.joints"],
@@ -111,8 +111,8 @@ def _memory(what: str, frames: str) -> dict[str, float]:
     targets, count = load_targets(robot), int(frames)
     if what == "fit":
         fitter = MANOFitter(robot)
-        inputs = fitter.frames[1].human(targets.tips(1))
-        call: Callable[[Any], Any] = lambda x: fitter.fit_human(1, x)  # noqa: E731
+        inputs = fitter.frames[1].human_from_robot(targets.tips(1))
+        call: Callable[[Any], Any] = lambda x: fitter.fit_hand(1, x)  # noqa: E731
     else:
         call, inputs = ArmIK(robot, "right").solve, targets.T_world_wrist[:, :, 1]
         inputs = inputs.reshape(-1, 4, 4)

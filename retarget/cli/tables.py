@@ -69,7 +69,7 @@ def print_conversion(console: Console, conversion: Conversion) -> None:
 
 
 def print_hand_check(console: Console, errors: Mapping[str, float], title: str) -> None:
-    """Accuracy of the hand networks, from the figures of `HandCheck.flat`."""
+    """Accuracy of the hand networks, from the figures of `HandAccuracy.flat`."""
     console.print()
     table = plain_table()
     table.add_column(title, no_wrap=True)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from retarget.core.progress import BLOCK, Progress, no_progress
 from retarget.core.types import Demo, FloatArray
-from retarget.data.demo.check import DemoCheck, checked
+from retarget.data.demo.check import DemoCheck, check_recording
 from retarget.data.demo.reader import DemoReader
-from retarget.data.demo.writer import DemoWriter, played
+from retarget.data.demo.writer import DemoWriter, demo_from_joints
 from retarget.replay.record import ReplayRecord, SideReplay
 from retarget.replay.tolerances import Tolerances
 from retarget.replay.verdict import Reason, reasons
@@ -97,8 +97,8 @@ def replay_file(
             if demo.frames == reader.frames <= block:
                 short.append(demo)
 
-        check = checked(reader, robot, strict=strict, progress=progress, watch=watch)
-        with nullcontext() if out is None else DemoWriter(out, carry_from=path) as returned:
+        check = check_recording(reader, robot, strict=strict, progress=progress, watch=watch)
+        with nullcontext() if out is None else DemoWriter(out, copy_from=path) as returned:
             q0: FloatArray | None = None
             for demo in short or reader.blocks(block):
                 trip = retargeter.round_trip(demo, q0=q0)
@@ -107,7 +107,15 @@ def replay_file(
                 if keep is not None:
                     keep(trip)
                 if returned is not None:
-                    returned.append(played(robot, trip.robot, demo.valid, demo.rate, demo.start))
+                    returned.append(
+                        demo_from_joints(
+                            robot,
+                            trip.robot.qpos,
+                            valid=demo.valid,
+                            rate=demo.rate,
+                            start=demo.start,
+                        )
+                    )
                 progress("replaying", record.done, reader.frames)
         left, right = (side.result() for side in record.sides)
         return Replay(

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from retarget.core.errors import InputError
 from retarget.core.progress import Progress, no_progress
-from retarget.data.demo.check import checked
+from retarget.data.demo.check import check_recording
 from retarget.data.demo.reader import DemoReader
 from retarget.viewer.browser import find_browser, save_picture
 from retarget.viewer.page import playback_page
@@ -131,7 +131,7 @@ def view_demo(
         ModelError: the robot cannot be drawn.
     """
     with DemoReader(path, robot=retargeter.robot, rate=rate) as reader:
-        checked(reader, retargeter.robot, strict=strict, progress=progress)
+        check_recording(reader, retargeter.robot, strict=strict, progress=progress)
         trip = retargeter.round_trip(reader.read())
     scene = scene_of(retargeter.fitter, error_max_m=error_range(trip))
     return DemoView(Path(path), scene, trip)

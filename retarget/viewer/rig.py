@@ -57,7 +57,9 @@ class Rig:
         # a joint without limits is a point on a circle to Pinocchio: cosine, sine
         self._round = np.array([j.idx_q for j in joints if j.nq == 2], dtype=np.int64)
         self._round_from = np.array([k for k, j in enumerate(joints) if j.nq == 2], dtype=np.int64)
-        self.rest = np.stack([f.robot(h.template) for f, h in zip(frames, hands, strict=True)])
+        self.rest = np.stack(
+            [f.robot_from_human(h.template) for f, h in zip(frames, hands, strict=True)]
+        )
         self._points: dict[int, NativePoints] = {}
         moved_by = [_moved_by(robot, name) for name in self.links]
         self.tinted = tuple(k for k, mover in enumerate(moved_by) if mover is not None)
@@ -101,7 +103,9 @@ class Rig:
             vertices = range(len(self.hands[0].template))
             self._points[components] = NativePoints(self.hands, vertices, components=components)
         points = self._points[components](c)
-        return np.stack([f.robot(points[:, k]) for k, f in enumerate(self.frames)], axis=1)
+        return np.stack(
+            [f.robot_from_human(points[:, k]) for k, f in enumerate(self.frames)], axis=1
+        )
 
 
 def _moved_by(robot: Robot, link: str) -> tuple[int, bool] | None:

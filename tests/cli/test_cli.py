@@ -22,7 +22,7 @@ from retarget.core.errors import TrainingError
 from retarget.core.types import Demo
 from retarget.data.demo.reader import load_demo
 from retarget.data.demo.writer import save_demo
-from retarget.data.human_file import read_human
+from retarget.data.human_file import load_human
 from retarget.robot.robot import Robot
 
 COMMANDS = (
@@ -329,7 +329,7 @@ def test_to_human_and_back(path: Path, tmp_path: Path) -> None:
     result = run("to-human", path, "--out", tmp_path / "human.hdf5")
     assert result.exit_code == 0, result.stderr
     assert f"{path} -> {tmp_path / 'human.hdf5'}" in result.stdout
-    motion, info = read_human(tmp_path / "human.hdf5")
+    motion, info = load_human(tmp_path / "human.hdf5")
     assert motion.pca.shape == (FRAMES, 2, 15)
     assert (info.camera, info.source, info.versions["retarget"]) == ("main", path.name, __version__)
     result = run("to-robot", tmp_path / "human.hdf5", "--out", tmp_path / "back.hdf5")

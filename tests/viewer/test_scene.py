@@ -209,7 +209,7 @@ def test_skin_is_the_skinning_within_the_quantisation(
         zip(retargeter.fitter.hands, retargeter.fitter.frames, strict=True)
     ):
         layer = HandKeypoints(hand)
-        wanted = frame.robot(layer.mesh(layer.pose(trip.human.pca[:, side])))
+        wanted = frame.robot_from_human(layer.mesh(layer.pose(trip.human.pca[:, side])))
         assert np.abs(found[:, side] - wanted).max() < playback.vertex_scale / 2 + 1e-7
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,7 +30,6 @@ from retarget.cli.commands.places import Source, find_sources, make_folder, plan
 from retarget.core.errors import RetargetError
 
 if TYPE_CHECKING:
-    from retarget.core.progress import Progress
     from retarget.data.convert import Conversion
     from retarget.robot.robot import Robot
 
@@ -66,19 +66,13 @@ def to_human(
 
     fitter = using.load_fitter()
     retargeter = Retargeter(fitter.robot, fitter=fitter)
-    camera = _camera(fitter.robot, camera)
-
-    def convert(source: Path, place: Path, progress: Progress) -> Conversion:
-        return demo_to_human(
-            source,
-            place,
-            retargeter,
-            camera=camera,
-            rate=reading.rate,
-            strict=not reading.allow_mismatch,
-            progress=progress,
-        )
-
+    convert = partial(
+        demo_to_human,
+        retargeter=retargeter,
+        camera=_camera(fitter.robot, camera),
+        rate=reading.rate,
+        strict=not reading.allow_mismatch,
+    )
     _convert_all(sources, outputs, convert)
 
 
@@ -103,11 +97,7 @@ def to_robot(
     from retarget.data.convert import human_to_demo
 
     retargeter = using.load_retargeter(refine)
-
-    def convert(source: Path, place: Path, progress: Progress) -> Conversion:
-        return human_to_demo(source, place, retargeter, progress=progress)
-
-    _convert_all(sources, outputs, convert)
+    _convert_all(sources, outputs, partial(human_to_demo, retargeter=retargeter))
 
 
 def to_actions(
@@ -147,7 +137,7 @@ def to_actions(
     outputs = plan_outputs(found, sources, out)
 
     from retarget.actions import Normalization
-    from retarget.data import convert as convert_actions
+    from retarget.data.convert import to_actions as convert_to_actions
     from retarget.mapping.retargeter import Retargeter
 
     normalization = None
@@ -156,22 +146,16 @@ def to_actions(
         normalization = Normalization.egovla() if published else Normalization.load(normalize)
     fitter = using.load_fitter()
     retargeter = Retargeter(fitter.robot, fitter=fitter)
-    named = None if camera == "world" else _camera(fitter.robot, camera)
-
-    def convert(source: Path, place: Path, progress: Progress) -> Conversion:
-        return convert_actions.to_actions(
-            source,
-            place,
-            retargeter,
-            camera=named,
-            horizon=horizon if chunks else None,
-            stride=stride,
-            normalization=normalization,
-            rate=reading.rate,
-            strict=not reading.allow_mismatch,
-            progress=progress,
-        )
-
+    convert = partial(
+        convert_to_actions,
+        retargeter=retargeter,
+        camera=None if camera == "world" else _camera(fitter.robot, camera),
+        horizon=horizon if chunks else None,
+        stride=stride,
+        normalization=normalization,
+        rate=reading.rate,
+        strict=not reading.allow_mismatch,
+    )
     _convert_all(found, outputs, convert)
 
 
@@ -186,9 +170,9 @@ def _camera(robot: Robot, camera: str | None) -> str | None:
 def _convert_all(
     sources: Sequence[Source],
     outputs: Sequence[Path | None],
-    convert: Callable[[Path, Path, Progress], Conversion],
+    convert: Callable[..., Conversion],
 ) -> None:
-    """Convert every file that can be, report each, and exit with the code for all."""
+    """Convert every file that can be, report on each, and exit with the code for all."""
     from retarget.cli.tables import print_conversion
 
     console, refused, passed = stdout(), False, True
@@ -198,7 +182,7 @@ def _convert_all(
                 if source.error or place is None:
                     raise RetargetError(source.error)
                 make_folder(place)
-                conversion = convert(source.path, place, bar(source.path.name))
+                conversion = convert(source.path, place, progress=bar(source.path.name))
             except RetargetError as error:
                 refused = True
                 complain(str(error))

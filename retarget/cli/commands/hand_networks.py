@@ -78,7 +78,7 @@ def check_hand(
     Exit code: 0 within the gate of 50 um, 1 above it, 2 bad input.
     """
     from retarget.cli.tables import print_hand_check
-    from retarget.mapping.hand_check import check_hands, require_accurate
+    from retarget.mapping.hand_accuracy import check_hands, require_accurate
     from retarget.mapping.hand_mlp import HandMLP
 
     fitter = using.load_fitter()

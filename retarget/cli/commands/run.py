@@ -101,14 +101,15 @@ def run(
     require_distinct(("--out", out), ("--json", json))
 
     from retarget.cli.run_report import print_run, run_json
-    from retarget.control.action_feed import holds_actions, read_feed
+    from retarget.control.action_feed import read_feed
     from retarget.control.faults import Faults
     from retarget.control.run_loop import run_demo, run_feed
     from retarget.data.demo.writer import save_demo
+    from retarget.data.file_kind import FileKind, file_kind
     from retarget.replay.report_json import write_json
 
     faults = Faults(drop=drop, nan=nan, delay=late, seed=seed)
-    if holds_actions(source):
+    if file_kind(source) is FileKind.ACTIONS:
         refuse_idle(context, ("camera", "allow_mismatch"), f"{source} holds actions")
     retargeter = using.load_retargeter(refine)
     with progress_bar(1) as bar:
@@ -137,7 +138,7 @@ def run(
         found = run_feed(controller, feed, faults=faults, real_time=not fast, watch=watch)
     if out is not None:
         make_folder(out)
-        save_demo(out, run_demo(retargeter.robot, found), attrs={"robot": retargeter.robot.name})
+        save_demo(out, run_demo(retargeter.robot, found), robot=retargeter.robot)
     print_run(stdout(), feed, found)
     if out is not None:
         typer.echo(f"wrote {out}")
