@@ -92,7 +92,7 @@ class Rig:
     def skin(self, pca: ArrayLike) -> FloatArray:
         """Vertices of the hands in the robot's wrist frames: (T, 2, K) -> (T, 2, V, 3) [m].
 
-        They are carried by the similarity of `frames`, at the robot's scale, so that the fitted
+        They are moved by the similarity of `frames`, at the robot's scale, so that the fitted
         fingertips lie on the robot's within the fit's residual. NaN where a coefficient is.
         """
         c = np.asarray(pca, dtype=np.float64)

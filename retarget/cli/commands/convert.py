@@ -18,16 +18,12 @@ from retarget.cli.commands.console import (
     stdout,
 )
 from retarget.cli.commands.options import (
-    AllowMismatchOption,
-    CalibrationOption,
-    HandsOption,
-    RateOption,
+    FitOptions,
+    ReadOptions,
     RefineOption,
-    RobotOption,
-    UrdfOption,
-    WeightsOption,
-    load_fitter,
-    load_retargeter,
+    RetargeterOptions,
+    file_option,
+    input_files,
     refuse_idle,
 )
 from retarget.cli.commands.places import Source, find_sources, make_folder, plan_outputs
@@ -38,34 +34,23 @@ if TYPE_CHECKING:
     from retarget.robot.robot import Robot
 
 OutOption = Annotated[
-    Path,
-    typer.Option(
-        "--out",
-        readable=False,
-        metavar="FILE|FOLDER",
-        help="Where to write; a folder for several files.",
-    ),
+    Path, file_option("--out", "Where to write; a folder for several files.", "FILE|FOLDER")
 ]
 
 
 def to_human(
     demos: Annotated[
         list[Path],
-        typer.Argument(
-            readable=False, metavar="DEMO", help="Demonstration files, or folders of them."
-        ),
+        input_files("DEMO", "Demonstration files, or folders of them."),
     ],
     out: OutOption,
+    *,
     camera: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Camera of the robot to express the wrists in, too."),
     ] = None,
-    allow_mismatch: AllowMismatchOption = False,
-    rate: RateOption = None,
-    robot: RobotOption = "h1_inspire",
-    urdf: UrdfOption = None,
-    hands: HandsOption = "open",
-    calibration: CalibrationOption = None,
+    reading: ReadOptions,
+    using: FitOptions,
 ) -> None:
     """Write demonstrations as human hand motion: the labels a policy trains on.
 
@@ -79,14 +64,14 @@ def to_human(
     from retarget.data.convert import demo_to_human
     from retarget.mapping.retargeter import Retargeter
 
-    fitter = load_fitter(robot, urdf, hands, calibration)
+    fitter = using.load_fitter()
     retargeter = Retargeter(fitter.robot, fitter=fitter)
     convert = partial(
         demo_to_human,
         retargeter=retargeter,
         camera=_camera(fitter.robot, camera),
-        rate=rate,
-        strict=not allow_mismatch,
+        rate=reading.rate,
+        strict=not reading.allow_mismatch,
     )
     _convert_all(sources, outputs, convert)
 
@@ -94,17 +79,12 @@ def to_human(
 def to_robot(
     humans: Annotated[
         list[Path],
-        typer.Argument(
-            readable=False, metavar="HUMAN", help="Human motion files, or folders of them."
-        ),
+        input_files("HUMAN", "Human motion files, or folders of them."),
     ],
     out: OutOption,
+    *,
     refine: RefineOption = 0,
-    robot: RobotOption = "h1_inspire",
-    urdf: UrdfOption = None,
-    hands: HandsOption = "open",
-    calibration: CalibrationOption = None,
-    weights: WeightsOption = None,
+    using: RetargeterOptions,
 ) -> None:
     """Turn human hand motion into demonstrations of the robot.
 
@@ -116,7 +96,7 @@ def to_robot(
 
     from retarget.data.convert import human_to_demo
 
-    retargeter = load_retargeter(robot, urdf, hands, calibration, weights, refine)
+    retargeter = using.load_retargeter(refine)
     _convert_all(sources, outputs, partial(human_to_demo, retargeter=retargeter))
 
 
@@ -124,13 +104,10 @@ def to_actions(
     context: typer.Context,
     sources: Annotated[
         list[Path],
-        typer.Argument(
-            readable=False,
-            metavar="DEMO",
-            help="Demonstration or human motion files, or folders of them.",
-        ),
+        input_files("DEMO", "Demonstration or human motion files, or folders of them."),
     ],
     out: OutOption,
+    *,
     chunks: Annotated[
         bool, typer.Option("--chunks", help="Write the chunk of every frame, not single steps.")
     ] = False,
@@ -146,12 +123,8 @@ def to_actions(
         str | None,
         typer.Option(metavar="egovla|FILE", help="Normalise: as published, or by a JSON file."),
     ] = None,
-    allow_mismatch: AllowMismatchOption = False,
-    rate: RateOption = None,
-    robot: RobotOption = "h1_inspire",
-    urdf: UrdfOption = None,
-    hands: HandsOption = "open",
-    calibration: CalibrationOption = None,
+    reading: ReadOptions,
+    using: FitOptions,
 ) -> None:
     """Write demonstrations as a policy's actions: 48 numbers a step, or chunks of steps.
 
@@ -171,7 +144,7 @@ def to_actions(
     if normalize is not None:
         published = normalize == "egovla"
         normalization = Normalization.egovla() if published else Normalization.load(normalize)
-    fitter = load_fitter(robot, urdf, hands, calibration)
+    fitter = using.load_fitter()
     retargeter = Retargeter(fitter.robot, fitter=fitter)
     convert = partial(
         convert_to_actions,
@@ -180,8 +153,8 @@ def to_actions(
         horizon=horizon if chunks else None,
         stride=stride,
         normalization=normalization,
-        rate=rate,
-        strict=not allow_mismatch,
+        rate=reading.rate,
+        strict=not reading.allow_mismatch,
     )
     _convert_all(found, outputs, convert)
 
