@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from retarget.data.action_file import read_actions, write_actions
     from retarget.data.demo.reader import load_demo
     from retarget.data.demo.writer import save_demo
+    from retarget.data.generate.make_demo import make_demo
     from retarget.human.native import build_info
     from retarget.mapping.fitter import MANOFitter
     from retarget.mapping.hand_mlp import HandMLP
@@ -50,6 +51,7 @@ _HOME = {
     "Viewer": "viewer.live",
     "build_info": "human.native",
     "load_demo": "data.demo.reader",
+    "make_demo": "data.generate.make_demo",
     "read_actions": "data.action_file",
     "save_demo": "data.demo.writer",
     "write_actions": "data.action_file",
@@ -74,6 +76,7 @@ __all__ = [
     "Viewer",
     "build_info",
     "load_demo",
+    "make_demo",
     "read_actions",
     "save_demo",
     "write_actions",

@@ -33,36 +33,32 @@ SDIST_HOLDS = (
     r"LICENSE",
 )
 LICENSED = r".*(MANO|SMPLH)_\w+\.(pkl|npz)"  # hand models that are nobody's to hand on
-WHEEL_LACKS = (LICENSED, r".*generate_\w+\.py", r".*/open_hand/.*", r"tests/.*", r".*/tests?/.*")
+GENERATORS = (r".*generate_\w+\.py", r".*/open_hand/.*", r".*\.csv")
+WHEEL_LACKS = (LICENSED, *GENERATORS, r"tests/.*", r".*/tests?/.*")
 SDIST_LACKS = (LICENSED, r".*\.so", r"build/.*", r"\.venv.*")
 
 
-def faults(names: list[str], holds: tuple[str, ...], lacks: tuple[str, ...]) -> list[str]:
+def faults(paths: list[str], holds: tuple[str, ...], lacks: tuple[str, ...]) -> list[str]:
     """What is missing among these paths, and what must not be there."""
-    missing = [p for p in holds if not any(re.fullmatch(p, name) for name in names)]
-    present = [name for name in names if any(re.fullmatch(p, name) for p in lacks)]
-    return [f"nothing like {p}" for p in missing] + [f"{name} must not be in it" for name in present]
+    missing = [p for p in holds if not any(re.fullmatch(p, path) for path in paths)]
+    present = [path for path in paths if any(re.fullmatch(p, path) for p in lacks)]
+    return [f"lacks {p}" for p in missing] + [f"holds {path}" for path in present]
 
 
 def check(folder: Path) -> list[str]:
     """The faults of the sdist and the wheel in a folder, a sentence each."""
-    found = []
-    for kind, ending in (("sdist", "*.tar.gz"), ("wheel", "*.whl")):
-        files = sorted(folder.glob(ending))
-        if len(files) != 1:
-            found.append(f"{folder} must hold one {ending}, got {len(files)}")
-        elif kind == "wheel":
-            with zipfile.ZipFile(files[0]) as wheel:
-                told = faults(wheel.namelist(), WHEEL_HOLDS, WHEEL_LACKS)
-            found += [f"{files[0].name}: {fault}" for fault in told]
-        else:
-            with tarfile.open(files[0]) as sdist:
-                below = [name.partition("/")[2] for name in sdist.getnames()]
-            found += [f"{files[0].name}: {f}" for f in faults(below, SDIST_HOLDS, SDIST_LACKS)]
-    return found
+    sdists, wheels = sorted(folder.glob("*.tar.gz")), sorted(folder.glob("*.whl"))
+    if len(sdists) != 1 or len(wheels) != 1:
+        return [f"must hold one sdist and one wheel, holds {len(sdists)} and {len(wheels)}"]
+    with tarfile.open(sdists[0]) as sdist:
+        paths = [name.partition("/")[2] for name in sdist.getnames()]
+    found = [f"the sdist {fault}" for fault in faults(paths, SDIST_HOLDS, SDIST_LACKS)]
+    with zipfile.ZipFile(wheels[0]) as wheel:
+        paths = wheel.namelist()
+    return found + [f"the wheel {fault}" for fault in faults(paths, WHEEL_HOLDS, WHEEL_LACKS)]
 
 
 if __name__ == "__main__":
     bad = check(Path(sys.argv[1]))
-    print("\n".join(bad) or f"{sys.argv[1]}: sdist and wheel hold what they must, and nothing they must not")
+    print("\n".join(f"{sys.argv[1]}: {line}" for line in bad or ["sdist and wheel are complete"]))
     sys.exit(bool(bad))

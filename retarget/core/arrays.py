@@ -75,7 +75,7 @@ def same_kind(names: str, *arrays: Array) -> Any:
 
 
 def rotation_vectors(rotation: Array) -> Array:
-    """(..., 3, 3) -> (..., 3) rotation vectors of angle in [0, pi] [rad], numpy or torch.
+    """(..., 3, 3) -> (..., 3) rotation vectors of angle 0 to pi [rad], numpy or torch.
 
     Of the four quaternions that a matrix gives the one with the largest pivot is taken (Shepperd
     1978), as in `retarget.core.geometry`, here with torch's gradients.

@@ -139,7 +139,7 @@ class WristError:
 
 
 def rotation_error(rotation: FloatArray, target: FloatArray) -> FloatArray:
-    """log(R R*^T): (..., 3, 3) twice -> rotation vectors (..., 3) of angle in [0, pi] [rad]."""
+    """log(R R*^T): (..., 3, 3) twice -> rotation vectors (..., 3) of angle 0 to pi [rad]."""
     error = rotation @ np.swapaxes(target, -1, -2)
     double = error[..., [2, 0, 1], [1, 2, 0]] - error[..., [1, 2, 0], [2, 0, 1]]
     sine = 0.5 * np.sqrt(np.sum(double**2, axis=-1))
