@@ -47,8 +47,9 @@ pictures: $(VENV)/ready browser
 
 # the documentation as a site: build/site/index.html; a broken link or reference fails
 docs: $(VENV)/docs-ready
-	$(BIN)/python -m mkdocs build --quiet --strict
-	@echo "built build/site/index.html"
+	$(BIN)/python tools/site_pages.py build/pages
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+	@echo "built build/site/index.html; its search works behind a server: python3 -m http.server -d build/site"
 
 # sdist and wheel in build/dist, the wheel made from the sdist, looked through, and tried by the demo
 # in an environment and a folder of its own
