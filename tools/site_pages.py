@@ -122,7 +122,8 @@ def api() -> dict[str, str]:
         package = root.modules[name]
         contract = re.sub(r"docs/(\w+\.md)", r"[docs/\1](../docs/\1)", _contract(package))
         rows.append(f"| [retarget.{name}]({name}.md) | {contract} |")
-        lines = [f"# retarget.{name}", "", contract, ""]
+        # a search is to find the pages that explain before those that list
+        lines = ["---", "search: {boost: 0.5}", "---", f"# retarget.{name}", "", contract, ""]
         for module in _modules(package):
             lines += [f"::: {module.canonical_path}", ""]
         pages[f"api/{name}.md"] = "\n".join(lines)
