@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from retarget.data.action_file import load_actions, save_actions
     from retarget.data.demo.reader import load_demo
     from retarget.data.demo.writer import save_demo
+    from retarget.data.generate.make_demo import make_demo
     from retarget.mapping.fitter import MANOFitter
     from retarget.mapping.hand_mlp import HandMLP
     from retarget.mapping.retargeter import Retargeter
@@ -51,6 +52,7 @@ _HOME = {
     "build_info": "core.version",
     "load_actions": "data.action_file",
     "load_demo": "data.demo.reader",
+    "make_demo": "data.generate.make_demo",
     "save_actions": "data.action_file",
     "save_demo": "data.demo.writer",
 }
@@ -76,6 +78,7 @@ __all__ = [
     "build_info",
     "load_actions",
     "load_demo",
+    "make_demo",
     "save_actions",
     "save_demo",
 ]

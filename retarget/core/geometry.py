@@ -185,7 +185,7 @@ def _dot(a: Array, b: Array) -> Array:
 
 
 def rotation_angle(a: ArrayLike, b: ArrayLike) -> FloatArray:
-    """Angle between rotations (..., 3, 3) and (..., 3, 3), in [0, pi] [rad].
+    """Angle between rotations (..., 3, 3) and (..., 3, 3), 0 to pi [rad].
 
     ``2 asin(|A - B|_F / sqrt 8)`` is accurate near zero, where acos of the trace is not.
     """
