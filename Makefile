@@ -43,9 +43,10 @@ pictures: $(VENV)/ready browser
 	$(IN_PICTURES) retarget view demo.hdf5 --png head.png --camera head --frame 120 --size 640x480 --hide camera,wrists
 	mv $(PICTURES)/*.png docs/pictures/
 
-# CHECK=1: exit code 1 where a ratio or limit of benchmarks/bounds.py falls short
+# CHECK=1: exit code 1 where a limit of benchmarks/bounds.py falls short; JSON=out.json: every number
 bench: $(VENV)/bench-ready
-	env -u OMP_NUM_THREADS $(BIN)/python -m benchmarks.run $(if $(CHECK),--check)
+	env -u OMP_NUM_THREADS $(BIN)/python -m benchmarks.run \
+		$(if $(CHECK),--check) $(if $(JSON),--json $(JSON))
 
 $(VENV)/bench-ready: $(VENV)/ready
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test,bench]"

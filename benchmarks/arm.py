@@ -93,7 +93,7 @@ def _beside_peers(bench: Bench) -> None:
     rows.append(("retarget, independent frames", len(T) / spent.median, spent.spread, *cells))
     bench.report.table(
         "Wrist poses -> arm joints, frames/s of both arms",
-        {"solver": "{}", "frames/s": "{:,.0f}", "spread": "{:.0%}",
+        {"solver": "{}", "frames/s": "{:,.0f}", "spread": "{:.0f} %",
          "within 1 mm, 1 deg": "{:.2f} %", "median / p99 / max mm": "{:.1e} / {:.1e} / {:.1f}",
          "beyond a limit": "{}", "largest step rad": "{:.2f}"},
         rows,

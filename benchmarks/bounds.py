@@ -55,9 +55,9 @@ BOUNDS: dict[str, tuple[Bound, ...]] = {
         ),
         Bound(
             "replay_rate",
-            "`retarget replay` of 100,000 frames",
+            "`retarget replay` of 100,000 frames, a frame",
             most=15.0,
-            unit=" FK calls a frame",
+            unit=" FK calls",
         ),
         Bound("replay_memory", "peak memory of 100,000 over 10,000 frames", most=1.05, unit="x"),
     ),

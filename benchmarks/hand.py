@@ -60,7 +60,7 @@ def _beside_peers(bench: Bench) -> None:
         rows.append((name, speeds[key], over, *rest))
     bench.report.table(
         f"Robot fingertips -> human hand, one hand, batches of {recipe.BATCH}",
-        {"fit": "{}", "frames/s": "{:,.0f}", "x recipe": "{:,.0f}", "spread": "{:.0%}",
+        {"fit": "{}", "frames/s": "{:,.0f}", "x recipe": "{:,.0f}", "spread": "{:.0f} %",
          **_ACCURACY, "jumps": "{:.2f} %", "largest change": "{:.3f}"},
         rows,
         f"Targets: {targets.source}. Errors at the robot's scale, mean of five fingertips: of the "

@@ -34,6 +34,7 @@ def single_frames(bench: Bench) -> None:
         if figure:
             bench.report.figures[figure] = ratio
 
+    row("one FK call", lambda _: bench.fk.loop(1), [None] * _CALLS)
     _hands(bench, row)
     _arms(bench, row)
     _networks(bench, row)
@@ -42,7 +43,7 @@ def single_frames(bench: Bench) -> None:
         {"call": "{}", "median": "{:,.1f}", "p99": "{:,.1f}", "median, FK calls": "{:,.2f}"},
         rows,
         "Successive recorded frames, one call each. An FK call: pinocchio.forwardKinematics and "
-        "updateFramePlacements of the robot, every row in turns with its calls.",
+        "updateFramePlacements of the whole robot, in turns with the calls of every row.",
     )
 
 

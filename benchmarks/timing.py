@@ -43,8 +43,8 @@ class Timing:
 
     @property
     def spread(self) -> float:
-        """Slowest over fastest, less one: 0 on a machine that does nothing else."""
-        return self.slowest / self.fastest - 1.0
+        """Slowest over fastest, less one [%]: 0 on a machine that does nothing else."""
+        return 100 * (self.slowest / self.fastest - 1.0)
 
 
 def measure(work: Callable[[], Any], *, repeats: int = REPEATS, warm_up: bool = True) -> Timing:
