@@ -1,13 +1,13 @@
 """Training data of a demonstration: chunks of 30 future steps of 48 numbers, labels of 46."""
 
 from retarget import Retargeter, make_demo
-from retarget.actions import from_human, make_chunks, make_label, pack, pack_label
+from retarget.actions import action_from_motion, make_chunks, make_label, pack, pack_label
 
 demo, rt = make_demo(task="pour"), Retargeter("h1_inspire")
 human = rt.to_human(demo)
 camera = rt.robot.camera("main")
 
-action = from_human(human, camera.T_camera_world)  # human wrists in the camera's frame
+action = action_from_motion(human, camera.T_camera_world)  # human wrists in the camera's frame
 chunks = pack(make_chunks(action, 30))  # (T, 30, 48): the chunk of frame t holds t+1 ... t+30
 labels = pack_label(make_label(action, camera))  # (T, 46): what EgoVLA's label holds
 

@@ -7,11 +7,11 @@ returns when the policy is back. No joint ever breaks its velocity limit.
 import numpy as np
 
 from retarget import Controller, Retargeter, make_demo
-from retarget.actions import from_human, make_chunks, pack
+from retarget.actions import action_from_motion, make_chunks, pack
 
 demo, rt = make_demo(), Retargeter("h1_inspire")
 camera = rt.robot.camera("main")
-policy = pack(make_chunks(from_human(rt.to_human(demo), camera.T_camera_world), 30))
+policy = pack(make_chunks(action_from_motion(rt.to_human(demo), camera.T_camera_world), 30))
 
 controller = Controller(rt, rate=30.0, camera="main", hand_velocity=3.0)
 qpos, path, before = demo.qpos[0], [demo.qpos[0]], None

@@ -7,9 +7,9 @@ was meant for, however late it comes.
 import numpy as np
 
 from retarget import Action, ChunkEnsembler, Retargeter, make_demo
-from retarget.actions import from_human, make_chunks
+from retarget.actions import action_from_motion, make_chunks
 
-truth = from_human(Retargeter("h1_inspire").to_human(make_demo()))
+truth = action_from_motion(Retargeter("h1_inspire").to_human(make_demo()))
 exact, rng = make_chunks(truth, 30), np.random.default_rng(0)
 off = rng.normal(0.0, 4e-3, (len(exact), 1, 2, 3))  # [m], all rows of a chunk alike
 chunks = Action(exact.translation + off, exact.pca, exact.rotation, exact.status)

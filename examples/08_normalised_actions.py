@@ -13,23 +13,23 @@ from retarget import (
     Normalization,
     Retargeter,
     RetargetError,
+    load_actions,
     make_demo,
-    read_actions,
-    write_actions,
+    save_actions,
 )
-from retarget.actions import from_human
+from retarget.actions import action_from_motion
 from retarget.data.action_file import ActionFileInfo
 
 demo, rt = make_demo(), Retargeter("h1_inspire")
-action = from_human(rt.to_human(demo))
+action = action_from_motion(rt.to_human(demo))
 rule = Normalization.from_data(action, "mean_std", fields=("pca", "translation"))
 given = rule.apply(action)
 print(f"coefficients: mean {given.pca.mean():.3f}, standard deviation {given.pca.std():.3f}")
 
 path = Path(tempfile.mkdtemp()) / "actions.hdf5"
 hand = rt.fitter.hand_hash  # which hand model the coefficients are of
-write_actions(path, given, ActionFileInfo(rate=demo.rate, hand=hand, normalization=rule))
-read, info = read_actions(path)
+save_actions(path, given, ActionFileInfo(rate=demo.rate, hand=hand, normalization=rule))
+read, info = load_actions(path)
 back = info.normalization.undo(read)
 print(f"read back: differs by {np.abs(back.pca - action.pca).max():.1e} rad")
 
