@@ -61,7 +61,7 @@ class ArmWalker : public ArmProblem<V, N> {
       const M idle = (gain * gain <= least_gain2 * cost) & (damping.lambda <= V(E(4)) * cost);
       const M settled = good & ~back & (idle | (length2 * reach * reach <= tolerance2));
       const M stuck = ~good & damping.hopeless();
-      const M over = busy_ & ~elsewhere & ~first & (settled | stuck | (iterations_ >= most));
+      const M over = busy_ & ~elsewhere & ((~first & (settled | stuck)) | (iterations_ >= most));
       if (over.any()) {
         for (int i = 0; i < n; ++i) u_[i] = select(good, u_[i], origin[i]);
         elsewhere = elsewhere | over;

@@ -11,8 +11,9 @@ import numpy as np
 from retarget.actions.layout import COMPONENTS, HANDS, Action
 from retarget.actions.normalization import require_action
 from retarget.core.arrays import namespace
+from retarget.core.checks import RIGID_COMPUTED, are_rigid
 from retarget.core.errors import InputError
-from retarget.core.types import BoolArray, FloatArray, IntArray, Status
+from retarget.core.types import FloatArray, IntArray, Status
 
 
 class ChunkReport(NamedTuple):
@@ -102,7 +103,6 @@ _AMBIGUOUS = 1e-9  # of the weighted sum of rotations: no one rotation is neares
 _LAST_SIGN = np.array([1.0, 1.0, -1.0])
 # what a usable number may be: metres, entries of a rotation, coefficients
 _LARGEST = np.array([1e6] * 3 + [1.001] * 9 + [1e6] * COMPONENTS)
-_ROUNDED = 0.05  # what a rotation of half precision may lack to be orthonormal
 
 
 class ChunkEnsembler:
@@ -308,7 +308,8 @@ class ChunkEnsembler:
                 f"2, {COMPONENTS}) and rotation ({length}, 2, 3, 3), got {chunk.translation.shape},"
                 f" {chunk.pca.shape} and {chunk.rotation.shape}"
             ) from None
-        within = (np.abs(rows) <= _LARGEST).all(axis=-1) & _rotations(rows[..., ROTATION])
+        rotation = rows[..., ROTATION].reshape(length, HANDS, 3, 3)
+        within = (np.abs(rows) <= _LARGEST).all(axis=-1) & are_rigid(rotation, RIGID_COMPUTED)
         if within.all() and not chunk.status.any():  # all OK
             return rows, self._all[:length], True
         usable = np.asarray((chunk.status != int(Status.MISSING_INPUT)) & within)
@@ -326,13 +327,3 @@ class ChunkEnsembler:
         counts.useless += report.useless
         counts.skipped += report.gap
         counts.unusable += sum(report.unusable)
-
-
-def _rotations(entries: FloatArray) -> BoolArray:
-    """Where matrices (..., 9) are rotations: orthonormal, and no reflections."""
-    R = entries.reshape(*entries.shape[:-1], 3, 3)
-    with np.errstate(over="ignore", invalid="ignore"):
-        gap = np.abs(R @ R.swapaxes(-1, -2) - np.eye(3)) <= _ROUNDED
-        across = R[..., 0, [1, 2, 0]] * R[..., 1, [2, 0, 1]]
-        across -= R[..., 0, [2, 0, 1]] * R[..., 1, [1, 2, 0]]
-        return np.asarray(gap.all(axis=(-2, -1)) & ((across * R[..., 2, :]).sum(axis=-1) > 0.0))

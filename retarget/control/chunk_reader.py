@@ -9,12 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from retarget.actions import ACTION_FIELDS, ACTION_SIZE, Action, transform_action, unpack
 from retarget.actions.ensembler import HAND, NUMBERS, POSITION, ROTATION
+from retarget.core.checks import are_rigid
 from retarget.core.errors import InputError
 from retarget.core.types import SIDES, FloatArray
 
 # squared lengths of rot6d columns, and squared sine between them, that need no second look
 _SQUARE_LEAST, _SQUARE_MOST, _SINE2_LEAST = 1e-4, 1e4, 1e-6
-_RIGID = 1e-6
 # what numpy raises for what is no array of numbers, torch's tensors with a gradient among it
 _NO_NUMBERS = (TypeError, ValueError, RuntimeError)
 _LARGEST = 1e6  # metres or coefficients
@@ -64,8 +64,7 @@ def rigid(T_a_b: ArrayLike) -> FloatArray:
         raise InputError(f"a camera's pose must be numbers: {error}") from None
     if T.shape != (4, 4) or not np.isfinite(T).all():
         raise InputError(f"a camera's pose must be a finite (4, 4) transform, got {T.shape}")
-    R = T[:3, :3]
-    if np.abs(R @ R.T - np.eye(3)).max() > _RIGID or np.linalg.det(R) < 0.0:
+    if not are_rigid(T):
         raise InputError("a camera's pose must be a rigid transform")
     return T
 

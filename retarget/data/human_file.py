@@ -1,4 +1,4 @@
-"""What a human motion file says about itself: meaning of its numbers, and where they come from."""
+"""Human motion files: both hands' poses over time, and what gives the numbers their meaning."""
 
 from __future__ import annotations
 
@@ -10,23 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from retarget.core.checks import are_rigid
 from retarget.core.errors import FileError, InputError
-from retarget.core.files import OpenFile, check_hand
 from retarget.core.hdf5 import (
     attribute,
-    check_format,
-    damage_told,
     first_frame,
     matrix,
     names,
-    open_hdf5,
-    rate_attribute,
     read_rows,
     require_dataset,
     text,
-    versions,
 )
-from retarget.core.hdf5_writer import GrowingFile
+from retarget.core.hdf5_streams import HDF5Reader, HDF5Writer
 from retarget.core.types import (
     FINGERS,
     SIDES,
@@ -38,17 +33,25 @@ from retarget.core.types import (
     IntArray,
     Status,
 )
-from retarget.core.version import VERSION
+from retarget.data.file_attributes import (
+    frame_rate,
+    read_versions,
+    require_hand,
+    require_rate,
+    software_versions,
+)
+from retarget.data.file_kind import FileKind, require_format
 
 if TYPE_CHECKING:
     from retarget.mapping.fitter import MANOFitter
     from retarget.robot.robot import Robot
 
-FORMAT = "retarget-human"
-_VERSIONS = (1, 2)
 _POSES = {1: "T_world_wrist", 2: "T_world_mano"}  # what each version calls the wrist poses
-HANDS = len(SIDES)
-KEYPOINTS = 21
+_OPTIONAL = ("residual", "iterations", "status")
+_INTEGERS = ("iterations", "status")
+_HANDS = len(SIDES)
+_KEYPOINTS = 21
+_FARTHEST = 20.0  # [m] from the origin
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def human_info(
         source="" if demo.path is None else demo.path.name,
         start=demo.start,
         sim=sim,
-        versions={"retarget": VERSION, "numpy": np.__version__},
+        versions=software_versions(),
     )
 
 
@@ -124,73 +127,201 @@ def body_joints(robot: Robot) -> tuple[str, ...]:
     return tuple(name for name in robot.joint_names if name not in moved)
 
 
-def write_info(file: Any, info: HumanFileInfo) -> None:
-    """Set the attributes of an open file."""
-    attrs = file.attrs
-    attrs["format"], attrs["version"] = FORMAT, _VERSIONS[-1]
-    attrs["rate"] = info.rate
-    attrs["hand"], attrs["components"] = info.hand, info.components
-    attrs["robot"], attrs["robot_hash"] = info.robot, info.robot_hash
-    attrs["camera"] = info.camera
-    if info.T_camera_world is not None:
-        attrs["T_camera_world"] = info.T_camera_world
-    if info.calibrations is not None:
-        attrs["calibration"] = json.dumps(
-            {
-                side: {
-                    "scale": float(calibration.scale),
-                    "rotation": np.asarray(calibration.rotation).tolist(),
-                    "translation": np.asarray(calibration.translation).tolist(),
-                }
-                for side, calibration in zip(SIDES, info.calibrations, strict=True)
-            }
-        )
-    attrs["body_joints"] = list(info.body_joints) or np.zeros(0, dtype="S1")
-    attrs["source"], attrs["start"] = info.source, info.start
-    attrs["sim"] = info.sim
-    attrs["versions"] = json.dumps(info.versions, sort_keys=True)
+def load_human(
+    path: str | Path, *, hand: str | None = None, start: int = 0, stop: int | None = None
+) -> tuple[HumanMotion, HumanFileInfo]:
+    """Read a human motion file (docs/formats.md), or frames ``start`` to ``stop`` of it.
 
-
-def read_info(file: Any) -> HumanFileInfo:
-    """Read and check the attributes of an open file.
+    Args:
+        path: the HDF5 file.
+        hand: hash of the hand model the coefficients should be of; any where None.
+        start: first frame.
+        stop: end of the frames (excluded); the end of the file where None.
 
     Raises:
-        FileError: not a human motion file, a version this library does not know, or an attribute
-            that is missing or not what it should be.
+        FileError: see `HumanReader`.
+        InputError: the range is empty or leaves the file.
     """
-    hint = " (is this a robot demonstration?)" if "observations" in file else ""
-    check_format(file, FORMAT, _VERSIONS, "a human motion file", hint)
-    return HumanFileInfo(
-        rate=rate_attribute(file),
-        hand=attribute(file, "hand", text),
-        components=attribute(file, "components", int),
-        robot=attribute(file, "robot", text, ""),
-        robot_hash=attribute(file, "robot_hash", text, ""),
-        calibrations=attribute(file, "calibration", _calibrations, None),
-        camera=attribute(file, "camera", text, ""),
-        T_camera_world=attribute(file, "T_camera_world", matrix, None),
-        body_joints=attribute(file, "body_joints", names, ()),
-        source=attribute(file, "source", text, ""),
-        start=attribute(file, "start", int, 0),
-        sim=attribute(file, "sim", bool, True),
-        versions=attribute(file, "versions", versions, {}),
-    )
+    with HumanReader(path, hand=hand) as reader:
+        return reader.read(start, stop), reader.info
 
 
-def _calibrations(value: Any) -> tuple[Calibration, Calibration]:
-    table = json.loads(text(value))
-    left, right = (
-        Calibration(
-            scale=float(table[side]["scale"]),
-            rotation=np.array(table[side]["rotation"], dtype=np.float64).reshape(3),
-            translation=np.array(table[side]["translation"], dtype=np.float64).reshape(3),
+def save_human(
+    path: str | Path,
+    motion: HumanMotion,
+    info: HumanFileInfo,
+    *,
+    keypoints: FloatArray | None = None,
+    body_qpos: FloatArray | None = None,
+) -> None:
+    """Write a human motion file (docs/formats.md), whole or not at all; see `HumanWriter`.
+
+    Raises:
+        InputError: the arrays do not fit together or do not fit ``info``.
+        FileError: the file cannot be written there.
+    """
+    with HumanWriter(path, info) as writer:
+        writer.append(motion, keypoints=keypoints, body_qpos=body_qpos)
+
+
+class HumanReader(HDF5Reader):
+    """A human motion file open for reading, in memory that does not grow with its length.
+
+    Only ``pca`` and ``T_world_mano`` must be there, so that a policy's output can be written with
+    little. Use it as a context manager.
+
+    Args:
+        path: an HDF5 file in the layout of docs/formats.md.
+        hand: hash of the hand model the coefficients should be of; any where None.
+        rate: frames per second [Hz], where the file's own is to be overruled.
+
+    Attributes:
+        path: the file.
+        frames: number of frames T.
+        rate: frames per second [Hz].
+        info: what the numbers mean and where they come from.
+
+    Raises:
+        FileError: the file cannot be read, is not of this format or of a version this library does
+            not know, or is of another hand model.
+        InputError: ``rate`` is not positive.
+    """
+
+    info: HumanFileInfo
+
+    def __init__(
+        self, path: str | Path, *, hand: str | None = None, rate: float | None = None
+    ) -> None:
+        self._hand, self._given_rate = hand, rate
+        super().__init__(path)
+
+    def read(self, start: int = 0, stop: int | None = None) -> HumanMotion:
+        """Frames ``start`` to ``stop`` (excluded; the end where None).
+
+        Where a hand's coefficients or pose are NaN its status is MISSING_INPUT. Residuals that the
+        file lacks are NaN, iterations 0, statuses OK.
+
+        Raises:
+            InputError: the range is empty or leaves the file.
+            FileError: a number is infinite, a pose is not rigid or too far away, a status unknown.
+        """
+        start, stop = self._range(start, stop)
+        pca = read_rows(self._file["pca"], start, stop)
+        poses = read_rows(self._file[self._poses], start, stop)
+        lost: BoolArray = np.asarray(
+            np.isnan(pca).any(axis=-1) | np.isnan(poses).any(axis=(-2, -1))
         )
-        for side in SIDES
-    )
-    return left, right
+        infinite = np.asarray(np.isinf(pca).any(axis=-1))
+        self._refuse(infinite, "pca", start, "has an infinite coefficient")
+        self._check_poses(poses, lost, start)
+        iterations = self._optional("iterations", start, stop, np.zeros((stop - start, _HANDS)))
+        no_residual = np.full((stop - start, _HANDS, len(FINGERS)), np.nan)
+        return HumanMotion(
+            pca=np.where(lost[..., None], np.nan, pca),
+            T_world_mano=np.where(lost[..., None, None], np.nan, poses),
+            residual=self._optional("residual", start, stop, no_residual),
+            iterations=iterations.astype(np.int64),
+            status=self._status(start, stop, lost),
+            hand=self.info.hand,
+        )
+
+    def read_body(self, start: int = 0, stop: int | None = None) -> FloatArray:
+        """Positions of ``info.body_joints`` in frames ``start`` to ``stop``, (T, m) [rad].
+
+        Raises:
+            InputError: the range is empty or leaves the file.
+            FileError: a position is not finite.
+        """
+        start, stop = self._range(start, stop)
+        if not self.info.body_joints:
+            return np.zeros((stop - start, 0))
+        body = read_rows(self._file["body_qpos"], start, stop)
+        frame = first_frame(~np.isfinite(body))
+        if frame is not None:
+            joint = self.info.body_joints[int(np.argmax(~np.isfinite(body[frame])))]
+            raise FileError(
+                self.path,
+                f"'body_qpos' frame {start + frame}, joint {joint!r} is not finite",
+                key="body_qpos",
+                frame=start + frame,
+            )
+        return body
+
+    def blocks(self, size: int = 4096) -> Iterator[tuple[HumanMotion, FloatArray]]:
+        """Motion and body positions of all frames, in consecutive blocks of at most ``size``.
+
+        Raises:
+            InputError: ``size`` is not positive.
+            FileError: see `read`.
+        """
+        for start, stop in self._block_ranges(size):
+            yield self.read(start, stop), self.read_body(start, stop)
+
+    def _open(self) -> None:
+        version = require_format(self._file, FileKind.HUMAN, tuple(_POSES))
+        self._poses = _POSES[version]
+        self.info = _read_info(self._file, self._given_rate)
+        self.rate = self.info.rate
+        self.frames = self._check_structure()
+        require_hand(self._file, self.info.hand, self._hand)
+
+    def _check_structure(self) -> int:
+        """Shapes, types and lengths of the datasets that are there; the number of frames."""
+        frames = len(require_dataset(self._file, "pca", (None, _HANDS, self.info.components)))
+        if frames == 0:
+            raise FileError(self.path, "holds no frames", key="pca")
+        shapes: dict[str, tuple[int | None, ...]] = {
+            self._poses: (None, _HANDS, 4, 4),
+            "residual": (None, _HANDS, len(FINGERS)),
+            "iterations": (None, _HANDS),
+            "status": (None, _HANDS),
+        }
+        if self.info.body_joints:
+            shapes["body_qpos"] = (None, len(self.info.body_joints))
+        for key, shape in shapes.items():
+            if key in _OPTIONAL and key not in self._file:
+                continue
+            data = require_dataset(self._file, key, shape, integer=key in _INTEGERS)
+            if len(data) != frames:
+                raise FileError(
+                    self.path,
+                    f"{key!r} has {len(data)} frames, but 'pca' has {frames}",
+                    key=key,
+                    frames=len(data),
+                    expected=frames,
+                )
+        return frames
+
+    def _check_poses(self, poses: FloatArray, lost: BoolArray, start: int) -> None:
+        known = np.where(lost[..., None, None], np.eye(4), poses)
+        self._refuse(~are_rigid(known), self._poses, start, "is not a rigid transform")
+        far = ~(np.abs(known[..., :3, 3]).max(axis=-1) <= _FARTHEST)
+        said = f"lies farther than {_FARTHEST:g} m from the origin (are these millimetres?)"
+        self._refuse(far, self._poses, start, said)
+
+    def _status(self, start: int, stop: int, lost: BoolArray) -> IntArray:
+        stored = self._optional("status", start, stop, np.zeros(lost.shape)).astype(np.int64)
+        known = np.isin(stored, [int(status) for status in Status])
+        self._refuse(~known, "status", start, "holds a number that is no status")
+        return np.where(lost, int(Status.MISSING_INPUT), stored)
+
+    def _optional(self, key: str, start: int, stop: int, default: FloatArray) -> FloatArray:
+        return read_rows(self._file[key], start, stop) if key in self._file else default
+
+    def _refuse(self, bad: BoolArray, key: str, start: int, said: str) -> None:
+        """Raise where anything of a mask (T, 2) is set."""
+        frame = first_frame(bad)
+        if frame is not None:
+            side = SIDES[int(np.argmax(bad[frame]))]
+            raise FileError(
+                self.path,
+                f"{key!r} frame {start + frame}, {side} hand, {said}",
+                key=key,
+                frame=start + frame,
+            )
 
 
-class HumanWriter(GrowingFile):
+class HumanWriter(HDF5Writer):
     """A human motion file being written, block by block, in memory that does not grow.
 
     Use it as a context manager: the file appears at ``path`` when the block ends well, and nothing
@@ -201,10 +332,12 @@ class HumanWriter(GrowingFile):
         info: what the numbers mean and where they come from.
 
     Raises:
+        InputError: the rate is not positive.
         FileError: the file cannot be written there.
     """
 
     def __init__(self, path: str | Path, info: HumanFileInfo) -> None:
+        require_rate(info.rate)
         super().__init__(path)
         self._info = info
 
@@ -251,12 +384,12 @@ class HumanWriter(GrowingFile):
         frames = motion.pca.shape[0] if motion.pca.ndim else 0
         joints = len(self._info.body_joints)
         wanted: dict[str, tuple[Any, tuple[int, ...]]] = {
-            "pca": (motion.pca, (frames, HANDS, self._info.components)),
-            "T_world_mano": (motion.T_world_mano, (frames, HANDS, 4, 4)),
-            "residual": (motion.residual, (frames, HANDS, len(FINGERS))),
-            "iterations": (motion.iterations, (frames, HANDS)),
-            "status": (motion.status, (frames, HANDS)),
-            "keypoints": (keypoints, (frames, HANDS, KEYPOINTS, 3)),
+            "pca": (motion.pca, (frames, _HANDS, self._info.components)),
+            "T_world_mano": (motion.T_world_mano, (frames, _HANDS, 4, 4)),
+            "residual": (motion.residual, (frames, _HANDS, len(FINGERS))),
+            "iterations": (motion.iterations, (frames, _HANDS)),
+            "status": (motion.status, (frames, _HANDS)),
+            "keypoints": (keypoints, (frames, _HANDS, _KEYPOINTS, 3)),
             "body_qpos": (body_qpos, (frames, joints)),
         }
         for name, (array, shape) in wanted.items():
@@ -271,226 +404,62 @@ class HumanWriter(GrowingFile):
 
     def _finish(self) -> None:
         self._file["status"].attrs["names"] = [status.label for status in Status]
-        write_info(self._file, self._info)
+        _write_info(self._file, self._info)
 
 
-def write_human(
-    path: str | Path,
-    motion: HumanMotion,
-    info: HumanFileInfo,
-    *,
-    keypoints: FloatArray | None = None,
-    body_qpos: FloatArray | None = None,
-) -> None:
-    """Write a human motion file (docs/formats.md), whole or not at all; see `HumanWriter`.
-
-    Raises:
-        InputError: the arrays do not fit together or do not fit ``info``.
-        FileError: the file cannot be written there.
-    """
-    with HumanWriter(path, info) as writer:
-        writer.append(motion, keypoints=keypoints, body_qpos=body_qpos)
-
-
-__all__ = [
-    "HumanFileInfo",
-    "HumanReader",
-    "HumanWriter",
-    "human_info",
-    "read_human",
-    "write_human",
-]
-
-_OPTIONAL = ("residual", "iterations", "status")
-_INTEGERS = ("iterations", "status")
-_FARTHEST = 20.0  # [m] from the origin
-_RIGID = 1e-3  # what a rotation read from a file may lack to be orthonormal
+def _read_info(file: Any, rate: float | None) -> HumanFileInfo:
+    return HumanFileInfo(
+        rate=frame_rate(file, rate),
+        hand=attribute(file, "hand", text),
+        components=attribute(file, "components", int),
+        robot=attribute(file, "robot", text, ""),
+        robot_hash=attribute(file, "robot_hash", text, ""),
+        calibrations=attribute(file, "calibration", _calibrations, None),
+        camera=attribute(file, "camera", text, ""),
+        T_camera_world=attribute(file, "T_camera_world", matrix, None),
+        body_joints=attribute(file, "body_joints", names, ()),
+        source=attribute(file, "source", text, ""),
+        start=attribute(file, "start", int, 0),
+        sim=attribute(file, "sim", bool, True),
+        versions=attribute(file, "versions", read_versions, {}),
+    )
 
 
-class HumanReader(OpenFile):
-    """A human motion file open for reading, in memory that does not grow with its length.
-
-    Only ``pca`` and ``T_world_mano`` must be there, so that a policy's output can be written with
-    little. Use it as a context manager.
-
-    Args:
-        path: an HDF5 file in the layout of docs/formats.md.
-        hand: hash of the hand model the coefficients should be of; any where None.
-
-    Attributes:
-        path: the file.
-        frames: number of frames T.
-        info: what the numbers mean and where they come from.
-
-    Raises:
-        FileError: the file cannot be read, is not of this format or of a version this library does
-            not know, or is of another hand model.
-    """
-
-    path: Path
-    frames: int
-    info: HumanFileInfo
-
-    def __init__(self, path: str | Path, *, hand: str | None = None) -> None:
-        self.path = Path(path)
-        self._file = open_hdf5(self.path)
-        try:
-            with damage_told(self.path):
-                self.info = read_info(self._file)
-                self._poses = _POSES[int(self._file.attrs["version"])]
-                self.frames = self._check_structure()
-            check_hand(self.path, self.info.hand, hand)
-        except BaseException:
-            self.close()
-            raise
-
-    def read(self, start: int = 0, stop: int | None = None) -> HumanMotion:
-        """Frames ``start`` to ``stop`` (excluded; the end where None).
-
-        Where a hand's coefficients or pose are NaN its status is MISSING_INPUT. Residuals that the
-        file lacks are NaN, iterations 0, statuses OK.
-
-        Raises:
-            InputError: the range is empty or leaves the file.
-            FileError: a number is infinite, a pose is not rigid or too far away, a status unknown.
-        """
-        start, stop = self._range(start, stop)
-        pca = read_rows(self._file["pca"], start, stop)
-        poses = read_rows(self._file[self._poses], start, stop)
-        lost: BoolArray = np.asarray(
-            np.isnan(pca).any(axis=-1) | np.isnan(poses).any(axis=(-2, -1))
+def _write_info(file: Any, info: HumanFileInfo) -> None:
+    """Set the attributes of an open file."""
+    attrs = file.attrs
+    attrs["format"], attrs["version"] = FileKind.HUMAN.value, max(_POSES)
+    attrs["rate"] = info.rate
+    attrs["hand"], attrs["components"] = info.hand, info.components
+    attrs["robot"], attrs["robot_hash"] = info.robot, info.robot_hash
+    attrs["camera"] = info.camera
+    if info.T_camera_world is not None:
+        attrs["T_camera_world"] = info.T_camera_world
+    if info.calibrations is not None:
+        attrs["calibration"] = json.dumps(
+            {
+                side: {
+                    "scale": float(calibration.scale),
+                    "rotation": np.asarray(calibration.rotation).tolist(),
+                    "translation": np.asarray(calibration.translation).tolist(),
+                }
+                for side, calibration in zip(SIDES, info.calibrations, strict=True)
+            }
         )
-        infinite = np.asarray(np.isinf(pca).any(axis=-1))
-        self._refuse(infinite, "pca", start, "has an infinite coefficient")
-        self._check_poses(poses, lost, start)
-        iterations = self._optional("iterations", start, stop, np.zeros((stop - start, HANDS)))
-        no_residual = np.full((stop - start, HANDS, len(FINGERS)), np.nan)
-        return HumanMotion(
-            pca=np.where(lost[..., None], np.nan, pca),
-            T_world_mano=np.where(lost[..., None, None], np.nan, poses),
-            residual=self._optional("residual", start, stop, no_residual),
-            iterations=iterations.astype(np.int64),
-            status=self._status(start, stop, lost),
-            hand=self.info.hand,
+    attrs["body_joints"] = list(info.body_joints) or np.zeros(0, dtype="S1")
+    attrs["source"], attrs["start"] = info.source, info.start
+    attrs["sim"] = info.sim
+    attrs["versions"] = json.dumps(info.versions, sort_keys=True)
+
+
+def _calibrations(value: Any) -> tuple[Calibration, Calibration]:
+    table = json.loads(text(value))
+    left, right = (
+        Calibration(
+            scale=float(table[side]["scale"]),
+            rotation=np.array(table[side]["rotation"], dtype=np.float64).reshape(3),
+            translation=np.array(table[side]["translation"], dtype=np.float64).reshape(3),
         )
-
-    def read_body(self, start: int = 0, stop: int | None = None) -> FloatArray:
-        """Positions of ``info.body_joints`` in frames ``start`` to ``stop``, (T, m) [rad].
-
-        Raises:
-            InputError: the range is empty or leaves the file.
-            FileError: a position is not finite.
-        """
-        start, stop = self._range(start, stop)
-        if not self.info.body_joints:
-            return np.zeros((stop - start, 0))
-        body = read_rows(self._file["body_qpos"], start, stop)
-        frame = first_frame(~np.isfinite(body))
-        if frame is not None:
-            joint = self.info.body_joints[int(np.argmax(~np.isfinite(body[frame])))]
-            raise FileError(
-                self.path,
-                f"'body_qpos' frame {start + frame}, joint {joint!r} is not finite",
-                key="body_qpos",
-                frame=start + frame,
-            )
-        return body
-
-    def blocks(self, size: int = 4096) -> Iterator[tuple[HumanMotion, FloatArray]]:
-        """Motion and body positions of all frames, in consecutive blocks of at most ``size``.
-
-        Raises:
-            InputError: ``size`` is not positive.
-            FileError: see `read`.
-        """
-        if size < 1:
-            raise InputError(f"size must be at least 1 frame, got {size}")
-        for start in range(0, self.frames, size):
-            stop = min(start + size, self.frames)
-            yield self.read(start, stop), self.read_body(start, stop)
-
-    def _range(self, start: int, stop: int | None) -> tuple[int, int]:
-        stop = self.frames if stop is None else stop
-        if not 0 <= start < stop <= self.frames:
-            raise InputError(
-                f"{self.path}: frames {start} to {stop} are not within its {self.frames} frames"
-            )
-        return start, stop
-
-    def _check_structure(self) -> int:
-        """Shapes, types and lengths of the datasets that are there; the number of frames."""
-        frames = len(require_dataset(self._file, "pca", (None, HANDS, self.info.components)))
-        if frames == 0:
-            raise FileError(self.path, "holds no frames", key="pca")
-        shapes: dict[str, tuple[int | None, ...]] = {
-            self._poses: (None, HANDS, 4, 4),
-            "residual": (None, HANDS, len(FINGERS)),
-            "iterations": (None, HANDS),
-            "status": (None, HANDS),
-        }
-        if self.info.body_joints:
-            shapes["body_qpos"] = (None, len(self.info.body_joints))
-        for key, shape in shapes.items():
-            if key in _OPTIONAL and key not in self._file:
-                continue
-            data = require_dataset(self._file, key, shape, integer=key in _INTEGERS)
-            if len(data) != frames:
-                raise FileError(
-                    self.path,
-                    f"{key!r} has {len(data)} frames, but 'pca' has {frames}",
-                    key=key,
-                    frames=len(data),
-                    expected=frames,
-                )
-        return frames
-
-    def _check_poses(self, poses: FloatArray, lost: BoolArray, start: int) -> None:
-        known = np.where(lost[..., None, None], np.eye(4), poses)
-        rotation = known[..., :3, :3]
-        gap = np.abs(rotation @ np.swapaxes(rotation, -1, -2) - np.eye(3)).max(axis=(-2, -1))
-        gap = np.maximum(gap, np.abs(known[..., 3, :] - [0.0, 0.0, 0.0, 1.0]).max(axis=-1))
-        rigid = (gap <= _RIGID) & (np.linalg.det(rotation) > 0.0)
-        self._refuse(~rigid, self._poses, start, "is not a rigid transform")
-        far = ~(np.abs(known[..., :3, 3]).max(axis=-1) <= _FARTHEST)
-        said = f"lies farther than {_FARTHEST:g} m from the origin (are these millimetres?)"
-        self._refuse(far, self._poses, start, said)
-
-    def _status(self, start: int, stop: int, lost: BoolArray) -> IntArray:
-        stored = self._optional("status", start, stop, np.zeros(lost.shape)).astype(np.int64)
-        known = np.isin(stored, [int(status) for status in Status])
-        self._refuse(~known, "status", start, "holds a number that is no status")
-        return np.where(lost, int(Status.MISSING_INPUT), stored)
-
-    def _optional(self, key: str, start: int, stop: int, default: FloatArray) -> FloatArray:
-        return read_rows(self._file[key], start, stop) if key in self._file else default
-
-    def _refuse(self, bad: BoolArray, key: str, start: int, said: str) -> None:
-        """Raise where anything of a mask (T, 2) is set."""
-        frame = first_frame(bad)
-        if frame is not None:
-            side = SIDES[int(np.argmax(bad[frame]))]
-            raise FileError(
-                self.path,
-                f"{key!r} frame {start + frame}, {side} hand, {said}",
-                key=key,
-                frame=start + frame,
-            )
-
-
-def read_human(
-    path: str | Path, *, hand: str | None = None, start: int = 0, stop: int | None = None
-) -> tuple[HumanMotion, HumanFileInfo]:
-    """Read a human motion file (docs/formats.md), or frames ``start`` to ``stop`` of it.
-
-    Args:
-        path: the HDF5 file.
-        hand: hash of the hand model the coefficients should be of; any where None.
-        start: first frame.
-        stop: end of the frames (excluded); the end of the file where None.
-
-    Raises:
-        FileError: see `HumanReader`.
-        InputError: the range is empty or leaves the file.
-    """
-    with HumanReader(path, hand=hand) as reader:
-        return reader.read(start, stop), reader.info
+        for side in SIDES
+    )
+    return left, right

@@ -6,6 +6,7 @@ Every call either returns finite results or raises InputError; anything else end
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from native_cases import TIPS, arm, blended_hand, hand_targets
 from retarget.core import _native
 from retarget.core.errors import InputError
 from retarget.human.native import NativeHand, NativePoints
-from retarget.mapping.native_mlp import NativeMLP
+from retarget.mapping.network import Network
+from retarget.robot.arm.ik import ArmIK
 
 NUMBERS: list[Any] = [
     0,
@@ -73,18 +75,27 @@ def spoil(value: Any, rng: np.random.Generator) -> Any:
     return np.lib.stride_tricks.as_strided(value, strides=(0,) * value.ndim)
 
 
+def solve_with(
+    model: Any, joints: list[str], poses: np.ndarray, start: np.ndarray, **settings: Any
+) -> None:
+    """Solve with an arm of these settings."""
+    ArmIK.from_model(model, joints, "wrist", **settings).solve(poses, start)
+
+
 def main(calls: int) -> None:
     rng = np.random.default_rng(0)
     hand, chain = blended_hand(), arm(7)
     targets, poses = hand_targets(hand, 3), chain.forward(chain.draw(3))
-    fitter, solver = NativeHand(hand, TIPS, components=4), chain.native()
+    fitter = NativeHand(hand, TIPS, components=4)
+    joints = list(chain.chain.names)
+    solver = ArmIK.from_model(chain.model, joints, "wrist", lean=False, threads=1)
     zeros, yes = np.zeros((3, 4)), np.ones(3, dtype=bool)
     start = np.tile(chain.posture, (3, 1))
     how: dict[str, Any] = {"max_iterations": 5, "threads": 1}
     layers = [np.ones((2, 5, 9)), np.ones((2, 9, 3))], [np.ones((2, 9)), np.ones((2, 3))]
     scaling = [np.zeros((2, 5)), np.ones((2, 5)), -np.ones((2, 3)), np.ones((2, 3))]
-    mlp, place = NativeMLP(*layers, *scaling), NativePoints((hand, hand), TIPS, components=4)
-    raw = fitter._solver, solver._solver, mlp._mlp
+    mlp, place = Network(*layers, *scaling), NativePoints((hand, hand), TIPS, components=4)
+    raw = fitter._solver, solver._native._solver, mlp._native
     cases: list[tuple[Any, list[Any], dict[str, Any]]] = [
         (
             fitter.fit,
@@ -103,24 +114,26 @@ def main(calls: int) -> None:
                 "soft_weight": 1.0,
             },
         ),
-        (fitter.evaluate, [zeros, targets], {"beta": 1.0, "prior": 0.0, "isa": ""}),
+        (solver.solve, [poses], {"q0": start}),
+        (solver.solve_trajectory, [poses[None]], {"q0": start[:1]}),
+        (solver.forward, [start], {}),
         (
-            solver.solve,
-            [poses, start, yes],
+            partial(solve_with, chain.model, joints, poses, start),
+            [],
             {
                 **how,
-                "goal": 1e-9,
+                "accuracy": 1e-9,
                 "posture_gain": 1.0,
+                "rotation_weight": 1.0,
                 "starts": 2,
                 "lean": True,
                 "dtype": "float32",
                 "position_tolerance": 1e-6,
                 "rotation_tolerance": 1e-6,
+                "T_world_base": np.eye(4),
+                "posture": chain.posture,
             },
         ),
-        (solver.solve, [poses[None], start[:1], yes[:1]], how),
-        (solver.evaluate, [poses, start], {}),
-        (chain.native, [""], {"rotation_weight": 1.0, "T_world_base": np.eye(4)}),
         (
             NativeHand,
             [hand, np.array(TIPS), np.array([0, 1])],
@@ -208,8 +221,8 @@ def main(calls: int) -> None:
         ),
         (mlp, [np.ones((4, 2, 5))], {"clamp": True, "threads": 1}),
         (place, [np.ones((4, 2, 4))], {"threads": 1, "isa": ""}),
-        (NativeMLP, [*layers, *scaling], {"isa": ""}),
-        (NativeMLP, [layers[0][:1], layers[1][:1], *scaling], {}),
+        (Network, [*layers, *scaling], {"isa": ""}),
+        (Network, [layers[0][:1], layers[1][:1], *scaling], {}),
         (raw[2].run, [np.ones((4, 2, 5)), True, 1, np.ones((4, 2, 3))], {}),
         (_native.Mlp, [*layers, *scaling[2:], ""], {}),
         (

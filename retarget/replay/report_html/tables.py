@@ -1,4 +1,4 @@
-"""The report's words and tables as HTML; every name and number is escaped here."""
+"""The report's verdict and tables as HTML; every name and number is escaped here."""
 
 from __future__ import annotations
 
@@ -11,17 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from retarget.core.text import length_text
 from retarget.core.types import SIDES
-from retarget.replay.words import (
-    METRICS,
-    MOTION,
-    larger,
-    self_check_text,
-    summary_cells,
-    worst_frame_text,
-)
+from retarget.replay.metrics import METRICS, REACHED, worst_frame_text
+from retarget.replay.summary import COLUMNS, MOTION, larger
+from retarget.replay.verdict import self_check_text
 
 if TYPE_CHECKING:
-    from retarget.core.statistics import FrameStats
+    from retarget.replay.metrics import Metric
     from retarget.replay.replay import Replay
 
 _STATS = ("mean", "p50", "p99", "max")
@@ -30,7 +25,7 @@ _RUN = re.compile(r"(\d+)(?:-\d+)?")
 
 
 def verdict(replay: Replay, demo: int) -> str:
-    """VALID, or NOT VALID and why, the frames told being links."""
+    """VALID, or NOT VALID and why; frames are links."""
     reasons = "".join(f"<li>{_linked(reason.text, demo)}</li>" for reason in replay.reasons)
     said = f"<ul>{reasons}</ul>" if reasons else "<p>Every rule of the verdict is kept.</p>"
     mean = larger(*(side.fingertip_error_m.mean for side in replay.sides))
@@ -62,29 +57,31 @@ def facts(replay: Replay) -> str:
 
 def error_tables(replay: Replay, demo: int) -> str:
     """A table of the hands' errors and one of the arms'."""
-    rows = [(title, name, text) for title, name, text in METRICS if "wrist" not in name]
-    hands = _errors(replay, demo, "Hands", rows)
+    hands = [(m.title, m.key, m) for m in METRICS.values() if m.of != "arm"]
     missed = any(side.unreachable.frames for side in replay.sides)
-    arms: list[tuple[str, str, Callable[[float], str]]] = []
-    for title, name, text in METRICS:
-        if "wrist" in name:
-            arms.append((title, name.removeprefix("reached_"), text))
+    arms = []
+    for metric in METRICS.values():
+        if metric.of == "arm":
+            arms.append((metric.title, metric.key, metric))
             if missed:
-                arms.append((f"{title}, reached", name, text))
-    return hands + _errors(replay, demo, "Arms", arms)
+                arms.append((f"{metric.title}, reached", REACHED + metric.key, metric))
+    return _errors(replay, demo, "Hands", hands) + _errors(replay, demo, "Arms", arms)
 
 
 def _errors(
-    replay: Replay, demo: int, caption: str, rows: Sequence[tuple[str, str, Callable[..., str]]]
+    replay: Replay, demo: int, caption: str, rows: Sequence[tuple[str, str, Metric]]
 ) -> str:
     head = "".join(f'<th scope="col">{name}</th>' for name in (*_STATS, "worst frame"))
     lines = []
-    for title, name, text in rows:
+    for title, name, metric in rows:
+        first = (
+            f'<th scope="rowgroup" rowspan="{len(SIDES)}" title="{escape(metric.formula)}">'
+            f"{escape(title)}</th>"
+        )
         for h, side in enumerate(SIDES):
-            stats: FrameStats = getattr(replay.sides[h], name)
-            first = f'<th scope="rowgroup" rowspan="{len(SIDES)}">{escape(title)}</th>'
+            stats = replay.sides[h].errors[name]
             cells = "".join(
-                f"<td>{_number(getattr(stats, key), text, f'{side}.{name}.{key}')}</td>"
+                f"<td>{_number(getattr(stats, key), metric.text, f'{side}.{name}.{key}')}</td>"
                 for key in _STATS
             )
             shown = worst_frame_text(stats)
@@ -104,14 +101,13 @@ def _errors(
 def motion_table(replay: Replay, demo: int) -> str:
     """Statuses, jumps, limits, velocity and jerk per side."""
     lines = []
-    for title, name, told in MOTION:
+    for title, name, cell in MOTION:
         cells = []
         for side in replay.sides:
             value = getattr(side, name)
-            text = told(value)
-            plain = text if isinstance(text, str) else text.plain
-            tone = "" if isinstance(text, str) else ' class="bad"'
-            cells.append(f"<td{tone}>{escape(plain)}{_where(value, demo)}</td>")
+            text, bad = cell(value)
+            tone = ' class="bad"' if bad else ""
+            cells.append(f"<td{tone}>{escape(text)}{_where(value, demo)}</td>")
         indent = ' class="sub"' if title.startswith(" ") else ""
         lines.append(f'<tr><th scope="row"{indent}>{escape(title)}</th>{"".join(cells)}</tr>')
     head = "".join(f'<th scope="col">{side}</th>' for side in SIDES)
@@ -141,20 +137,15 @@ def summary_table(
         refused: path and message of those that could not be.
         folder: what their names are relative to, or "".
     """
-    columns = (
-        "frames", "fingertip mean", "fingertip max", "wrist max", "out of reach", "label jumps",
-        "arm jumps",
-    )  # fmt: skip
-    head = "".join(f'<th scope="col">{name}</th>' for name in columns)
+    head = "".join(f'<th scope="col">{name}</th>' for name, _ in COLUMNS)
     lines = [
         f'<tr><th scope="row">{escape(shown_name(path, folder))}</th><td>'
-        f'<strong class="stamp bad">! BAD INPUT</strong></td><td colspan="{len(columns)}" '
+        f'<strong class="stamp bad">! BAD INPUT</strong></td><td colspan="{len(COLUMNS)}" '
         f'class="message">{escape(message)}</td></tr>'
         for path, message in refused
     ]
     for demo, replay in enumerate(replays):
-        jumps = str(sum(side.arm_jumps for side in replay.sides))
-        cells = [*(str(cell) for cell in summary_cells(replay)), jumps]
+        cells = (cell(replay).text for _, cell in COLUMNS)
         lines.append(
             f'<tr data-row="{demo}"><th scope="row"><a href="#demo={demo}">'
             f"{escape(shown_name(replay.path, folder))}</a></th><td>{stamp(replay.passed)}</td>"
@@ -170,10 +161,10 @@ def summary_table(
 
 def definitions(entries: Sequence[tuple[str, str]]) -> str:
     """Terms and what they are."""
-    told = "".join(
+    rows = "".join(
         f"<div><dt>{escape(term)}</dt><dd>{escape(what)}</dd></div>" for term, what in entries
     )
-    return f'<dl class="settings">{told}</dl>'
+    return f'<dl class="settings">{rows}</dl>'
 
 
 def shown_name(path: Any, folder: str) -> str:

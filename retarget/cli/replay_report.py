@@ -1,4 +1,4 @@
-"""Reports of replays for people: one demonstration in full, or many with the worst first."""
+"""The report of `retarget replay` for people: one demonstration in full, or many in a table."""
 
 from __future__ import annotations
 
@@ -11,20 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from retarget.cli.tables import line, plain_table, print_verdict, stamp
+from retarget.cli.tables import line, plain_table, print_verdict, side_table, stamp
 from retarget.core.types import SIDES
-from retarget.replay.words import (
-    METRICS,
-    MOTION,
-    common_folder,
-    self_check_text,
-    summary_cells,
-    worst_first,
-    worst_frame_text,
-)
+from retarget.replay.metrics import METRICS, REACHED, worst_frame_text
+from retarget.replay.summary import COLUMNS, MOTION, Cell, common_folder, worst_first
+from retarget.replay.verdict import self_check_text
 
 if TYPE_CHECKING:
-    from retarget.core.statistics import FrameStats
     from retarget.replay.replay import Replay
 
 
@@ -40,7 +33,11 @@ def print_replay(console: Console, replay: Replay) -> None:
     console.print()
     console.print(_errors_table(replay))
     console.print()
-    console.print(_motion_table(replay))
+    motion = (
+        (title, [_text(cell(getattr(side, name))) for side in replay.sides])
+        for title, name, cell in MOTION
+    )
+    console.print(side_table("motion", motion))
     console.print()
     print_verdict(console, [reason.text for reason in replay.reasons])
 
@@ -91,27 +88,22 @@ def _errors_table(replay: Replay) -> Table:
         table.add_column(name, justify="right", min_width=9, no_wrap=True)
     table.add_column("worst frame", justify="right", no_wrap=True)
     missed = any(side.unreachable.frames for side in replay.sides)
-    for title, name, text in METRICS:
-        shown = f"{title}, reached" if missed and title.startswith("wrist") else title
+    for metric in METRICS.values():
+        arm = metric.of == "arm"
         for h, side in enumerate(SIDES):
-            stats: FrameStats = getattr(replay.sides[h], name)
+            stats = replay.sides[h].errors[REACHED + metric.key if arm else metric.key]
+            title = f"{metric.title}, reached" if arm and missed else metric.title
             table.add_row(
-                shown if h == 0 else "",
+                title if h == 0 else "",
                 side,
-                *(text(value) for value in (stats.mean, stats.p99, stats.max)),
+                *(metric.text(value) for value in (stats.mean, stats.p99, stats.max)),
                 worst_frame_text(stats),
             )
     return table
 
 
-def _motion_table(replay: Replay) -> Table:
-    table = plain_table()
-    table.add_column("motion", no_wrap=True)
-    for side in SIDES:
-        table.add_column(side)
-    for title, name, told in MOTION:
-        table.add_row(title, *(told(getattr(side, name)) for side in replay.sides))
-    return table
+def _text(cell: Cell) -> Text:
+    return Text(cell.text, style="red" if cell.bad else "")
 
 
 def _summary_table(
@@ -121,17 +113,13 @@ def _summary_table(
     table.padding = (0, 1, 0, 0)
     table.add_column("\ndemonstration", overflow="fold", min_width=16)
     table.add_column("\nverdict", no_wrap=True)
-    for head in (
-        "\nframes",
-        "fingertip\nmean",
-        "fingertip\nmax",
-        "wrist\nmax",
-        "out of\nreach",
-        "label\njumps",
-    ):
-        table.add_column(head, justify="right", no_wrap=True)
+    columns = COLUMNS[:-1]  # jumps of arms are among the reasons
+    for head, _ in columns:
+        first, _, last = head.rpartition(" ")
+        table.add_column(f"{first}\n{last}", justify="right", no_wrap=True)
     for path in refused:
-        table.add_row(Text(name(path)), Text("BAD INPUT", style="bold red"), *["-"] * 6)
+        table.add_row(Text(name(path)), Text("BAD INPUT", style="bold red"), *["-"] * len(columns))
     for replay in replays:
-        table.add_row(Text(name(replay.path)), stamp(replay.passed), *summary_cells(replay))
+        cells = (_text(cell(replay)) for _, cell in columns)
+        table.add_row(Text(name(replay.path)), stamp(replay.passed), *cells)
     return table

@@ -16,7 +16,6 @@ from retarget.core.types import FloatArray
 from retarget.human.keypoints import HandKeypoints
 from retarget.human.native import NativePoints
 from retarget.mapping.hand_mlp import HandMLP
-from retarget.mapping.native_mlp import NativeMLP
 from retarget.mapping.network import Network
 
 ISAS = _native.isas()
@@ -42,21 +41,28 @@ def shipped() -> HandMLP:
     return HandMLP.load()
 
 
-def native(network: Network, isa: str = "") -> NativeMLP:
+def native(network: Network, isa: str = "") -> Network:
     n = network
-    return NativeMLP(n.weights, n.biases, n.center, n.spread, n.lower, n.upper, isa=isa)
+    return Network(n.weights, n.biases, n.center, n.spread, n.lower, n.upper, isa=isa)
 
 
 def inputs(network: Network, count: int, seed: int = 1, spread: float = 1.5) -> FloatArray:
     """(count, H, inputs), around what the network was scaled for."""
     rng = np.random.default_rng(seed)
-    shape = (len(network.center), count, network.center.shape[-1])
-    x = network.center + spread * network.spread * rng.normal(size=shape)
-    return np.ascontiguousarray(np.moveaxis(x, 0, 1))
+    networks, numbers = network.center.shape
+    noise = np.moveaxis(rng.normal(size=(networks, count, numbers)), 0, 1)
+    return np.ascontiguousarray(network.center + spread * network.spread * noise)
 
 
 def by_numpy(network: Network, x: FloatArray) -> FloatArray:
-    return np.moveaxis(network(np.moveaxis(x, 1, 0)), 0, 1)
+    """The formula, not clamped: (N, H, inputs) -> (N, H, outputs)."""
+    x = (x - network.center) / network.spread
+    last = len(network.weights) - 1
+    for layer, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
+        x = np.einsum("nhi,hij->nhj", x, weight) + bias
+        if layer < last:
+            x = x / (1.0 + np.exp(-x))  # SiLU
+    return network.lower + 0.5 * (x + 1.0) * (network.upper - network.lower)
 
 
 @pytest.mark.parametrize("isa", ISAS)
@@ -66,7 +72,7 @@ def test_the_shipped_network_is_numpys(isa: str) -> None:
     wanted = by_numpy(network, x)
     free = native(network, isa)(x, clamp=False)
     np.testing.assert_allclose(free, wanted, rtol=0, atol=1e-12)
-    lower, upper = network.lower[:, 0], network.upper[:, 0]
+    lower, upper = network.lower, network.upper
     held = native(network, isa)(x)
     np.testing.assert_array_equal(held, np.clip(free, lower, upper))
     assert (held != free).any()
@@ -142,11 +148,9 @@ def test_a_missing_hand_stays_missing_alone(isa: str, bad: float) -> None:
 def test_hand_mlp_is_its_network() -> None:
     mlp = shipped()
     x = inputs(mlp.network, 100)
-    wanted = np.clip(
-        by_numpy(mlp.network, x), mlp.network.lower[:, 0], mlp.network.upper[:, 0]
-    ).reshape(20, 5, 2, 6)
+    wanted = np.clip(by_numpy(mlp.network, x), mlp.network.lower, mlp.network.upper)
     out = mlp.joints_from_fingertips(x.reshape(20, 5, 2, 5, 3))
-    np.testing.assert_allclose(out, wanted, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(out, wanted.reshape(20, 5, 2, 6), rtol=0, atol=1e-12)
 
 
 def test_inputs_are_left_alone() -> None:
@@ -216,7 +220,7 @@ def test_a_malformed_network_is_refused(change: dict[str, Any], message: str) ->
         "upper": np.ones((2, 3)),
     }
     with pytest.raises(InputError, match=message):
-        NativeMLP(**{**given, **change})
+        Network(**{**given, **change})
 
 
 @pytest.mark.parametrize("isa", ISAS)

@@ -1,21 +1,23 @@
-"""A plotly figure as plain JSON: panels in rows and columns, over one common axis of frames."""
+"""A plotly figure as plain JSON: panels, axes, and series short enough to draw."""
 
 from __future__ import annotations
 
 import base64
 import html
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from retarget.core.types import FloatArray
-from retarget.replay.report_html.reduce import POINTS, envelope
+from retarget.core.types import FloatArray, IntArray
 
-# Okabe and Ito 2008 without yellow and sky blue, which white swallows; dashes tell them apart too
+# Okabe and Ito 2008 without yellow and sky blue, which white swallows; dashes differ too
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+FLOOR = 1e-9  # [m] or [rad] what a logarithmic axis goes down to
+POINTS = 2000  # a line; more than a screen has columns
 _TOP, _BOTTOM, _LEFT, _RIGHT = 46, 40, 80, 8  # margins [px]
 
 Figure = dict[str, Any]
@@ -28,6 +30,7 @@ class Grid:
         rows: panels from top to bottom.
         columns: panels from left to right.
         frames: number of frames T; 0 where the horizontal axis is something else.
+        titles: words above the columns.
         row_height: of a panel [px].
         gaps: between columns, as a share of the width, and between rows [px].
     """
@@ -37,6 +40,7 @@ class Grid:
         rows: int,
         columns: int,
         frames: int = 0,
+        titles: Sequence[str] = (),
         *,
         row_height: int = 150,
         gaps: tuple[float, int] = (0.02, 14),
@@ -72,6 +76,8 @@ class Grid:
                 self._add_axes(
                     row, column, [left, left + width], [max(0.0, top - row_height / inner), top]
                 )
+        for column, title in enumerate(titles):
+            self.title(0, column, title)
 
     def _add_axes(self, row: int, column: int, across: list[float], up: list[float]) -> None:
         k = self._place(row, column)
@@ -215,11 +221,73 @@ def packed(values: ArrayLike, dtype: str = "f4") -> dict[str, str]:
     return {"dtype": dtype, "bdata": base64.b64encode(array.tobytes()).decode("ascii")}
 
 
-def log_range(values: Sequence[ArrayLike], floor: float, *levels: float) -> list[float]:
-    """Ends of a logarithmic axis, as powers of ten, that shows all values above a floor."""
-    seen = np.concatenate([np.ravel(np.asarray(v, dtype=np.float64)) for v in values])
-    seen = np.clip(seen[np.isfinite(seen)], floor, None)
-    ends = [*([seen.min(), seen.max()] if seen.size else []), *(x for x in levels if x > floor)]
-    ends = ends or [floor, 10.0 * floor]
-    low, high = np.log10(min(ends)), np.log10(max(ends))
-    return [float(low) - 0.15, float(max(high, low + 1.0)) + 0.15]
+def envelope(
+    values: FloatArray, points: int = POINTS, *, lows: bool = True
+) -> tuple[IntArray, FloatArray]:
+    """A series (T,) as frames and values that draw alike: all of them, or of each bucket some.
+
+    A bucket of a long series gives its smallest and its largest value, each at its own frame, so
+    that every peak stays, exactly. NaN is left out of buckets that hold anything else.
+
+    Args:
+        values: the series.
+        points: how many to draw at most.
+        lows: False for errors, whose smallest values are of no interest.
+    """
+    frames = len(values)
+    if frames <= points:
+        return np.arange(frames), values
+    width = -(-frames // (points // 2))
+    buckets = -(-frames // width)
+    padded = np.full(buckets * width, np.nan)
+    padded[:frames] = values
+    table = padded.reshape(buckets, width)
+    first = width * np.arange(buckets)
+    picked = first + np.argmax(np.where(np.isnan(table), -np.inf, table), axis=1)
+    if lows:
+        low = first + np.argmin(np.where(np.isnan(table), np.inf, table), axis=1)
+        picked = np.sort(np.stack([low, picked], axis=1), axis=1).ravel()
+    return picked, values[picked]
+
+
+def log_axis(values: Sequence[FloatArray], unit: str, *levels: float) -> dict[str, Any]:
+    """A logarithmic axis that shows all values, down to `FLOOR`, and all levels."""
+    seen = np.concatenate([np.ravel(v) for v in values])
+    seen = np.clip(seen[np.isfinite(seen)], FLOOR, None)
+    shown = [*([seen.min(), seen.max()] if seen.size else []), *(x for x in levels if x > FLOOR)]
+    shown = shown or [FLOOR, 10.0 * FLOOR]
+    low, high = np.log10(min(shown)), np.log10(max(shown))
+    ends = [float(low) - 0.15, float(max(high, low + 1.0)) + 0.15]
+    ticks = _ticks(ends)
+    return {
+        "type": "log",
+        "range": ends,
+        "hoverformat": ".3s",
+        "tickvals": ticks,
+        "ticktext": [_tick_text(tick, unit) for tick in ticks],
+    }
+
+
+def _ticks(ends: list[float]) -> list[float]:
+    """Powers of ten within a logarithmic range; 1, 2, 5 of them within a short one."""
+    span = ends[1] - ends[0]
+    digits = (1.0, 2.0, 5.0) if span <= 2.0 else (1.0,)
+    powers = range(math.floor(ends[0]), math.ceil(ends[1]) + 1)
+    ticks = [digit * 10.0**power for power in powers for digit in digits]
+    return [tick for tick in ticks if ends[0] <= math.log10(tick) <= ends[1]]
+
+
+def _tick_text(value: float, unit: str) -> str:
+    size, prefix = next(
+        (s, p)
+        for s, p in ((1e-9, "n"), (1e-6, "u"), (1e-3, "m"), (math.inf, ""))
+        if value < 999 * s
+    )
+    return f"{value / (size if prefix else 1.0):.3g} {prefix}{unit}"
+
+
+def from_zero(values: Sequence[FloatArray]) -> list[float]:
+    """Ends of an axis from zero to a little above all values."""
+    seen = np.concatenate([np.ravel(v) for v in values])
+    most = float(seen[np.isfinite(seen)].max(initial=0.0))
+    return [0.0, 1.06 * most or 1.0]

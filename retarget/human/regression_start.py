@@ -1,4 +1,4 @@
-"""The fit's deterministic start: pose coefficients as a quadratic function of the fingertips.
+"""Where a fit starts: pose coefficients by regression, a quadratic function of the fingertips.
 
 The regression is made from poses of the hand model itself, so it needs no robot and no earlier fit;
 it is a continuous function of its input, and so is the fit that begins there.

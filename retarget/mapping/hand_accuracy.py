@@ -1,26 +1,22 @@
-"""Measures the hand round trip in millimetres: robot joints -> fit -> network -> robot joints."""
+"""How exactly the hand networks bring fingertips back: robot joints -> fit -> network -> joints."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from retarget.core.errors import InputError, TrainingError
 from retarget.core.statistics import ErrorStats
 from retarget.core.types import SIDES, FloatArray
-
-if TYPE_CHECKING:
-    from retarget.mapping.hand_mlp import HandMLP
+from retarget.mapping.hand_mlp import HandMLP
 
 GATE = 5e-5  # mean fingertip error the paper states, and training must reach [m]
 NOISE = 1e-3  # how far each human fingertip is moved to see how calm the robot's stays [m]
 
 
 @dataclass(frozen=True)
-class HandCheck:
+class HandAccuracy:
     """What `check_hands` measured, left then right.
 
     Attributes:
@@ -35,7 +31,7 @@ class HandCheck:
     noise: tuple[ErrorStats, ErrorStats]
     samples: int
 
-    def flat(self) -> Mapping[str, float]:
+    def flat(self) -> dict[str, float]:
         """Every figure by a dotted name such as ``left.plain.mean``."""
         return {
             f"{side}.{kind}.{name}": value
@@ -47,7 +43,7 @@ class HandCheck:
 
 def check_hands(
     mlp: HandMLP, *, samples: int = 20_000, seed: int = 1, active: FloatArray | None = None
-) -> HandCheck:
+) -> HandAccuracy:
     """Measure FK fingertip errors on held-out robot poses, and the effect of noisy human input.
 
     Args:
@@ -73,7 +69,9 @@ def check_hands(
         return np.stack(both, axis=1)
 
     wanted = tips_of(active)
-    fits = [fitter.fit_human(k, f.human(wanted[:, k])) for k, f in enumerate(fitter.frames)]
+    fits = [
+        fitter.fit_hand(k, f.human_from_robot(wanted[:, k])) for k, f in enumerate(fitter.frames)
+    ]
     human = fitter.fingertips(np.stack([fit.pca for fit in fits], axis=1))
     plain = tips_of(mlp.joints_from_fingertips(human))
     refined = tips_of(mlp.joints_from_fingertips(human, refine=1))
@@ -85,7 +83,7 @@ def check_hands(
         errors = np.linalg.norm(reached - reference, axis=-1)
         return ErrorStats.of(errors[:, 0]), ErrorStats.of(errors[:, 1])
 
-    return HandCheck(
+    return HandAccuracy(
         plain=per_side(plain, wanted),
         refined=per_side(refined, wanted),
         noise=per_side(noisy, plain),
@@ -93,17 +91,17 @@ def check_hands(
     )
 
 
-def require_accurate(check: HandCheck) -> dict[str, float]:
+def require_accurate(measured: HandAccuracy) -> dict[str, float]:
     """The measured errors by name, if the plain mean meets `GATE` on both hands.
 
     Raises:
         TrainingError: it does not.
     """
-    for side, stats in zip(SIDES, check.plain, strict=True):
+    for side, stats in zip(SIDES, measured.plain, strict=True):
         if not stats.mean <= GATE:
             raise TrainingError(
                 f"the {side} hand's mean fingertip error is {stats.mean * 1e6:.1f} um on held-out "
                 f"poses, above the gate of {GATE * 1e6:.0f} um; train longer or recalibrate",
-                **check.flat(),
+                **measured.flat(),
             )
-    return dict(check.flat())
+    return measured.flat()

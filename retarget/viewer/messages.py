@@ -1,4 +1,4 @@
-"""meshcat commands for surfaces, lines and spheres; equal input gives equal bytes."""
+"""MeshCat messages for surfaces, lines and spheres; equal input gives equal bytes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SurfaceGeometry(geometry.Geometry):  # type: ignore[misc]
         self.vertices, self.faces, self.colours = vertices, faces, colours
 
     def lower(self, object_data: dict[str, Any]) -> dict[str, Any]:
-        """What meshcat sends."""
+        """What MeshCat sends."""
         attributes = {"position": _attribute(self.vertices.astype(np.float32))}
         if self.colours is not None:
             levels = np.rint(255.0 * np.clip(self.colours, 0.0, 1.0)).astype(np.uint8)
@@ -69,11 +69,11 @@ def marker(path: str, surface: Surface, colour: str, *, order: int, **material: 
         depthWrite=False,
         **{"transparent": True, **material},
     )
-    command = _set_object(
+    message = _set_object(
         path, geometry.Mesh(SurfaceGeometry(surface.vertices, surface.faces), paint)
     )
-    command["object"]["object"]["renderOrder"] = order  # of two markers, the later is on top
-    return command
+    message["object"]["object"]["renderOrder"] = order  # of two markers, the later is on top
+    return message
 
 
 def segments(path: str, points: FloatArray, colour: str) -> Any:
