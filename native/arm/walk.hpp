@@ -38,14 +38,14 @@ class ArmWalker : public ArmProblem<V, N> {
     const int n = Base::joints();
     V origin[Base::kMax], length2 = zero;
     Damping<V> damping{V(E(kDamping))};
-    M back{};  // lanes that stand again where a bad step began
+    M back{};  // SIMD lanes that stand again where a bad step began
     for (int lane = 0; lane < V::lanes; ++lane) take_next(lane);
     for (int i = 0; i < n; ++i) origin[i] = u_[i];
 
     while (busy_.any()) {
       Base::locate(u_);
       iterations_ += one;
-      M elsewhere{};  // lanes whose joints are no longer those that were located
+      M elsewhere{};  // SIMD lanes whose joints are no longer those that were located
       for (M there = busy_ & near(); there.any(); there = busy_ & ~elsewhere & near())
         each_lane(there, [&](int lane) { elsewhere.set(lane, !finish(lane)); });
 
