@@ -19,8 +19,8 @@ from retarget.core.geometry import transform
 from retarget.core.types import FINGERS, HumanMotion, Status
 
 if TYPE_CHECKING:
-    from retarget.robot.camera import Camera
     from retarget.robot.robot import Robot
+    from retarget.robot.spec import Camera
 
 
 def camera_of(robot: Robot, name: str = "main") -> Camera:

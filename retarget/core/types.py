@@ -6,15 +6,15 @@ metres, angles in radians; ``T_a_b`` is a (4, 4) transform that maps points of b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from retarget.core.errors import InputError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -22,6 +22,20 @@ BoolArray = NDArray[np.bool_]
 
 SIDES = ("left", "right")
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
+
+
+def side_index(side: str | int) -> int:
+    """Place on the axis of hands, 0 left, 1 right, of a side by name or number.
+
+    Raises:
+        InputError: there is no such side.
+    """
+    if isinstance(side, str):
+        if side in SIDES:
+            return SIDES.index(side)
+    elif isinstance(side, (int, np.integer)) and not isinstance(side, bool) and side in (0, 1):
+        return int(side)
+    raise InputError(f"side must be 'left', 'right', 0 or 1, got {side!r}", value=side)
 
 
 class Status(IntEnum):
@@ -119,8 +133,6 @@ class RobotMotion:
         Raises:
             InputError: the robot has no joint of that name.
         """
-        from retarget.core.errors import InputError
-
         if name not in self.names:
             raise InputError(f"no joint named {name!r}; the robot has {', '.join(self.names)}")
         return self.qpos[:, self.names.index(name)]
@@ -144,11 +156,6 @@ class ArmSolution(NamedTuple):
     rotation_error: FloatArray
     status: IntArray
     iterations: IntArray
-
-
-def frozen_mapping(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A read-only copy of a mapping."""
-    return MappingProxyType(dict(values))
 
 
 @dataclass(frozen=True)

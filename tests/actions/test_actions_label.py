@@ -21,8 +21,8 @@ from retarget.core.arrays import rotation_vectors
 from retarget.core.errors import InputError
 from retarget.core.geometry import rotation_from_rotvec, rotvec_from_rotation
 from retarget.core.types import Status
-from retarget.robot.camera import Camera
 from retarget.robot.robot import Robot
+from retarget.robot.spec import Camera
 
 
 @pytest.fixture(scope="module")

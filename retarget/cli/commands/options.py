@@ -121,14 +121,12 @@ def load_fitter(robot: str, urdf: Path | None, hands: str, calibration: Path | N
     """
     from retarget.human.hand_model import hands_hash, load_hands
     from retarget.mapping.fitter import MANOFitter
-    from retarget.robot.calibration_file import read_calibration
+    from retarget.robot.spec import load_calibration
 
     models = load_hands(hands)
     found = None
     if calibration is not None:
-        read = read_calibration(calibration)
-        if read is None:
-            raise ModelError(calibration, "no such file")
+        read = load_calibration(calibration)
         wanted = hands_hash(models)
         for hand, _ in read:
             if hand != wanted:

@@ -25,7 +25,7 @@ from retarget.data.demo.layout import (
     find_layout,
     transforms_from_rows,
 )
-from retarget.robot.spec import read_robot_spec
+from retarget.robot.spec import load_robot_spec
 
 if TYPE_CHECKING:
     from retarget.robot.robot import Robot
@@ -201,7 +201,7 @@ def _rate(path: Path, attrs: Mapping[str, Any], rate: float | None, robot: Robot
             )
         return value
     known = (
-        read_robot_spec(resource("robots", _DEFAULT_ROBOT, "robot.toml"))
+        load_robot_spec(resource("robots", _DEFAULT_ROBOT, "robot.toml"))
         if robot is None
         else robot
     )
