@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from retarget.actions import ACTION_FIELDS, ACTION_SIZE, Action, camera_of
+from retarget.actions import ACTION_FIELDS, ACTION_SIZE, Action
 from retarget.actions.ensembler import ChunkCounts, ChunkEnsembler
 from retarget.control.chunk_reader import read_action, rigid, seen_step, sound_rows
 from retarget.control.collision_guard import CollisionGuard
@@ -73,7 +73,7 @@ class Controller:
         # chunks are averaged in the frame of the camera that stands still: a mean of poses moves
         # with its frame
         self._T_camera_world = (
-            np.eye(4) if s.camera is None else camera_of(robot, s.camera).T_camera_world
+            np.eye(4) if s.camera is None else robot.camera(s.camera).T_camera_world
         )
         T = transform_inverse(self._T_camera_world)
         self._R_world_camera, self._p_world_camera = T[:3, :3].copy(), T[:3, 3].copy()

@@ -104,6 +104,11 @@ class Robot:
         robot._check_limits(spec.path)
         return robot
 
+    @classmethod
+    def of(cls, robot: Robot | str | Path) -> Robot:
+        """The robot itself, or what `load` reads by that name or folder."""
+        return robot if isinstance(robot, Robot) else cls.load(robot)
+
     def __repr__(self) -> str:
         return f"<Robot {self.name}: {len(self.joint_names)} joints, hash {self.hash}>"
 

@@ -30,11 +30,21 @@ CLAIMS = (
     (r"15 components, float64 \| ([\d,]+)x", "default fit (float64", True),
     (r"\| ([\d,]+)x \| pink", "dual-arm IK over pink", True),
     (r"\| ([\d,]+)x \| mink", "dual-arm IK over mink", True),
-    (r"one hand fit, one call \| ([\d,]+) us", "one hand fit, warm", False),
-    (r"one arm solve, one call \| ([\d,]+) us", "one arm solve, warm", False),
-    (r"controller step, median \| ([\d,]+) us", "one step of the controller, median", False),
-    (r"99.9 % of them \| ([\d,]+) us", "one step of the controller, 99.9 %", False),
-    (r"100,000 frames \| ([\d,]+) frames/s", "`retarget replay` of 100,000 frames", True),
+    (r"tuned for speed[^.]* ([\d,]+)x", "dual-arm IK over pink and mink tuned", True),
+    (r"accuracy of 1e-12 m[^.]* ([\d,]+)x", "dual-arm IK at its default accuracy", True),
+    (r"one hand fit \| ([\d.]+) FK", "one hand fit, warm", False),
+    (r"one arm solve \| ([\d.]+) FK", "one arm solve, warm", False),
+    (
+        r"controller step, both arms and hands \| ([\d.]+) FK",
+        "one step of the controller, median",
+        False,
+    ),
+    (r"99.9 % of them \| ([\d.]+) FK", "one step of the controller, 99.9 %", False),
+    (
+        r"a frame of `retarget replay`, of 100,000 \| ([\d.]+) FK",
+        "`retarget replay` of 100,000 frames",
+        False,
+    ),
 )
 
 
