@@ -1,4 +1,4 @@
-"""Checks of what goes into the native core: cheap where all is right, clear where it is not."""
+"""Checks of what callers give: cheap where all is right, clear where it is not."""
 
 from __future__ import annotations
 
@@ -46,20 +46,6 @@ def real_array(values: ArrayLike, name: str) -> FloatArray:
     return array.astype(np.float64)
 
 
-def pair(name: str, values: Any) -> tuple[Any, Any]:
-    """Exactly two values."""
-    if not isinstance(values, (tuple, list)) or len(values) != 2:
-        raise InputError(f"{name} must be two values, got {values!r}")
-    return values[0], values[1]
-
-
-def is_single(dtype: str) -> bool:
-    """Whether a dtype's name, one of `DTYPES`, is that of single precision."""
-    if not isinstance(dtype, str) or dtype not in DTYPES:
-        raise InputError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
-    return dtype == "float32"
-
-
 def optional(values: ArrayLike | None, name: str) -> FloatArray | None:
     """`numbers`, or None as it is."""
     return None if values is None else numbers(values, name)
@@ -98,6 +84,20 @@ def indices(name: str, values: Sequence[int], count: int) -> NDArray[np.intp]:
     if np.any((array < 0) | (array >= count)):
         raise InputError(f"{name} must be 0 to {count - 1}, got {array.tolist()}")
     return array.astype(np.intp)
+
+
+def pair(name: str, values: Any) -> tuple[Any, Any]:
+    """Exactly two values."""
+    if not isinstance(values, (tuple, list)) or len(values) != 2:
+        raise InputError(f"{name} must be two values, got {values!r}")
+    return values[0], values[1]
+
+
+def is_single(dtype: str) -> bool:
+    """Whether a dtype's name, one of `DTYPES`, is that of single precision."""
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise InputError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
+    return dtype == "float32"
 
 
 # What a matrix may lack to be rigid, in any entry of R^T R - I or of its last row: what rounding to

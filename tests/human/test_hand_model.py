@@ -210,7 +210,7 @@ def test_damaged_npz_files(tmp_path: Path, damage: str) -> None:
 
 
 def test_sides_are_left_and_right() -> None:
-    with pytest.raises(InputError, match="one of left, right, got 'both'"):
+    with pytest.raises(InputError, match="'left', 'right', 0 or 1, got 'both'"):
         load_hand("both")
     with pytest.raises(InputError, match="one of left, right, got 'up'"):
         dataclasses.replace(load_hand("left"), side="up")
