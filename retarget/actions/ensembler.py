@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from retarget.actions.layout import COMPONENTS, HANDS, Action
-from retarget.actions.normalization import require_action
-from retarget.core.arrays import namespace
+from retarget.actions.chunk_check import HAND, NUMBERS, POSITION, ROTATION, usable_rows
+from retarget.actions.layout import HANDS, Action
 from retarget.core.errors import InputError
 from retarget.core.types import BoolArray, FloatArray, IntArray, Status
 
@@ -93,16 +92,11 @@ class ChunkCounts:
 
 __all__ = ["ChunkCounts", "ChunkEnsembler", "ChunkReport", "Ensembled"]
 
-POSITION, ROTATION = slice(0, 3), slice(3, 12)
-_WRIST, HAND = slice(0, 12), slice(12, 12 + COMPONENTS)
-NUMBERS = 12 + COMPONENTS  # of one hand in one row: position, rotation matrix, coefficients
+_WRIST = slice(0, 12)
 _MOST_ROWS = 1000  # memory grows with the square: 0.5 GB
 _NEVER = -(2**62)
 _AMBIGUOUS = 1e-9  # of the weighted sum of rotations: no one rotation is nearest to it
 _LAST_SIGN = np.array([1.0, 1.0, -1.0])
-# what a usable number may be: metres, entries of a rotation, coefficients
-_LARGEST = np.array([1e6] * 3 + [1.001] * 9 + [1e6] * COMPONENTS)
-_ROUNDED = 0.05  # what a rotation of half precision may lack to be orthonormal
 
 
 class ChunkEnsembler:
@@ -149,7 +143,7 @@ class ChunkEnsembler:
         self._rows = np.zeros((horizon, HANDS, horizon, NUMBERS))  # [step, hand, slot]
         self._usable = np.zeros((horizon, HANDS, horizon), dtype=np.int64)
         self._all_there = np.array([[int(Status.OK)] * HANDS, [horizon] * HANDS, [0] * HANDS])
-        self._all = np.ones((horizon, HANDS), dtype=np.int64)
+        self._all = np.ones((horizon, HANDS), dtype=np.bool_)
         self.reset()
 
     def reset(self) -> None:
@@ -174,7 +168,8 @@ class ChunkEnsembler:
         Raises:
             InputError: other batch axes, too many rows, normalised coefficients, or torch tensors.
         """
-        return self._take(*self._checked(chunk), int(step))
+        rows, usable = usable_rows(chunk, self.horizon)
+        return self._take(rows, usable, bool(usable.all()), int(step))
 
     def push_rows(self, rows: FloatArray, step: int) -> ChunkReport:
         """`push` of numbers that the caller answers for: none is looked at.
@@ -186,7 +181,7 @@ class ChunkEnsembler:
         """
         return self._take(rows, self._all[: len(rows)], True, int(step))
 
-    def _take(self, rows: FloatArray, usable: IntArray, finite: bool, step: int) -> ChunkReport:
+    def _take(self, rows: FloatArray, usable: BoolArray, finite: bool, step: int) -> ChunkReport:
         length = len(rows)
         late = step < self._newest
         useless = step + length <= self._now or step <= self._newest - self.horizon
@@ -285,38 +280,6 @@ class ChunkEnsembler:
                 R[k] = rows[k, age[k], ROTATION].reshape(3, 3)
         return R
 
-    def _checked(self, chunk: Action) -> tuple[FloatArray, IntArray, bool]:
-        """Rows (L, 2, n) without a NaN, where they are usable (L, 2), and whether all are."""
-        require_action(chunk)
-        if len(chunk.shape) != 1 or not 1 <= chunk.shape[0] <= self.horizon:
-            raise InputError(
-                f"a chunk must have 1 to {self.horizon} rows, got batch axes {chunk.shape}"
-            )
-        if chunk.normalization is not None:
-            raise InputError(f"the chunk is normalised ({chunk.normalization.kind}); undo it first")
-        if namespace(chunk.translation) is not np:
-            raise InputError("a chunk must be numpy arrays, got torch tensors")
-        length = chunk.shape[0]
-        rows = np.empty((length, HANDS, NUMBERS))
-        try:
-            rows[..., POSITION] = chunk.translation
-            rows[..., ROTATION] = chunk.rotation.reshape(length, HANDS, 9)
-            rows[..., HAND] = chunk.pca
-        except ValueError:
-            raise InputError(
-                f"a chunk of {length} rows must have translation ({length}, 2, 3), pca ({length}, "
-                f"2, {COMPONENTS}) and rotation ({length}, 2, 3, 3), got {chunk.translation.shape},"
-                f" {chunk.pca.shape} and {chunk.rotation.shape}"
-            ) from None
-        within = (np.abs(rows) <= _LARGEST).all(axis=-1) & _rotations(rows[..., ROTATION])
-        if within.all() and not chunk.status.any():  # all OK
-            return rows, self._all[:length], True
-        usable = np.asarray((chunk.status != int(Status.MISSING_INPUT)) & within)
-        complete = bool(usable.all())
-        if not complete:
-            rows[~usable] = 0.0
-        return rows, usable.astype(np.int64), complete
-
     def _count(self, report: ChunkReport) -> None:
         counts = self.counts
         counts.chunks += 1
@@ -326,13 +289,3 @@ class ChunkEnsembler:
         counts.useless += report.useless
         counts.skipped += report.gap
         counts.unusable += sum(report.unusable)
-
-
-def _rotations(entries: FloatArray) -> BoolArray:
-    """Where matrices (..., 9) are rotations: orthonormal, and no reflections."""
-    R = entries.reshape(*entries.shape[:-1], 3, 3)
-    with np.errstate(over="ignore", invalid="ignore"):
-        gap = np.abs(R @ R.swapaxes(-1, -2) - np.eye(3)) <= _ROUNDED
-        across = R[..., 0, [1, 2, 0]] * R[..., 1, [2, 0, 1]]
-        across -= R[..., 0, [2, 0, 1]] * R[..., 1, [1, 2, 0]]
-        return np.asarray(gap.all(axis=(-2, -1)) & ((across * R[..., 2, :]).sum(axis=-1) > 0.0))

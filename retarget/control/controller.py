@@ -9,19 +9,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retarget.actions import ACTION_FIELDS, ACTION_SIZE, Action, camera_of
+from retarget.actions.chunk_check import as_chunk, as_numbers, rows_of_vectors
 from retarget.actions.ensembler import ChunkCounts, ChunkEnsembler
-from retarget.control.chunk_reader import read_action, rigid, seen_step, sound_rows
 from retarget.control.collision_guard import CollisionGuard
 from retarget.control.command import NO_ACTION, NO_ARM, NO_JOINTS, NOT_USABLE, Command, Phase
 from retarget.control.filters import make_filter
-from retarget.control.joint_motion import JointMotion
-from retarget.control.measured_joints import measured_joints, require_start
+from retarget.control.limited_motion import LimitedMotion
 from retarget.control.settings import ControllerSettings
 from retarget.control.side_control import SideControl
 from retarget.control.wrist_points import WristPoints
 from retarget.core.errors import InputError
 from retarget.core.geometry import transform_inverse
-from retarget.core.types import SIDES, ArmSolution, FloatArray, Status
+from retarget.core.types import SIDES, ArmSolution, FloatArray, IntArray, Status
 from retarget.robot.driven_joints import DrivenJoints
 from retarget.robot.hand_command import HandCommands
 from retarget.robot.joint_limits import JointLimits
@@ -33,6 +32,7 @@ _OK = int(Status.OK)
 _STATUS = tuple(Status)
 _SOLVED = (int(Status.OK), int(Status.AT_LIMIT), int(Status.UNREACHABLE))
 _NOT_BLOCKED = (False, False)
+_SLACK = 0.1  # how far beyond a limit the first measured joints may be [rad]
 _THERE = 1e-12  # joints this near to their targets are there [rad]
 
 
@@ -108,7 +108,7 @@ class Controller:
         """Forget everything: the next step is the first again."""
         self._ensembler.reset()
         self._steps = 0
-        self._motion: JointMotion | None = None
+        self._motion: LimitedMotion | None = None
 
     @property
     def steps(self) -> int:
@@ -157,7 +157,7 @@ class Controller:
         T_world_camera: ArrayLike | None,
     ) -> Command:
         now = self._steps
-        measured = measured_joints(qpos, len(self.names))
+        measured = _finite_joints(qpos, len(self.names))
         motion = self._motion or self._start(measured, qpos)
         missing = self._take(action, step, T_world_camera)
         self._motion = motion
@@ -234,12 +234,12 @@ class Controller:
             self.step(action, qpos)
         self.reset()
 
-    def _start(self, measured: FloatArray | None, given: ArrayLike) -> JointMotion:
+    def _start(self, measured: FloatArray | None, given: ArrayLike) -> LimitedMotion:
         """Begin at the measured joints."""
-        measured = require_start(measured, given, self.limits, self._driven.rows)
+        measured = _require_start(measured, given, self.limits, self._driven.rows)
         s = self.settings
         q = measured[self._driven.rows]
-        motion = JointMotion(self._driven_limits, s.rate, q)
+        motion = LimitedMotion(self._driven_limits, s.rate, q)
         self._controls = [
             SideControl(
                 self._driven_limits.only(self._driven.names[place]),
@@ -267,13 +267,15 @@ class Controller:
         if action is None:
             return NO_ACTION
         try:
-            seen = seen_step(step, self._steps)
-            T = None if T_world_camera is None else self._T_camera_world @ rigid(T_world_camera)
-            rows = sound_rows(action, self.settings.horizon) if T is None else None
+            seen = _observed_step(step, self._steps)
+            T = None
+            if T_world_camera is not None:
+                T = self._T_camera_world @ _camera_pose(T_world_camera)
+            rows = rows_of_vectors(action, self.settings.horizon) if T is None else None
             report = (
                 self._ensembler.push_rows(rows, seen + 1)
                 if rows is not None
-                else self._ensembler.push(read_action(action, T), seen + 1)
+                else self._ensembler.push(as_chunk(action, T), seen + 1)
             )
         except InputError:
             if self._steps == 0:
@@ -299,3 +301,76 @@ class Controller:
         if self._hands is None:
             return None
         return self._hands.command(q.reshape(len(SIDES), -1)[:, self._driven.arms :])
+
+
+def _observed_step(step: int | None, now: int) -> int:
+    """The step whose observation a chunk was made from: ``now`` where nobody says.
+
+    Raises:
+        InputError: not a whole number, or a step to come.
+    """
+    if step is None:
+        return now
+    try:
+        seen = int(step)
+    except (TypeError, ValueError, OverflowError):
+        seen = None
+    if seen is None or seen != step:
+        raise InputError(f"step must be a whole number, got {step!r}")
+    if seen > now:
+        raise InputError(f"a chunk of step {seen} came in step {now}")
+    return seen
+
+
+def _camera_pose(T_world_camera: ArrayLike) -> FloatArray:
+    """A camera's pose (4, 4); whether it is rigid is for `as_chunk` to say.
+
+    Raises:
+        InputError: another shape, or no numbers.
+    """
+    T = as_numbers(T_world_camera, "a camera's pose")
+    if T.shape != (4, 4):
+        raise InputError(f"a camera's pose must be a (4, 4) transform, got {T.shape}")
+    return T
+
+
+def _finite_joints(qpos: ArrayLike, joints: int) -> FloatArray | None:
+    """Measured joints (n,) [rad], None where they are not n finite numbers."""
+    try:
+        q = np.asarray(qpos, dtype=np.float64)
+    except (TypeError, ValueError, RuntimeError):  # a tensor with a gradient is the last
+        return None
+    if q.shape != (joints,) or not math.isfinite(q.dot(q)):
+        return None
+    return q
+
+
+def _require_start(
+    measured: FloatArray | None, given: ArrayLike, limits: JointLimits, driven: IntArray
+) -> FloatArray:
+    """Measured joints (n,) that a motion can begin from [rad].
+
+    Args:
+        measured: as `_finite_joints` has them.
+        given: what it had them from.
+        limits: of the n joints.
+        driven: places of the joints that will be driven.
+
+    Raises:
+        InputError: they are not n finite numbers, or a driven joint is more than 0.1 rad beyond its
+            limits.
+    """
+    if measured is None:
+        raise InputError(
+            f"the first qpos must be {len(limits.names)} finite numbers, got shape "
+            f"{np.shape(given)}: from an unknown pose nothing can be commanded"
+        )
+    beyond = np.maximum(limits.lower - measured, measured - limits.upper)[driven]
+    if beyond.max() > _SLACK:
+        row = int(driven[int(beyond.argmax())])
+        raise InputError(
+            f"the first qpos has joint {limits.names[row]!r} at {measured[row]:.3f} rad, beyond "
+            f"its limits {limits.lower[row]:.3f} to {limits.upper[row]:.3f}; check the order of "
+            "joints and their units"
+        )
+    return measured

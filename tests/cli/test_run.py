@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from retarget import Retargeter
 from retarget.cli.main import app
 from retarget.control.action_feed import read_feed
-from retarget.control.joint_motion import JointMotion
+from retarget.control.limited_motion import LimitedMotion
 from retarget.data.convert import to_actions
 from retarget.data.demo.reader import load_demo
 from retarget.data.generate.make_demo import make_demo
@@ -193,10 +193,10 @@ def test_a_broken_limit_or_no_number_is_exit_code_1(
 ) -> None:
     """The limits are counted from outside: a controller that forgets them is found out."""
 
-    def unlimited(self: JointMotion, target: np.ndarray) -> np.ndarray:
+    def unlimited(self: LimitedMotion, target: np.ndarray) -> np.ndarray:
         return np.where(np.arange(len(target)) == 3, np.nan, target) if wrong == "nan" else target
 
-    monkeypatch.setattr(JointMotion, "propose", unlimited)
+    monkeypatch.setattr(LimitedMotion, "propose", unlimited)
     figures = tmp_path / "run.json"
     result = run(demo, "--fast", "--json", figures)
     assert result.exit_code == 1

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from retarget import Controller, Retargeter, load_demo
 from retarget.actions import from_human, pack, unpack
-from retarget.actions.ensembler import HAND, POSITION, ROTATION
+from retarget.actions.chunk_check import HAND, POSITION, ROTATION, as_chunk, rows_of_vectors
 from retarget.control.action_feed import ActionFeed, read_feed, standing
-from retarget.control.chunk_reader import read_action, sound_rows
 from retarget.control.command import NO_ACTION, NO_JOINTS, NOT_USABLE, Command, Phase
 from retarget.control.faults import Faults, FaultyChannel
 from retarget.control.run_loop import run_feed
@@ -203,7 +202,7 @@ def test_the_quick_reader_is_unpack(seed: int) -> None:
     if rng.random() < 0.3:  # parallel columns
         vector[:, 39:42] = 3.0 * vector[:, 36:39]
     kept = vector.copy()
-    quick, slow = sound_rows(vector, 30), read_action(vector)
+    quick, slow = rows_of_vectors(vector, 30), as_chunk(vector)
     np.testing.assert_array_equal(vector, kept)
     event("in doubt" if quick is None else "sound")
     if quick is not None:
@@ -222,15 +221,15 @@ def test_the_quick_reader_is_unpack(seed: int) -> None:
 
 def test_the_quick_reader_takes_what_policies_say(feed: ActionFeed) -> None:
     chunk = feed.chunk(3)
-    assert sound_rows(chunk, 30) is not None
+    assert rows_of_vectors(chunk, 30) is not None
     for other in (chunk[:, :47], chunk[0], chunk.astype(np.float32), chunk.tolist(), chunk[:0]):
-        assert sound_rows(other, 30) is None
-    assert sound_rows(chunk, 29) is None
+        assert rows_of_vectors(other, 30) is None
+    assert rows_of_vectors(chunk, 29) is None
     # what it does not take is read all the same
-    one = read_action(chunk.astype(np.float32))
-    np.testing.assert_allclose(one.translation, read_action(chunk).translation, atol=1e-6)
-    assert read_action(chunk[0]).shape == (1,)
-    assert read_action(unpack(chunk[0])).shape == (1,)
+    one = as_chunk(chunk.astype(np.float32))
+    np.testing.assert_allclose(one.translation, as_chunk(chunk).translation, atol=1e-6)
+    assert as_chunk(chunk[0]).shape == (1,)
+    assert as_chunk(unpack(chunk[0])).shape == (1,)
 
 
 # --- commands ---------------------------------------------------------------------------------

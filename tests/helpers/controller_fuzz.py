@@ -20,7 +20,7 @@ from retarget.actions import unpack
 from retarget.control.action_feed import standing
 from retarget.control.command import NO_ACTION, NOT_USABLE, Command
 from retarget.control.controller import Controller
-from retarget.control.limit_check import LimitCheck
+from retarget.control.run_loop import LimitCheck
 from retarget.core.geometry import rot6d_from_rotation, rotation_from_rotvec
 from retarget.core.types import Status
 from retarget.robot.joint_limits import JointLimits

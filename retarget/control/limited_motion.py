@@ -16,7 +16,7 @@ _SHARE = 1.0 - 1e-9
 _ENDLESS = 1e6  # [rad]
 
 
-class JointMotion:
+class LimitedMotion:
     """Moves joints towards a target, one period at a time, so that no limit is ever broken.
 
     With u the way of one period, V the velocity limit and d the largest change of u from one period

@@ -1,4 +1,4 @@
-"""How a controlled side comes to a target that is far: at rest first, then with minimum jerk."""
+"""Blend: joints from where they were into a target that is far, with minimum jerk."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PEAK_VELOCITY, _PEAK_ACCELERATION = 1.875, 10.0 / 3.0**0.5
 _SHORT = 0.2  # the limits alone make a move this short smooth [s]
 
 
-class Approach:
+class Blend:
     """Blends joints from where they were into a target that may move on meanwhile.
 
     The blend of a group of joints is as long as a minimum-jerk move of their first distance takes

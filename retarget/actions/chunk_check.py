@@ -1,0 +1,161 @@
+"""Chunks as they are averaged: whatever a policy said, checked, and the rows and hands of use."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from retarget.actions.frames import transform_action
+from retarget.actions.layout import ACTION_FIELDS, ACTION_SIZE, COMPONENTS, HANDS, Action, unpack
+from retarget.actions.normalization import require_action
+from retarget.core.arrays import namespace
+from retarget.core.errors import InputError
+from retarget.core.types import BoolArray, FloatArray, Status
+
+# of one hand in one row: position, rotation matrix row by row, coefficients
+POSITION, ROTATION, HAND = slice(0, 3), slice(3, 12), slice(12, 12 + COMPONENTS)
+NUMBERS = 12 + COMPONENTS
+# what a usable number may be: metres, entries of a rotation, coefficients
+_MOST = 1e6
+_LARGEST = np.array([_MOST] * 3 + [1.001] * 9 + [_MOST] * COMPONENTS)
+_ROUNDED = 0.05  # what a rotation of half precision may lack to be orthonormal
+# squared lengths of rot6d columns, and squared sine between them, that need no second look
+_SQUARE_LEAST, _SQUARE_MOST, _SINE2_LEAST = 1e-4, 1e4, 1e-6
+_XYZXY = (0, 1, 2, 0, 1)  # with the first two repeated, neighbours are slices
+_TRANSLATION, _PCA, _ROT6D = (field.place for field in ACTION_FIELDS.values())
+
+
+def as_chunk(said: ArrayLike | Action, T_a_camera: ArrayLike | None = None) -> Action:
+    """Whatever a policy said, as a chunk (L,).
+
+    Args:
+        said: a vector (48,), vectors (L, 48), or an `Action` of either; anything may be wrong with
+            the numbers.
+        T_a_camera: (4, 4) rigid transform [m], None to stay in the camera's frame.
+
+    Raises:
+        InputError: another shape, no numbers at all, or wrist positions that are normalised where
+            they are to be transformed.
+    """
+    if isinstance(said, Action):
+        chunk = said if said.shape else said[None]
+    else:
+        vector = as_numbers(said, "an action")
+        if vector.ndim not in (1, 2) or vector.shape[-1] != ACTION_SIZE or not vector.size:
+            raise InputError(
+                f"an action must have shape ({ACTION_SIZE},) or (L, {ACTION_SIZE}), got "
+                f"{vector.shape}"
+            )
+        with np.errstate(over="ignore", invalid="ignore"):  # numbers of any size may come
+            chunk = unpack(vector.reshape(-1, ACTION_SIZE))
+    return chunk if T_a_camera is None else transform_action(T_a_camera, chunk)
+
+
+def as_numbers(said: ArrayLike, what: str) -> FloatArray:
+    """Numbers as a float64 array.
+
+    Raises:
+        InputError: there are none, or they are a torch tensor with a gradient.
+    """
+    try:
+        return np.asarray(said, dtype=np.float64)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{what} must be numbers: {error}") from None
+
+
+def usable_rows(chunk: Action, most: int) -> tuple[FloatArray, BoolArray]:
+    """The rows of a chunk, and which hands of them can be used.
+
+    Args:
+        chunk: (L,) numpy action, not normalised.
+        most: rows it may have.
+
+    Returns:
+        (L, 2, 27) numbers at the places `POSITION`, `ROTATION` and `HAND`, zeros where not usable;
+        (L, 2) False where the status is MISSING_INPUT, a number is not finite or beyond 1e6, or
+        there is no rotation.
+
+    Raises:
+        InputError: other batch axes, too many rows, normalised coefficients, or torch tensors.
+    """
+    require_action(chunk)
+    if len(chunk.shape) != 1 or not 1 <= chunk.shape[0] <= most:
+        raise InputError(f"a chunk must have 1 to {most} rows, got batch axes {chunk.shape}")
+    if chunk.normalization is not None:
+        raise InputError(f"the chunk is normalised ({chunk.normalization.kind}); undo it first")
+    if namespace(chunk.translation) is not np:
+        raise InputError("a chunk must be numpy arrays, got torch tensors")
+    length = chunk.shape[0]
+    rows = np.empty((length, HANDS, NUMBERS))
+    try:
+        rows[..., POSITION] = chunk.translation
+        rows[..., ROTATION] = chunk.rotation.reshape(length, HANDS, 9)
+        rows[..., HAND] = chunk.pca
+    except ValueError:
+        raise InputError(
+            f"a chunk of {length} rows must have translation ({length}, 2, 3), pca ({length}, "
+            f"2, {COMPONENTS}) and rotation ({length}, 2, 3, 3), got {chunk.translation.shape},"
+            f" {chunk.pca.shape} and {chunk.rotation.shape}"
+        ) from None
+    within = (np.abs(rows) <= _LARGEST).all(axis=-1) & _rotations(rows[..., ROTATION])
+    usable = np.asarray(within & (chunk.status != int(Status.MISSING_INPUT)))
+    rows[~usable] = 0.0
+    return rows, usable
+
+
+def rows_of_vectors(action: ArrayLike | Action, most: int) -> FloatArray | None:
+    """Rows of a chunk of vectors, all of them usable; None where there is any doubt.
+
+    The same as `usable_rows` of `unpack`, in less time: without a doubt are float64 arrays
+    of up to ``most`` rows with numbers up to 1e6 and rot6d columns that are neither very long, very
+    short nor nearly parallel.
+    """
+    if (
+        type(action) is not np.ndarray
+        or action.dtype != np.float64
+        or action.ndim != 2
+        or action.shape[1] != ACTION_SIZE
+        or not 0 < len(action) <= most
+        or not np.abs(action).max() <= _MOST  # NaN is not
+    ):
+        return None
+    length = len(action)
+    columns = action.take(_places(length))  # [x y z x y, column, row, hand]
+    xyz = columns[:3]
+    squares = np.add.reduce(xyz * xyz)
+    if not (squares.min() > _SQUARE_LEAST and squares.max() < _SQUARE_MOST):
+        return None
+    columns /= np.sqrt(squares)
+    x, y = columns[:, 0], columns[:, 1]
+    y -= np.add.reduce(x[:3] * y[:3]) * x
+    squares = np.add.reduce(y[:3] * y[:3])
+    if not squares.min() > _SINE2_LEAST:
+        return None
+    y /= np.sqrt(squares)
+    rows = np.empty((length, HANDS, NUMBERS))
+    rows[..., POSITION] = action[:, _TRANSLATION].reshape(length, HANDS, 3)
+    rows[..., HAND] = action[:, _PCA].reshape(length, HANDS, -1)
+    rotation = rows[..., ROTATION].reshape(length, HANDS, 3, 3)  # not a copy
+    rotation[..., 0], rotation[..., 1] = x[:3].transpose(1, 2, 0), y[:3].transpose(1, 2, 0)
+    rotation[..., 2] = (x[1:4] * y[2:5] - x[2:5] * y[1:4]).transpose(1, 2, 0)
+    return rows
+
+
+@lru_cache(maxsize=64)
+def _places(length: int) -> NDArray[np.intp]:
+    """Places of rot6d in the flat vectors of a chunk."""
+    rows = np.arange(length * ACTION_SIZE).reshape(length, ACTION_SIZE)[:, _ROT6D]
+    places = rows.reshape(length, HANDS, 2, 3).transpose(3, 2, 0, 1)[list(_XYZXY)]
+    return np.ascontiguousarray(places, dtype=np.intp)
+
+
+def _rotations(entries: FloatArray) -> BoolArray:
+    """Where matrices (..., 9) are rotations: orthonormal, and no reflections."""
+    R = entries.reshape(*entries.shape[:-1], 3, 3)
+    with np.errstate(over="ignore", invalid="ignore"):
+        gap = np.abs(R @ R.swapaxes(-1, -2) - np.eye(3)) <= _ROUNDED
+        across = R[..., 0, [1, 2, 0]] * R[..., 1, [2, 0, 1]]
+        across -= R[..., 0, [2, 0, 1]] * R[..., 1, [1, 2, 0]]
+        return np.asarray(gap.all(axis=(-2, -1)) & ((across * R[..., 2, :]).sum(axis=-1) > 0.0))
