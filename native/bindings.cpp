@@ -20,4 +20,5 @@ NB_MODULE(_native, m) {
   bind_hand(m);
   bind_arm(m);
   bind_mlp(m);
+  bind_control(m);
 }

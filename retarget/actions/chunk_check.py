@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from retarget.actions.frames import transform_action
-from retarget.actions.layout import ACTION_FIELDS, ACTION_SIZE, COMPONENTS, HANDS, Action, unpack
+from retarget.actions.layout import ACTION_SIZE, COMPONENTS, HANDS, Action, unpack
 from retarget.actions.normalization import require_action
 from retarget.core.arrays import namespace
 from retarget.core.errors import InputError
@@ -18,13 +16,8 @@ from retarget.core.types import BoolArray, FloatArray, Status
 POSITION, ROTATION, HAND = slice(0, 3), slice(3, 12), slice(12, 12 + COMPONENTS)
 NUMBERS = 12 + COMPONENTS
 # what a usable number may be: metres, entries of a rotation, coefficients
-_MOST = 1e6
-_LARGEST = np.array([_MOST] * 3 + [1.001] * 9 + [_MOST] * COMPONENTS)
+_LARGEST = np.array([1e6] * 3 + [1.001] * 9 + [1e6] * COMPONENTS)
 _ROUNDED = 0.05  # what a rotation of half precision may lack to be orthonormal
-# squared lengths of rot6d columns, and squared sine between them, that need no second look
-_SQUARE_LEAST, _SQUARE_MOST, _SINE2_LEAST = 1e-4, 1e4, 1e-6
-_XYZXY = (0, 1, 2, 0, 1)  # with the first two repeated, neighbours are slices
-_TRANSLATION, _PCA, _ROT6D = (field.place for field in ACTION_FIELDS.values())
 
 
 def as_chunk(said: ArrayLike | Action, T_a_camera: ArrayLike | None = None) -> Action:
@@ -103,52 +96,6 @@ def usable_rows(chunk: Action, most: int) -> tuple[FloatArray, BoolArray]:
     usable = np.asarray(within & (chunk.status != int(Status.MISSING_INPUT)))
     rows[~usable] = 0.0
     return rows, usable
-
-
-def rows_of_vectors(action: ArrayLike | Action, most: int) -> FloatArray | None:
-    """Rows of a chunk of vectors, all of them usable; None where there is any doubt.
-
-    The same as `usable_rows` of `unpack`, in less time: without a doubt are float64 arrays
-    of up to ``most`` rows with numbers up to 1e6 and rot6d columns that are neither very long, very
-    short nor nearly parallel.
-    """
-    if (
-        type(action) is not np.ndarray
-        or action.dtype != np.float64
-        or action.ndim != 2
-        or action.shape[1] != ACTION_SIZE
-        or not 0 < len(action) <= most
-        or not np.abs(action).max() <= _MOST  # NaN is not
-    ):
-        return None
-    length = len(action)
-    columns = action.take(_places(length))  # [x y z x y, column, row, hand]
-    xyz = columns[:3]
-    squares = np.add.reduce(xyz * xyz)
-    if not (squares.min() > _SQUARE_LEAST and squares.max() < _SQUARE_MOST):
-        return None
-    columns /= np.sqrt(squares)
-    x, y = columns[:, 0], columns[:, 1]
-    y -= np.add.reduce(x[:3] * y[:3]) * x
-    squares = np.add.reduce(y[:3] * y[:3])
-    if not squares.min() > _SINE2_LEAST:
-        return None
-    y /= np.sqrt(squares)
-    rows = np.empty((length, HANDS, NUMBERS))
-    rows[..., POSITION] = action[:, _TRANSLATION].reshape(length, HANDS, 3)
-    rows[..., HAND] = action[:, _PCA].reshape(length, HANDS, -1)
-    rotation = rows[..., ROTATION].reshape(length, HANDS, 3, 3)  # not a copy
-    rotation[..., 0], rotation[..., 1] = x[:3].transpose(1, 2, 0), y[:3].transpose(1, 2, 0)
-    rotation[..., 2] = (x[1:4] * y[2:5] - x[2:5] * y[1:4]).transpose(1, 2, 0)
-    return rows
-
-
-@lru_cache(maxsize=64)
-def _places(length: int) -> NDArray[np.intp]:
-    """Places of rot6d in the flat vectors of a chunk."""
-    rows = np.arange(length * ACTION_SIZE).reshape(length, ACTION_SIZE)[:, _ROT6D]
-    places = rows.reshape(length, HANDS, 2, 3).transpose(3, 2, 0, 1)[list(_XYZXY)]
-    return np.ascontiguousarray(places, dtype=np.intp)
 
 
 def _rotations(entries: FloatArray) -> BoolArray:

@@ -40,7 +40,7 @@ class HandMLP:
         self.network = network
         self.fitter = fitter
         self.errors = dict(errors or {})
-        self._evaluate = NativeMLP(
+        self.evaluate = NativeMLP(
             network.weights,
             network.biases,
             network.center,
@@ -105,7 +105,7 @@ class HandMLP:
             raise InputError(f"refine must not be negative, got {refine}")
         lead = shape[:-3]
         flat = tips.reshape(*lead, 2, 15)
-        q = self._evaluate(flat)
+        q = self.evaluate(flat)
         if refine == 0:
             return q
         q, flat = q.reshape(-1, *q.shape[-2:]), flat.reshape(-1, 2, 15)

@@ -77,7 +77,7 @@ class NativeMLP:
         half = 0.5 * (high - low)
         W[-1] = W[-1] * half[:, None]
         b[-1] = b[-1] * half + low + half
-        self._mlp = call(_native.Mlp, W, b, low, high, isa)
+        self.network = call(_native.Mlp, W, b, low, high, isa)
 
     def __call__(self, inputs: ArrayLike, *, clamp: bool = True, threads: int = 0) -> FloatArray:
         """Outputs (..., H, outputs) of inputs (..., H, inputs).
@@ -100,7 +100,7 @@ class NativeMLP:
         if type(clamp) is not bool:
             raise InputError(f"clamp must be True or False, got {clamp!r}")
         out = np.empty((*shape[:-1], self.outputs))
-        call(self._mlp.run, x, clamp, whole("threads", threads, 0), out)
+        call(self.network.run, x, clamp, whole("threads", threads, 0), out)
         return out
 
 

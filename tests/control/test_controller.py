@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from retarget import Controller, Retargeter, load_demo
 from retarget.actions import from_human, pack, unpack
-from retarget.actions.chunk_check import HAND, POSITION, ROTATION, as_chunk, rows_of_vectors
+from retarget.actions.chunk_check import as_chunk
+from retarget.actions.ensembler import ChunkEnsembler
 from retarget.control.action_feed import ActionFeed, read_feed, standing
 from retarget.control.command import NO_ACTION, NO_JOINTS, NOT_USABLE, Command, Phase
 from retarget.control.faults import Faults, FaultyChannel
@@ -202,16 +203,20 @@ def test_the_quick_reader_is_unpack(seed: int) -> None:
     if rng.random() < 0.3:  # parallel columns
         vector[:, 39:42] = 3.0 * vector[:, 36:39]
     kept = vector.copy()
-    quick, slow = rows_of_vectors(vector, 30), as_chunk(vector)
+    ensembler, slow = ChunkEnsembler(30), as_chunk(vector)
+    quick = ensembler.push_vectors(vector, 0)
     np.testing.assert_array_equal(vector, kept)
-    event("in doubt" if quick is None else "sound")
-    if quick is not None:
+    event("sound" if quick else "in doubt")
+    found = [ensembler.at(step) for step in range(len(vector))]
+    if quick:
         assert (slow.status == Status.OK).all()
-        np.testing.assert_array_equal(quick[..., POSITION], slow.translation)
-        np.testing.assert_array_equal(quick[..., HAND], slow.pca)
-        rotation = quick[..., ROTATION].reshape(slow.rotation.shape)
-        np.testing.assert_allclose(rotation, slow.rotation, atol=1e-12)
-    elif np.isfinite(vector).all() and 1e-1 < np.abs(vector).max() < 10.0:
+        np.testing.assert_array_equal([one.translation for one in found], slow.translation)
+        np.testing.assert_array_equal([one.pca for one in found], slow.pca)
+        np.testing.assert_allclose([one.rotation for one in found], slow.rotation, atol=1e-12)
+        return
+    assert ensembler.counts.chunks == 0
+    assert all((one.status == Status.MISSING_INPUT).all() for one in found)
+    if np.isfinite(vector).all() and 1e-1 < np.abs(vector).max() < 10.0:
         # what is left to the slow way is rare
         columns = vector[:, 36:].reshape(-1, 2, 2, 3)
         length = np.linalg.norm(columns, axis=-1)
@@ -221,10 +226,11 @@ def test_the_quick_reader_is_unpack(seed: int) -> None:
 
 def test_the_quick_reader_takes_what_policies_say(feed: ActionFeed) -> None:
     chunk = feed.chunk(3)
-    assert rows_of_vectors(chunk, 30) is not None
+    ensembler = ChunkEnsembler(30)
+    assert ensembler.push_vectors(chunk, 0)
     for other in (chunk[:, :47], chunk[0], chunk.astype(np.float32), chunk.tolist(), chunk[:0]):
-        assert rows_of_vectors(other, 30) is None
-    assert rows_of_vectors(chunk, 29) is None
+        assert not ensembler.push_vectors(other, 0)
+    assert not ChunkEnsembler(29).push_vectors(chunk, 0)
     # what it does not take is read all the same
     one = as_chunk(chunk.astype(np.float32))
     np.testing.assert_allclose(one.translation, as_chunk(chunk).translation, atol=1e-6)

@@ -58,7 +58,7 @@ class NativeEngine:
             most = solver.position_tolerance
             raise InputError(f"accuracy must be above 0 and at most {most:g} m, got {accuracy}")
         chain = solver.chain
-        self._arm = NativeArm(
+        self.arm = NativeArm(
             chain.steps,
             chain.axes,
             chain.T_last_wrist,
@@ -69,7 +69,7 @@ class NativeEngine:
             T_world_base,
             solver.rotation_weight,
         )
-        self._settings = arm_settings(
+        self.settings = arm_settings(
             position_tolerance=solver.position_tolerance,
             rotation_tolerance=solver.rotation_tolerance,
             posture_gain=solver.posture_gain,
@@ -89,7 +89,7 @@ class NativeEngine:
         lead: tuple[int, ...],
     ) -> ArmSolution:
         """See `ArmEngine.solve`."""
-        found, status, iterations = self._arm.run(T_world_wrist, start, moving, self._settings)
+        found, status, iterations = self.arm.run(T_world_wrist, start, moving, self.settings)
         count, n = len(status), start.shape[1]
         return ArmSolution(
             found[: count * n].reshape(*lead, n),

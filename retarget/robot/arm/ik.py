@@ -184,6 +184,17 @@ class ArmIK:
         """(n,) upper joint limits [rad]."""
         return _read_only(self._chain.upper)
 
+    @property
+    def native(self) -> NativeEngine:
+        """The native engine, for callers that drive it themselves.
+
+        Raises:
+            InputError: the engine is another.
+        """
+        if not isinstance(self._engine, NativeEngine):
+            raise InputError(f"the engine must be native, got {type(self._engine).__name__}")
+        return self._engine
+
     def forward(self, q: ArrayLike) -> FloatArray:
         """Joint positions (..., n) [rad] -> ``T_world_wrist`` (..., 4, 4) [m].
 

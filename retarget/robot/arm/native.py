@@ -113,7 +113,7 @@ class NativeArm:
         inverse = np.eye(4)
         inverse[:3, :3] = base[:3, :3].T
         inverse[:3, 3] = -base[:3, :3].T @ base[:3, 3]
-        self._solver = call(
+        self.solver = call(
             _native.ArmSolver,
             numbers(steps, "steps"),
             numbers(axes, "axes"),
@@ -229,7 +229,7 @@ class NativeArm:
         found = np.empty(count * (self.joints + 2))
         status, iterations = np.empty((2, count), dtype=np.int64)
         call(
-            self._solver.solve,
+            self.solver.solve,
             wanted if _lies_well(wanted) else np.require(wanted, requirements=["C", "A"]),
             numbers(start, "start"),
             moving,
@@ -263,7 +263,7 @@ class NativeArm:
         pose, jacobian = np.empty((m, 4, 4)), np.empty((m, 6, n))
         cost, gradient, hessian = np.empty(m), np.empty((m, n)), np.empty((m, n, n))
         out = pose, jacobian, cost, gradient, hessian
-        call(self._solver.evaluate, target, joints, *out)
+        call(self.solver.evaluate, target, joints, *out)
         return out
 
 
