@@ -40,7 +40,6 @@ def to_joints(report: Report, targets: Targets, say: Callable[[str], None]) -> N
         ("retarget, the peers' tolerances, float32", "same", single, targets),
         ("retarget, the peers' tolerances, float64", "double", same, targets),
         ("retarget, float32", "single", {"dtype": "float32"}, targets),
-        ("retarget, engine numpy", "numpy", {"engine": "numpy"}, part),
     ]
     for name, key, settings, which in kinds:
         arms = ours.arms(targets.robot, **settings)

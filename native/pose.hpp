@@ -19,8 +19,8 @@ inline double off_orthonormal(const double (&R)[3][4], double (&S)[6]) {
 /// out = base * T with T's rotation brought to the nearest orthonormal one, (4, 4) all; nothing is
 /// written where T has entries that are not finite (kMissing) or is no rigid transform.
 inline retarget::PoseFault read_pose(const double* T, const double* base, double* out) {
-  constexpr double kOrthonormal = 1e-4;  // largest entry of R^T R - I taken for rounding,
-  constexpr double kExact = 1e-15;       // and one that is nothing else
+  constexpr double kRigid = 1e-3;   // what T may lack, as RIGID of retarget/core/checks.py,
+  constexpr double kExact = 1e-15;  // and what is rounding of double precision
   double lost[4] = {}, R[3][4], S[6];
   for (int i = 0; i < 4; ++i)
     for (int j = 0; j < 4; ++j) lost[j] += T[4 * i + j] - T[4 * i + j];
@@ -28,13 +28,14 @@ inline retarget::PoseFault read_pose(const double* T, const double* base, double
   if (!(lost[0] + lost[1] + lost[2] + lost[3] == 0)) return retarget::PoseFault::kMissing;
   for (int k = 0; k < 12; ++k) R[k / 4][k % 4] = T[k];
   double worst = off_orthonormal(R, S);
-  if (worst > kOrthonormal) return retarget::PoseFault::kNotOrthonormal;
+  if (worst > kRigid) return retarget::PoseFault::kNotOrthonormal;
   const double det = R[0][0] * (R[1][1] * R[2][2] - R[1][2] * R[2][1]) -
                      R[0][1] * (R[1][0] * R[2][2] - R[1][2] * R[2][0]) +
                      R[0][2] * (R[1][0] * R[2][1] - R[1][1] * R[2][0]);
   if (det < 0) return retarget::PoseFault::kReflection;
   for (int j = 0; j < 4; ++j)
-    if (T[12 + j] != double(j == 3)) return retarget::PoseFault::kLastRow;
+    if (const double d = T[12 + j] - double(j == 3); d > kRigid || d < -kRigid)
+      return retarget::PoseFault::kLastRow;
   // Newton's iteration to the nearest rotation, R - R (R^T R - I) / 2 (Bjorck and Bowie 1971, "An
   // iterative algorithm for computing the best estimate of an orthogonal matrix"); each squares the error
   for (; worst > kExact; worst *= worst) {

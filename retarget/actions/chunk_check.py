@@ -9,6 +9,7 @@ from retarget.actions.frames import transform_action
 from retarget.actions.layout import ACTION_SIZE, COMPONENTS, HANDS, Action, unpack
 from retarget.actions.normalization import require_action
 from retarget.core.arrays import namespace
+from retarget.core.checks import RIGID_COMPUTED, are_rigid
 from retarget.core.errors import InputError
 from retarget.core.types import BoolArray, FloatArray, Status
 
@@ -17,7 +18,6 @@ POSITION, ROTATION, HAND = slice(0, 3), slice(3, 12), slice(12, 12 + COMPONENTS)
 NUMBERS = 12 + COMPONENTS
 # what a usable number may be: metres, entries of a rotation, coefficients
 _LARGEST = np.array([1e6] * 3 + [1.001] * 9 + [1e6] * COMPONENTS)
-_ROUNDED = 0.05  # what a rotation of half precision may lack to be orthonormal
 
 
 def as_chunk(said: ArrayLike | Action, T_a_camera: ArrayLike | None = None) -> Action:
@@ -92,17 +92,8 @@ def usable_rows(chunk: Action, most: int) -> tuple[FloatArray, BoolArray]:
             f"2, {COMPONENTS}) and rotation ({length}, 2, 3, 3), got {chunk.translation.shape},"
             f" {chunk.pca.shape} and {chunk.rotation.shape}"
         ) from None
-    within = (np.abs(rows) <= _LARGEST).all(axis=-1) & _rotations(rows[..., ROTATION])
+    rotation = rows[..., ROTATION].reshape(length, HANDS, 3, 3)
+    within = (np.abs(rows) <= _LARGEST).all(axis=-1) & are_rigid(rotation, RIGID_COMPUTED)
     usable = np.asarray(within & (chunk.status != int(Status.MISSING_INPUT)))
     rows[~usable] = 0.0
     return rows, usable
-
-
-def _rotations(entries: FloatArray) -> BoolArray:
-    """Where matrices (..., 9) are rotations: orthonormal, and no reflections."""
-    R = entries.reshape(*entries.shape[:-1], 3, 3)
-    with np.errstate(over="ignore", invalid="ignore"):
-        gap = np.abs(R @ R.swapaxes(-1, -2) - np.eye(3)) <= _ROUNDED
-        across = R[..., 0, [1, 2, 0]] * R[..., 1, [2, 0, 1]]
-        across -= R[..., 0, [2, 0, 1]] * R[..., 1, [1, 2, 0]]
-        return np.asarray(gap.all(axis=(-2, -1)) & ((across * R[..., 2, :]).sum(axis=-1) > 0.0))

@@ -13,6 +13,7 @@ import numpy as np
 
 from retarget.actions.layout import COMPONENTS, Action, action
 from retarget.core.arrays import Array, as_array, as_numpy, like, namespace
+from retarget.core.checks import are_rigid
 from retarget.core.errors import InputError
 from retarget.core.geometry import transform
 from retarget.core.types import FINGERS, HumanMotion, Status
@@ -20,8 +21,6 @@ from retarget.core.types import FINGERS, HumanMotion, Status
 if TYPE_CHECKING:
     from retarget.robot.camera import Camera
     from retarget.robot.robot import Robot
-
-_RIGID = 1e-3  # what a rotation given by the caller may lack to be orthonormal
 
 
 def camera_of(robot: Robot, name: str = "main") -> Camera:
@@ -167,12 +166,9 @@ def require_rigid(T_a_b: Array, kind: Array) -> Array:
     """
     T = as_array(T_a_b, "T_a_b", 4, 4)
     if namespace(T) is not np and T.element_size() < 4:
-        T = T.float()  # half precision has no determinants
+        T = T.float()  # products of half precision round too much
     # looked at before half precision rounds it
-    R = T[..., :3, :3]
-    gap = abs(R @ R.swapaxes(-1, -2) - like(np.eye(3), R)) <= _RIGID
-    last = abs(T[..., 3, :] - like([0.0, 0.0, 0.0, 1.0], T)) <= _RIGID
-    if not (gap.all() and last.all() and (namespace(R).linalg.det(R) > 0.0).all()):
+    if not are_rigid(T).all():
         raise InputError("T_a_b must be rigid transforms: an orthonormal, right-handed rotation")
     if namespace(T) is not namespace(kind):
         return like(as_numpy(T), kind)

@@ -63,13 +63,13 @@ class TargetSolver:
         T_world_camera = transform_inverse(T_camera_world)
         # what the native solver points to is kept alive here
         self._tips = NativePoints(retargeter.fitter.hands, tuple(TIP_VERTICES.values()))
-        self._engines = [arm.native for arm in retargeter.arms]
+        self._natives = [arm.native for arm in retargeter.arms]
         self._native = call(
             _native.TargetSolver,
             self._tips.solvers,
             self._mlp.evaluate.network,
-            [engine.arm.solver for engine in self._engines],
-            [engine.settings for engine in self._engines],
+            [arm.solver for arm in self._natives],
+            [arm.settings for arm in self._natives],
             np.ascontiguousarray([side.wrist_to_mano.T for side in robot.sides]),
             np.ascontiguousarray(T_world_camera[:3, :3]),
             np.ascontiguousarray(T_world_camera[:3, 3]),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from retarget.core.arrays import Array, like
 from retarget.core.errors import InputError
 from retarget.core.types import BoolArray, FloatArray
 
@@ -97,7 +100,50 @@ def indices(name: str, values: Sequence[int], count: int) -> NDArray[np.intp]:
     return array.astype(np.intp)
 
 
-ORTHONORMAL = 1e-4  # largest entry of R^T R - I taken for rounding
+# What a matrix may lack to be rigid, in any entry of R^T R - I or of its last row: what rounding to
+# half precision, the coarsest that poses are stored in, leaves of an exact one.
+RIGID = 1e-3
+# The same where a policy has computed the rotation itself in half precision, bfloat16 among it.
+RIGID_COMPUTED = 0.05
+_NO_ROTATION, _REFLECTION = "has no orthonormal rotation", "is a reflection"
+_LAST_ROW = "has a last row other than 0 0 0 1"
+
+
+def rigid_faults(T: Array, tolerance: float = RIGID) -> dict[str, Array]:
+    """Which matrices are no rotations or no rigid transforms, and why.
+
+    Args:
+        T: (..., 3, 3) or (..., 4, 4), numpy or torch; what is not finite is at fault.
+        tolerance: `RIGID` or `RIGID_COMPUTED`.
+
+    Returns:
+        Masks (...) by what is wrong, in words that follow a name.
+    """
+    R = T[..., :3, :3]
+    with np.errstate(over="ignore", invalid="ignore"):
+        gap = abs(R.swapaxes(-1, -2) @ R - like(np.eye(3), R))
+        across = R[..., 0, [1, 2, 0]] * R[..., 1, [2, 0, 1]]
+        across = across - R[..., 0, [2, 0, 1]] * R[..., 1, [1, 2, 0]]
+        faults = {
+            _NO_ROTATION: ~(gap <= tolerance).all(-1).all(-1),
+            _REFLECTION: (across * R[..., 2, :]).sum(-1) < 0.0,
+        }
+        if T.shape[-1] == 4:
+            last = abs(T[..., 3, :] - like([0.0, 0.0, 0.0, 1.0], T))
+            faults[_LAST_ROW] = ~(last <= tolerance).all(-1)
+    return faults
+
+
+def are_rigid(T: Array, tolerance: float = RIGID) -> Array:
+    """Mask (...) of the rotations or rigid transforms among matrices, see `rigid_faults`."""
+    return ~reduce(or_, rigid_faults(T, tolerance).values())
+
+
+def nearest_rotations(R: FloatArray) -> FloatArray:
+    """The exact rotations (..., 3, 3) nearest to some within `RIGID`: Newton's iteration."""
+    for _ in range(3):
+        R = 1.5 * R - 0.5 * R @ np.swapaxes(R, -1, -2) @ R
+    return R
 
 
 def read_poses(values: ArrayLike, name: str) -> tuple[FloatArray, BoolArray]:
@@ -112,20 +158,15 @@ def read_poses(values: ArrayLike, name: str) -> tuple[FloatArray, BoolArray]:
         and which are missing (...), that is, have entries that are not finite.
 
     Raises:
-        InputError: the shape is wrong, or a finite matrix is no rigid transform; its index is told.
+        InputError: the shape is wrong, or a finite matrix is no rigid transform; its index is
+            reported.
     """
     T = np.array(real_array(values, name))
     if T.ndim < 2 or T.shape[-2:] != (4, 4):
         raise InputError(f"{name} must have shape (..., 4, 4), got {T.shape}")
     missing = ~np.all(np.isfinite(T), axis=(-2, -1))
     T[missing] = np.eye(4)
-    R, last = T[..., :3, :3], np.array([0.0, 0.0, 0.0, 1.0])
-    error = np.max(np.abs(np.swapaxes(R, -1, -2) @ R - np.eye(3)), axis=(-2, -1))
-    for what, bad in (
-        ("has no orthonormal rotation", error > ORTHONORMAL),
-        ("is a reflection", np.linalg.det(R) < 0.0),
-        ("has a last row other than 0 0 0 1", np.max(np.abs(T[..., 3, :] - last), axis=-1) > 1e-6),
-    ):
+    for what, bad in rigid_faults(T).items():
         if np.any(bad):
             where = first_index(bad)
             raise InputError(
@@ -133,9 +174,7 @@ def read_poses(values: ArrayLike, name: str) -> tuple[FloatArray, BoolArray]:
                 index=where,
                 value=T[where],
             )
-    for _ in range(2):  # Newton's iteration to the nearest rotation
-        R = 1.5 * R - 0.5 * R @ np.swapaxes(R, -1, -2) @ R
-    T[..., :3, :3], T[..., 3, :] = R, last
+    T[..., :3, :3], T[..., 3, :] = nearest_rotations(T[..., :3, :3]), [0.0, 0.0, 0.0, 1.0]
     return T, missing
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from retarget.core.checks import are_rigid
 from retarget.core.errors import FileError
 from retarget.core.types import FloatArray
 
@@ -286,10 +287,12 @@ def names(value: Any) -> tuple[str, ...]:
 
 
 def matrix(value: Any) -> FloatArray:
-    """A finite (4, 4) matrix."""
+    """A rigid transform (4, 4)."""
     found = np.asarray(value, dtype=np.float64)
     if found.shape != (4, 4) or not np.isfinite(found).all():
         raise ValueError("expected a finite 4x4 matrix")
+    if not are_rigid(found):
+        raise ValueError("expected a rigid transform")
     return found
 
 

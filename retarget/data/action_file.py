@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from retarget.actions.frames import require_rigid
 from retarget.actions.layout import ACTION_SIZE, Action, pack, unpack
 from retarget.actions.normalization import Normalization, require_action
 from retarget.core.arrays import namespace
@@ -232,19 +231,9 @@ def _check_info(info: ActionFileInfo) -> None:
         raise InputError(f"stride must be at least 1, got {info.stride}")
     if info.T_camera_world is not None:
         try:
-            _pose(info.T_camera_world)
+            matrix(info.T_camera_world)
         except (TypeError, ValueError) as cause:
             raise InputError(f"T_camera_world: {cause}") from None
-
-
-def _pose(value: Any) -> FloatArray:
-    """A rigid transform (4, 4) [m]."""
-    T = matrix(value)
-    try:
-        require_rigid(T, T)
-    except InputError as cause:
-        raise ValueError(str(cause)) from None
-    return T
 
 
 def _read_info(file: Any) -> ActionFileInfo:
@@ -261,7 +250,7 @@ def _read_info(file: Any) -> ActionFileInfo:
         rate=rate_attribute(file),
         hand=attribute(file, "hand", text),
         camera=attribute(file, "camera", text, ""),
-        T_camera_world=attribute(file, "T_camera_world", _pose, None),
+        T_camera_world=attribute(file, "T_camera_world", matrix, None),
         normalization=attribute(file, "normalization", normalization, None),
         stride=stride,
         source=attribute(file, "source", text, ""),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from retarget.core.checks import are_rigid
 from retarget.core.errors import FileError, InputError
 from retarget.core.files import OpenFile, check_hand
 from retarget.core.hdf5 import (
@@ -304,7 +305,6 @@ __all__ = [
 _OPTIONAL = ("residual", "iterations", "status")
 _INTEGERS = ("iterations", "status")
 _FARTHEST = 20.0  # [m] from the origin
-_RIGID = 1e-3  # what a rotation read from a file may lack to be orthonormal
 
 
 class HumanReader(OpenFile):
@@ -446,11 +446,7 @@ class HumanReader(OpenFile):
 
     def _check_poses(self, poses: FloatArray, lost: BoolArray, start: int) -> None:
         known = np.where(lost[..., None, None], np.eye(4), poses)
-        rotation = known[..., :3, :3]
-        gap = np.abs(rotation @ np.swapaxes(rotation, -1, -2) - np.eye(3)).max(axis=(-2, -1))
-        gap = np.maximum(gap, np.abs(known[..., 3, :] - [0.0, 0.0, 0.0, 1.0]).max(axis=-1))
-        rigid = (gap <= _RIGID) & (np.linalg.det(rotation) > 0.0)
-        self._refuse(~rigid, self._poses, start, "is not a rigid transform")
+        self._refuse(~are_rigid(known), self._poses, start, "is not a rigid transform")
         far = ~(np.abs(known[..., :3, 3]).max(axis=-1) <= _FARTHEST)
         said = f"lies farther than {_FARTHEST:g} m from the origin (are these millimetres?)"
         self._refuse(far, self._poses, start, said)

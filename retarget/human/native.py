@@ -256,6 +256,9 @@ class NativePoints:
         joints: joints to place; points are the joints, then the vertices.
         components: number of coefficients K, 1 to 45.
 
+    Attributes:
+        solvers: the core's own, one a hand.
+
     Raises:
         InputError: there is no hand, no such vertex or joint, or a number is out of range.
     """

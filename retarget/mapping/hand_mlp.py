@@ -32,6 +32,9 @@ class HandMLP:
         network: weights and scaling of both hands.
         fitter: the fit the network was trained on; gives hands, robot and calibration.
         errors: accuracy measured after training, by name [m].
+
+    Attributes:
+        evaluate: the networks in the native core.
     """
 
     def __init__(

@@ -31,6 +31,9 @@ class NativeMLP:
         upper: (H, outputs), where it gives 1, and the upper limit.
         isa: instruction set, "" for the best.
 
+    Attributes:
+        network: the core's own.
+
     Raises:
         InputError: shapes do not agree, or a number is not finite or out of range.
     """

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from retarget.core.checks import are_rigid, nearest_rotations
 from retarget.core.geometry import rotation_from_quat_wxyz, transform
 from retarget.core.toml_table import Table
 from retarget.core.types import FINGERS, SIDES, Calibration, FloatArray, IntArray
@@ -204,7 +205,7 @@ def _side(table: Table, side: str, joint_names: tuple[str, ...]) -> HandSide:
     tips = table.table("fingertip_frames")
     tips.only(*FINGERS)
     axes = table.array("wrist_to_mano", 3, 3)
-    if not np.allclose(axes @ axes.T, np.eye(3), atol=1e-9) or np.linalg.det(axes) < 0:
+    if not are_rigid(axes):
         raise table.error("wrist_to_mano", f"must be a rotation matrix, got {axes.tolist()}")
     mimic, offset = _mimic(table, hand, active)
     return HandSide(
@@ -216,7 +217,7 @@ def _side(table: Table, side: str, joint_names: tuple[str, ...]) -> HandSide:
         mimic=mimic,
         mimic_offset=offset,
         fingertip_frames=tuple(tips.text(finger) for finger in FINGERS),
-        wrist_to_mano=axes,
+        wrist_to_mano=_frozen(nearest_rotations(axes)),
         arm_posture=table.array("arm_posture", len(arm)),
         command=_command(table.table("command"), active) if "command" in table else None,
     )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pinocchio as pin
 
-from retarget.core.types import FloatArray
+from retarget.core.checks import call
+from retarget.core.types import BoolArray, FloatArray, IntArray, Status
 from retarget.human.hand_model import HandModel, load_hand
 from retarget.human.keypoints import TIP_VERTICES, HandKeypoints
-from retarget.robot.arm.native import NativeArm
+from retarget.robot.arm.chain import Chain
+from retarget.robot.arm.native import ArmSettings, NativeArm
 
 TIPS = tuple(TIP_VERTICES.values())
 
@@ -41,30 +43,23 @@ class Arm:
     """A pinocchio arm and the same chain as arrays."""
 
     model: Any
-    steps: FloatArray
-    axes: FloatArray
-    T_last_wrist: FloatArray
-    lower: FloatArray
-    upper: FloatArray
+    chain: Chain
     posture: FloatArray
-    known: FloatArray
 
     @property
     def size(self) -> int:
-        return len(self.lower)
+        return self.chain.size
 
-    def native(self, isa: str = "", **kwargs: Any) -> NativeArm:
-        return NativeArm(
-            self.steps,
-            self.axes,
-            self.T_last_wrist,
-            self.lower,
-            self.upper,
-            self.posture,
-            known=self.known,
-            isa=isa,
-            **kwargs,
-        )
+    @property
+    def lower(self) -> FloatArray:
+        return self.chain.lower
+
+    @property
+    def upper(self) -> FloatArray:
+        return self.chain.upper
+
+    def native(self, isa: str = "", T_world_base: FloatArray | None = None) -> NativeCalls:
+        return NativeCalls(self, isa, np.eye(4) if T_world_base is None else T_world_base)
 
     def forward(self, q: FloatArray) -> FloatArray:
         """(m, n) -> wrist poses (m, 4, 4), by pinocchio."""
@@ -84,6 +79,85 @@ class Arm:
     def draw(self, count: int, seed: int = 0) -> FloatArray:
         rng = np.random.default_rng(seed)
         return rng.uniform(self.lower, self.upper, size=(count, self.size))
+
+
+class Solutions(NamedTuple):
+    """An `ArmSolution`, and what its statuses say.
+
+    Attributes:
+        reached: (...) both errors are within the tolerances.
+        settled: (...) reached, or q is a minimum of the pose error.
+        missing: (...) the pose was not finite, q is held.
+    """
+
+    q: FloatArray
+    position_error: FloatArray
+    rotation_error: FloatArray
+    status: IntArray
+    iterations: IntArray
+    reached: BoolArray
+    settled: BoolArray
+    missing: BoolArray
+
+
+@dataclass(frozen=True)
+class NativeCalls:
+    """The native solver of an arm, with settings given at each call."""
+
+    arm: Arm
+    isa: str
+    T_world_base: FloatArray
+
+    def native(self, **settings: Any) -> NativeArm:
+        made = ArmSettings(**{"max_iterations": 100, **settings})
+        return NativeArm(self.arm.chain, self.arm.posture, made, self.T_world_base, self.isa)
+
+    def solve(
+        self, T_world_wrist: FloatArray, start: FloatArray, moving: BoolArray, **settings: Any
+    ) -> Solutions:
+        """Joints for independent poses (m, 4, 4), or along trajectories (m, N, 4, 4)."""
+        lead = T_world_wrist.shape[:-2]
+        T = T_world_wrist[:, None] if len(lead) == 1 else T_world_wrist
+        found = self.native(**settings).solve(T, start, moving.copy(), lead)
+        status = found.status
+        return Solutions(
+            *found,
+            status <= Status.AT_LIMIT,
+            status <= Status.UNREACHABLE,
+            status == Status.MISSING_INPUT,
+        )
+
+    def evaluate(self, T_base_wrist: FloatArray, q: FloatArray) -> tuple[FloatArray, ...]:
+        """What the solver sees at joints (m, n): `arm_evaluation` of it."""
+        return arm_evaluation(self.native(), T_base_wrist, q)
+
+
+def arm_evaluation(
+    native: NativeArm, T_base_wrist: FloatArray, q: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+    """What the solver sees at given joints.
+
+    Args:
+        native: the solver.
+        T_base_wrist: (m, 4, 4) wanted poses in the base frame [m].
+        q: (m, n) joint positions [rad].
+
+    Returns:
+        The wrist's pose (m, 4, 4) in the base frame; its Jacobian (m, 6, n) by joints, linear
+        [m/rad], then angular, base axes; the cost (m,), position error squared plus weighted
+        rotation error squared [m^2]; half its gradient (m, n) and half its Gauss-Newton Hessian
+        (m, n, n), both by joints over half their range.
+    """
+    m, n = q.shape
+    out = (
+        np.empty((m, 4, 4)),
+        np.empty((m, 6, n)),
+        np.empty(m),
+        np.empty((m, n)),
+        np.empty((m, n, n)),
+    )
+    call(native.solver.evaluate, T_base_wrist, q, *out)
+    return out
 
 
 @lru_cache(maxsize=16)
@@ -110,16 +184,16 @@ def arm(joints: int = 7, seed: int = 0) -> Arm:
     wrist = data.oMf[model.nframes - 1].homogeneous
     wrist[:3, 3] -= origins[-1]
     lower, upper = -rng.uniform(1.0, 2.5, joints), rng.uniform(1.0, 2.5, joints)
-    return Arm(
-        model=model,
+    model.lowerPositionLimit, model.upperPositionLimit = lower, upper
+    chain = Chain(
+        names=tuple(f"j{k}" for k in range(joints)),
+        axes=J[3:].T,
         steps=np.diff(origins, axis=0, prepend=np.zeros((1, 3))),
-        axes=np.ascontiguousarray(J[3:].T),
         T_last_wrist=wrist,
         lower=lower,
         upper=upper,
-        posture=0.5 * (lower + upper),
-        known=rng.uniform(lower, upper, size=(512, joints)),
     )
+    return Arm(model, chain, posture=0.5 * (lower + upper))
 
 
 def _direction(rng: np.random.Generator) -> FloatArray:

@@ -6,6 +6,7 @@ Every call either returns finite results or raises InputError; anything else end
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from retarget.core import _native
 from retarget.core.errors import InputError
 from retarget.human.native import NativeHand, NativePoints
 from retarget.mapping.native_mlp import NativeMLP
+from retarget.robot.arm.ik import ArmIK
 
 NUMBERS: list[Any] = [
     0,
@@ -73,18 +75,27 @@ def spoil(value: Any, rng: np.random.Generator) -> Any:
     return np.lib.stride_tricks.as_strided(value, strides=(0,) * value.ndim)
 
 
+def solve_with(
+    model: Any, joints: list[str], poses: np.ndarray, start: np.ndarray, **settings: Any
+) -> None:
+    """Solve with an arm of these settings."""
+    ArmIK.from_model(model, joints, "wrist", **settings).solve(poses, start)
+
+
 def main(calls: int) -> None:
     rng = np.random.default_rng(0)
     hand, chain = blended_hand(), arm(7)
     targets, poses = hand_targets(hand, 3), chain.forward(chain.draw(3))
-    fitter, solver = NativeHand(hand, TIPS, components=4), chain.native()
+    fitter = NativeHand(hand, TIPS, components=4)
+    joints = list(chain.chain.names)
+    solver = ArmIK.from_model(chain.model, joints, "wrist", lean=False, threads=1)
     zeros, yes = np.zeros((3, 4)), np.ones(3, dtype=bool)
     start = np.tile(chain.posture, (3, 1))
     how: dict[str, Any] = {"max_iterations": 5, "threads": 1}
     layers = [np.ones((2, 5, 9)), np.ones((2, 9, 3))], [np.ones((2, 9)), np.ones((2, 3))]
     scaling = [np.zeros((2, 5)), np.ones((2, 5)), -np.ones((2, 3)), np.ones((2, 3))]
     mlp, place = NativeMLP(*layers, *scaling), NativePoints((hand, hand), TIPS, components=4)
-    raw = fitter._solver, solver.solver, mlp.network
+    raw = fitter._solver, solver.native.solver, mlp.network
     cases: list[tuple[Any, list[Any], dict[str, Any]]] = [
         (
             fitter.fit,
@@ -104,23 +115,26 @@ def main(calls: int) -> None:
             },
         ),
         (fitter.evaluate, [zeros, targets], {"beta": 1.0, "prior": 0.0, "isa": ""}),
+        (solver.solve, [poses], {"q0": start}),
+        (solver.solve_trajectory, [poses[None]], {"q0": start[:1]}),
+        (solver.forward, [start], {}),
         (
-            solver.solve,
-            [poses, start, yes],
+            partial(solve_with, chain.model, joints, poses, start),
+            [],
             {
                 **how,
-                "goal": 1e-9,
+                "accuracy": 1e-9,
                 "posture_gain": 1.0,
+                "rotation_weight": 1.0,
                 "starts": 2,
                 "lean": True,
                 "dtype": "float32",
                 "position_tolerance": 1e-6,
                 "rotation_tolerance": 1e-6,
+                "T_world_base": np.eye(4),
+                "posture": chain.posture,
             },
         ),
-        (solver.solve, [poses[None], start[:1], yes[:1]], how),
-        (solver.evaluate, [poses, start], {}),
-        (chain.native, [""], {"rotation_weight": 1.0, "T_world_base": np.eye(4)}),
         (
             NativeHand,
             [hand, np.array(TIPS), np.array([0, 1])],

@@ -1,1 +1,1 @@
-"""Arm inverse kinematics: `ArmIK`, its native engine and its reference."""
+"""Arm inverse kinematics: `ArmIK`, the chain it solves and the native solver."""

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from retarget.core.errors import InputError
-from retarget.core.geometry import skew, transform
+from retarget.core.geometry import rotation_from_rotvec, transform
 from retarget.core.types import FloatArray
 from retarget.robot.kinematics import Kinematics
 
 MAX_JOINTS = 12
+KNOWN = 2048  # joint positions that searches may start from
 
 
 @dataclass(frozen=True)
@@ -19,18 +20,16 @@ class Chain:
     """Revolute joints in series, from a fixed base to the wrist frame.
 
     The product of exponentials (Brockett 1984, "Robotic manipulators and the product of
-    exponentials formula") with each exponential written by Rodrigues' formula: at q = 0 every
-    joint's frame has the base's axes, and
+    exponentials formula"): at q = 0 every joint's frame has the base's axes, and
 
-        ``T_base_wrist = M_0(q_0) ... M_{n-1}(q_{n-1}) T_last_wrist``
-        ``M_k(q) = constant_k + sin(q) sine_k + (1 - cos q) versine_k``
+        ``T_base_wrist = T_0(q_0) ... T_{n-1}(q_{n-1}) T_last_wrist``
+
+    where ``T_k(q)`` turns by q about axis k, at step k from the joint before.
 
     Attributes:
         names: the n joint names, base to wrist.
         axes: (n, 3) unit axes.
-        constant: (n, 4, 4) translations from joint to joint at q = 0 [m].
-        sine: (n, 4, 4) coefficients of sin(q).
-        versine: (n, 4, 4) coefficients of 1 - cos(q).
+        steps: (n, 3) from the base to the first joint and on from joint to joint at q = 0 [m].
         T_last_wrist: (4, 4) wrist frame in the last joint's frame [m].
         lower: (n,) lower limits [rad], -inf for a joint without.
         upper: (n,) upper limits [rad], inf for a joint without.
@@ -38,9 +37,7 @@ class Chain:
 
     names: tuple[str, ...]
     axes: FloatArray
-    constant: FloatArray
-    sine: FloatArray
-    versine: FloatArray
+    steps: FloatArray
     T_last_wrist: FloatArray
     lower: FloatArray
     upper: FloatArray
@@ -74,15 +71,11 @@ class Chain:
                     joint=name,
                 )
         # the point of each axis that is nearest to the wrist stands for the joint
-        origins = T_base_wrist[:3, 3] - cross(linear, axes)
+        origins = T_base_wrist[:3, 3] - np.cross(linear, axes)
         steps = np.diff(origins, axis=0, prepend=np.zeros((1, 3)))
-        constant = transform(np.eye(3), steps)
-        turn = skew(axes)
-        sine, versine = (transform(m, np.zeros(3)) for m in (turn, turn @ turn))
-        sine[:, 3, 3] = versine[:, 3, 3] = 0.0
         last = T_base_wrist.copy()
         last[:3, 3] -= origins[-1]
-        chain = cls(names, axes, constant, sine, versine, last, lower.copy(), upper.copy())
+        chain = cls(names, axes, steps, last, lower.copy(), upper.copy())
         # a product of exponentials in another order agrees at q = 0 and nowhere else
         bent = np.linspace(0.3, 0.7, len(names))
         if not np.allclose(chain.forward(bent), kinematics.forward(bent)[0], atol=1e-9):
@@ -97,11 +90,6 @@ class Chain:
         return len(self.names)
 
     @property
-    def steps(self) -> FloatArray:
-        """(n, 3) from joint to joint at q = 0 [m]."""
-        return np.ascontiguousarray(self.constant[:, :3, 3])
-
-    @property
     def half_range(self) -> FloatArray:
         """Half of each joint's range, (n,) [rad]; at most pi."""
         return np.asarray(np.minimum(0.5 * (self.upper - self.lower), np.pi))
@@ -113,31 +101,25 @@ class Chain:
         ends = np.where(bounded, self.lower, 0.0), np.where(bounded, self.upper, 0.0)
         return np.asarray(0.5 * (ends[0] + ends[1]))
 
-    def frames(self, q: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Forward kinematics with what a Jacobian needs.
-
-        Args:
-            q: (..., n) joint positions [rad].
-
-        Returns:
-            ``T_base_wrist`` (..., 4, 4), and the joints' axes and origins (..., n, 3) in the base
-            frame [m].
-        """
-        sine, versine = np.sin(q)[..., None, None], 2.0 * np.sin(0.5 * q)[..., None, None] ** 2
-        links = self.constant + sine * self.sine + versine * self.versine
-        placed = np.empty_like(links)
-        T = placed[..., 0, :, :] = links[..., 0, :, :]
-        for k in range(1, self.size):
-            T = placed[..., k, :, :] = T @ links[..., k, :, :]
-        axes = (placed[..., :3, :3] @ self.axes[:, :, None])[..., 0]
-        return T @ self.T_last_wrist, axes, placed[..., :3, 3]
-
     def forward(self, q: FloatArray) -> FloatArray:
         """Joints (..., n) [rad] -> ``T_base_wrist`` (..., 4, 4) [m]."""
-        return self.frames(q)[0]
+        links = transform(rotation_from_rotvec(q[..., None] * self.axes), self.steps)
+        T = links[..., 0, :, :]
+        for k in range(1, self.size):
+            T = T @ links[..., k, :, :]
+        return np.asarray(T @ self.T_last_wrist)
 
+    def spread_joints(self, count: int = KNOWN) -> FloatArray:
+        """Joint positions (count, n) spread evenly over the limits [rad].
 
-def cross(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Cross products of (..., 3) vectors; on a few of them several times faster than numpy's."""
-    after, before = [1, 2, 0], [2, 0, 1]
-    return np.asarray(a[..., after] * b[..., before] - a[..., before] * b[..., after])
+        The additive recurrence whose steps are the powers of the generalised golden ratio, the root
+        of ``x^(n + 1) = x + 1`` (Roberts 2018, "The unreasonable effectiveness of quasirandom
+        sequences").
+        """
+        ratio = 2.0
+        for _ in range(64):
+            ratio = (1.0 + ratio) ** (1.0 / (self.size + 1))
+        steps = ratio ** -np.arange(1.0, self.size + 1.0)
+        spread = (0.5 + np.outer(np.arange(1, count + 1), steps)) % 1.0
+        q = self.middle + self.half_range * (2.0 * spread - 1.0)
+        return np.asarray(np.clip(q, self.lower, self.upper))

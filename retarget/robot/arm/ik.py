@@ -14,8 +14,7 @@ from retarget.core.checks import first_index, read_poses, real_array
 from retarget.core.errors import InputError
 from retarget.core.types import ArmSolution, BoolArray, FloatArray
 from retarget.robot.arm.chain import Chain
-from retarget.robot.arm.engines import ENGINES, ArmEngine, NativeEngine, NumpyEngine
-from retarget.robot.arm.solver import ArmSolver
+from retarget.robot.arm.native import ArmSettings, NativeArm
 from retarget.robot.kinematics import Kinematics
 from retarget.robot.model import limits
 from retarget.robot.robot import Robot
@@ -52,12 +51,12 @@ class ArmIK:
         lean: whether to lean to the posture; without, the first joints that reach a pose are taken.
         starts: further starts where the first fails.
         accuracy: error at which a pose counts as exactly reached and its search ends, rotations
-            counted by ``rotation_weight`` [m]; the native engine's.
-        engine: "native" runs in C++, "numpy" is the reference it is tested against.
-        dtype: of the native engine; "float32" approaches in single precision.
-        threads: of the native engine; 0 for as many as are useful. They do not change the result.
+            counted by ``rotation_weight`` [m].
+        dtype: "float64"; "float32" approaches in single precision.
+        threads: 0 for as many as are useful. They do not change the result.
 
     Attributes:
+        native: the arm in the native core.
         joints: the n joint names.
         frame: the wrist's frame.
         posture: (n,) joint positions to lean to [rad].
@@ -80,32 +79,27 @@ class ArmIK:
         lean: bool = True,
         starts: int = 24,
         accuracy: float = 1e-12,
-        engine: str = "native",
         dtype: str = "float64",
         threads: int = 0,
     ) -> None:
+        settings = ArmSettings(
+            position_tolerance,
+            rotation_tolerance,
+            rotation_weight,
+            posture_gain,
+            lean,
+            starts,
+            accuracy,
+            dtype,
+            threads,
+        )
         robot = robot if isinstance(robot, Robot) else Robot.load(robot)
         arm = robot.side(side)
         rows = robot.indices(arm.arm_joints)
         chain = Chain.from_kinematics(
             robot.arm_kinematics(side), robot.lower[rows], robot.upper[rows]
         )
-        self._set(
-            chain,
-            arm.wrist_frame,
-            arm.arm_posture,
-            robot.T_world_base,
-            position_tolerance=position_tolerance,
-            rotation_tolerance=rotation_tolerance,
-            rotation_weight=rotation_weight,
-            posture_gain=posture_gain,
-            lean=lean,
-            starts=starts,
-            accuracy=accuracy,
-            engine=engine,
-            dtype=dtype,
-            threads=threads,
-        )
+        self._set(chain, arm.wrist_frame, arm.arm_posture, robot.T_world_base, settings)
 
     @classmethod
     def from_model(
@@ -139,7 +133,7 @@ class ArmIK:
             frame,
             chain.middle if posture is None else real_array(posture, "posture"),
             read_poses(np.eye(4) if T_world_base is None else T_world_base, "T_world_base")[0],
-            **settings,
+            ArmSettings(**settings),
         )
         return arm
 
@@ -149,12 +143,7 @@ class ArmIK:
         frame: str,
         posture: FloatArray,
         T_world_base: FloatArray,
-        *,
-        accuracy: float = 1e-12,
-        engine: str = "native",
-        dtype: str = "float64",
-        threads: int = 0,
-        **settings: float,
+        settings: ArmSettings,
     ) -> None:
         if posture.shape != (chain.size,):
             raise InputError(f"posture must have shape ({chain.size},), got {posture.shape}")
@@ -162,15 +151,8 @@ class ArmIK:
             raise InputError(f"posture {posture.tolist()} is not within the joint limits")
         if T_world_base.shape != (4, 4):
             raise InputError(f"T_world_base must have shape (4, 4), got {T_world_base.shape}")
-        if engine not in ENGINES:
-            raise InputError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}")
         self._chain = chain
-        solver = ArmSolver(chain, posture, **settings)  # type: ignore[arg-type]
-        self._engine: ArmEngine = (
-            NativeEngine(solver, T_world_base, accuracy=accuracy, dtype=dtype, threads=threads)
-            if engine == "native"
-            else NumpyEngine(solver, T_world_base)
-        )
+        self.native = NativeArm(chain, posture, settings, T_world_base)
         self.joints, self.frame = chain.names, frame
         self.posture, self.T_world_base = _read_only(posture), _read_only(T_world_base)
 
@@ -183,17 +165,6 @@ class ArmIK:
     def upper(self) -> FloatArray:
         """(n,) upper joint limits [rad]."""
         return _read_only(self._chain.upper)
-
-    @property
-    def native(self) -> NativeEngine:
-        """The native engine, for callers that drive it themselves.
-
-        Raises:
-            InputError: the engine is another.
-        """
-        if not isinstance(self._engine, NativeEngine):
-            raise InputError(f"the engine must be native, got {type(self._engine).__name__}")
-        return self._engine
 
     def forward(self, q: ArrayLike) -> FloatArray:
         """Joint positions (..., n) [rad] -> ``T_world_wrist`` (..., 4, 4) [m].
@@ -255,9 +226,9 @@ class ArmIK:
         frames = lead[-1] if len(lead) > len(sequences) else 1
         poses = T.reshape(count, frames, 4, 4)
         try:
-            return self._engine.solve(poses, start.reshape(count, n), moving.reshape(count), lead)
+            return self.native.solve(poses, start.reshape(count, n), moving.reshape(count), lead)
         except InputError:
-            # tell which of the caller's joints or poses, and what it lacks
+            # say which of the caller's joints or poses, and what it lacks
             lost = ~np.isfinite(start).all(axis=-1)
             if np.any(lost):
                 where = first_index(np.asarray(lost))

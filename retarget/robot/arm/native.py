@@ -1,272 +1,154 @@
-"""The native arm solver as seen from Python: every argument checked, results named."""
+"""The native arm solver: a chain with its settings, and the sequences of wrist poses it solves."""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from retarget.core import _native
 from retarget.core.checks import call, is_single, numbers, real, whole
 from retarget.core.errors import InputError
-from retarget.core.types import BoolArray, FloatArray, IntArray, Status
+from retarget.core.geometry import transform_inverse
+from retarget.core.types import ArmSolution, BoolArray, FloatArray
+from retarget.robot.arm.chain import KNOWN, Chain
 
-ArmSettings = tuple[float, float, float, float, int, int, bool, bool, int]
+AT_LIMIT = 1e-9  # a joint this near to a limit stands on it [rad]
 
 
-def arm_settings(
-    *,
-    position_tolerance: float,
-    rotation_tolerance: float,
-    posture_gain: float,
-    lean: bool,
-    goal: float,
-    starts: int,
-    max_iterations: int,
-    threads: int,
-    dtype: str,
-) -> ArmSettings:
-    """Settings of `NativeArm.solve`, checked, in the order the core takes them.
+@dataclass(frozen=True)
+class ArmSettings:
+    """What counts as reached, and how a solver of arms goes about it: the settings of `ArmIK`.
+
+    Attributes:
+        position_tolerance: largest position error of a reached pose [m].
+        rotation_tolerance: largest rotation error of a reached pose [rad].
+        rotation_weight: what an angle counts against a length [m/rad].
+        posture_gain: how far the joints may lean to the posture while the wrist moves [1/m].
+        lean: whether to lean to the posture; without, the first joints that reach a pose are taken.
+        starts: further starts where the first fails.
+        accuracy: error at which a pose counts as exactly reached and its search ends, rotations
+            counted by ``rotation_weight`` [m].
+        dtype: "float64"; "float32" approaches in single precision.
+        threads: 0 for as many as are useful. They do not change the result.
+        max_iterations: evaluations after which a start is given up.
 
     Raises:
         InputError: a setting has another type or is out of range.
     """
-    return (
-        real("position_tolerance", position_tolerance),
-        real("rotation_tolerance", rotation_tolerance),
-        real("posture_gain", posture_gain),
-        real("goal", goal),
-        whole("starts", starts, 0),
-        whole("max_iterations", max_iterations, 1),
-        lean,
-        is_single(dtype),
-        whole("threads", threads, 0),
-    )
 
+    position_tolerance: float = 1e-6
+    rotation_tolerance: float = 1e-5
+    rotation_weight: float = 0.15
+    posture_gain: float = 10.0
+    lean: bool = True
+    starts: int = 24
+    accuracy: float = 1e-12
+    dtype: str = "float64"
+    threads: int = 0
+    max_iterations: int = 300
 
-class NativeSolutions(NamedTuple):
-    """Arm joints for wrist poses.
-
-    Attributes:
-        q: (..., n) joint positions, within the limits to the last bit [rad].
-        position_error: (...) [m], NaN where missing.
-        rotation_error: (...) [rad], NaN where missing.
-        reached: (...) both errors are within the tolerances.
-        settled: (...) reached, or q is a minimum of the pose error.
-        missing: (...) the pose was not finite, q is held.
-        status: (...) `Status` values.
-        iterations: (...) evaluations of the derivatives on the way.
-    """
-
-    q: FloatArray
-    position_error: FloatArray
-    rotation_error: FloatArray
-    reached: BoolArray
-    settled: BoolArray
-    missing: BoolArray
-    status: IntArray
-    iterations: IntArray
+    def __post_init__(self) -> None:
+        for name in ("position_tolerance", "rotation_tolerance", "rotation_weight"):
+            if not 0.0 < real(name, getattr(self, name)) < np.inf:
+                raise InputError(f"{name} must be positive, got {getattr(self, name)}")
+        if not real("posture_gain", self.posture_gain) >= 0.0:
+            raise InputError(f"posture_gain must not be negative, got {self.posture_gain}")
+        if whole("starts", self.starts, 0) > KNOWN:
+            raise InputError(f"starts must be 0 to {KNOWN}, got {self.starts}")
+        most = self.position_tolerance
+        if not 0.0 < real("accuracy", self.accuracy) <= most:
+            raise InputError(
+                f"accuracy must be above 0 and at most {most:g} m, got {self.accuracy}"
+            )
+        is_single(self.dtype)
+        whole("threads", self.threads, 0)
+        whole("max_iterations", self.max_iterations, 1)
 
 
 class NativeArm:
-    """Inverse kinematics of a serial chain of 1 to 12 revolute joints.
-
-    The chain is a product of exponentials: at q = 0 all joints' frames have the base's axes.
+    """Inverse kinematics of a chain in the C++ core; its arguments are checked by `ArmIK`.
 
     Args:
-        steps: (n, 3) from the base to the first joint and on from joint to joint at q = 0 [m].
-        axes: (n, 3) unit axes.
-        T_last_wrist: (4, 4) wrist frame in the last joint's frame [m].
-        lower: (n,) lower limits [rad], -inf for none.
-        upper: (n,) upper limits [rad], inf for none.
+        chain: the arm, n joints.
         posture: (n,) joint positions to lean to [rad].
-        known: (m, n) joint positions to start from where the first start fails [rad].
-        T_world_base: (4, 4) pose of the base in the frame of the wanted poses [m].
-        rotation_weight: what an angle counts against a length [m/rad].
+        settings: see `ArmSettings`.
+        T_world_base: (4, 4) pose of the chain's base in the frame of the wanted poses [m].
         isa: instruction set, "" for the best.
 
-    Raises:
-        InputError: an argument has another shape or type, is not finite or out of range.
+    Attributes:
+        solver: the core's own.
+        settings: those of its `solve`.
     """
 
     def __init__(
         self,
-        steps: ArrayLike,
-        axes: ArrayLike,
-        T_last_wrist: ArrayLike,
-        lower: ArrayLike,
-        upper: ArrayLike,
-        posture: ArrayLike,
-        known: ArrayLike | None = None,
-        T_world_base: ArrayLike | None = None,
-        rotation_weight: float = 0.15,
+        chain: Chain,
+        posture: FloatArray,
+        settings: ArmSettings,
+        T_world_base: FloatArray,
         isa: str = "",
     ) -> None:
-        low, high = numbers(lower, "lower"), numbers(upper, "upper")
-        if low.shape != high.shape or low.ndim != 1 or np.isnan(low).any() or np.isnan(high).any():
-            raise InputError(f"lower and upper must be (n,) numbers, got {low.shape} {high.shape}")
-        base = np.eye(4) if T_world_base is None else numbers(T_world_base, "T_world_base")
-        if base.shape != (4, 4) or not np.isfinite(base).all():
-            raise InputError(f"T_world_base must be a finite (4, 4) transform, got {base.shape}")
-        inverse = np.eye(4)
-        inverse[:3, :3] = base[:3, :3].T
-        inverse[:3, 3] = -base[:3, :3].T @ base[:3, 3]
         self.solver = call(
             _native.ArmSolver,
-            numbers(steps, "steps"),
-            numbers(axes, "axes"),
-            numbers(T_last_wrist, "T_last_wrist"),
-            inverse,
-            low,
-            high,
-            np.minimum(0.5 * (high - low), np.pi),
+            chain.steps,
+            np.ascontiguousarray(chain.axes),
+            chain.T_last_wrist,
+            transform_inverse(T_world_base),
+            chain.lower,
+            chain.upper,
+            chain.half_range,
             numbers(posture, "posture"),
-            numbers(np.zeros((0, len(low))) if known is None else known, "known"),
-            real("rotation_weight", rotation_weight),
+            chain.spread_joints(),
+            settings.rotation_weight,
             isa,
         )
-        self.joints = len(low)
+        self.settings: tuple[Any, ...] = (
+            settings.position_tolerance,
+            settings.rotation_tolerance,
+            settings.posture_gain,
+            settings.accuracy,
+            settings.starts,
+            settings.max_iterations,
+            settings.lean,
+            is_single(settings.dtype),
+            settings.threads,
+        )
 
     def solve(
         self,
-        T_world_wrist: ArrayLike,
-        start: ArrayLike,
+        T_world_wrist: FloatArray,
+        start: FloatArray,
         moving: BoolArray,
-        *,
-        position_tolerance: float = 1e-6,
-        rotation_tolerance: float = 1e-5,
-        posture_gain: float = 10.0,
-        lean: bool = True,
-        goal: float = 1e-12,
-        starts: int = 24,
-        max_iterations: int = 100,
-        threads: int = 0,
-        dtype: str = "float64",
-    ) -> NativeSolutions:
-        """Joints for independent wrist poses, or along trajectories.
-
-        A pose is reached from where the arm comes from; where that fails, from the known joints
-        whose wrists are nearest. What is reached then leans to the posture without moving the
-        wrist. Along a trajectory every frame comes from the one before.
+        lead: tuple[int, ...],
+    ) -> ArmSolution:
+        """Solve m > 0 sequences of N > 0 frames, each frame coming from the one before.
 
         Args:
-            T_world_wrist: (m, 4, 4) independent poses or (m, N, 4, 4) trajectories [m]; a pose that
-                is not finite is missing.
-            start: (m, n) joint positions the arm comes from [rad], brought within the limits.
-            moving: (m,) whether it was there just before, so that it leans only as far as the
-                wrist's way allows.
-            position_tolerance: largest position error of a reached pose [m].
-            rotation_tolerance: largest rotation error of a reached pose [rad].
-            posture_gain: how far joints may lean for each metre of the wrist's way [1/m].
-            lean: whether to lean to the posture at all.
-            goal: combined error that ends a reach [m].
-            starts: further starts where the first fails.
-            max_iterations: evaluations after which a start is given up.
-            threads: 0 for as many as are useful.
-            dtype: "float32" reaches in single precision first.
+            T_world_wrist: (m, N, 4, 4) [m], the first two axes of any strides; a pose that is not
+                finite is missing.
+            start: (m, n) joint positions before the first frame, brought within the limits [rad].
+            moving: (m,) whether the arm was there, so that it leans only as far as the wrist's way
+                allows; it is overwritten.
+            lead: shape of the m N results.
 
         Raises:
-            InputError: an argument has another shape or type or is out of range, or a finite pose
-                is no rigid transform.
+            InputError: a finite pose is no rigid transform, or the start is not finite.
         """
-        settings = arm_settings(
-            position_tolerance=position_tolerance,
-            rotation_tolerance=rotation_tolerance,
-            posture_gain=posture_gain,
-            lean=lean,
-            goal=goal,
-            starts=starts,
-            max_iterations=max_iterations,
-            threads=threads,
-            dtype=dtype,
-        )
-        wanted = numbers(T_world_wrist, "T_world_wrist")
-        if wanted.ndim not in (3, 4) or wanted.shape[-2:] != (4, 4):
-            raise InputError(
-                f"T_world_wrist must have shape (m, 4, 4) or (m, N, 4, 4), got {wanted.shape}"
-            )
-        lead, n = wanted.shape[:-2], self.joints
-        if len(lead) == 1:
-            wanted = wanted[:, None]
-        if type(moving) is not np.ndarray or moving.dtype != np.bool_:
-            raise InputError(f"moving must be a boolean array, got {type(moving).__name__}")
-        found, status, iterations = self.run(wanted, start, moving.copy(), settings)
-        count = len(status)
-        errors = found[count * n :].reshape(2, *lead)
-        status = status.reshape(lead)
-        return NativeSolutions(
+        T = T_world_wrist
+        if not (T.flags.aligned and T.strides[-2:] == (32, 8)):
+            T = np.require(T, requirements=["C", "A"])
+        count, n = math.prod(T.shape[:2]), start.shape[1]
+        found = np.empty(count * (n + 2))
+        status, iterations = np.empty((2, count), dtype=np.int64)
+        start = numbers(start, "start")
+        call(self.solver.solve, T, start, moving, *self.settings, found, status, iterations)
+        return ArmSolution(
             found[: count * n].reshape(*lead, n),
-            errors[0],
-            errors[1],
-            status <= Status.AT_LIMIT,
-            status <= Status.UNREACHABLE,
-            status == Status.MISSING_INPUT,
-            status,
+            found[count * n : -count].reshape(lead),
+            found[-count:].reshape(lead),
+            status.reshape(lead),
             iterations.reshape(lead),
         )
-
-    def run(
-        self, wanted: FloatArray, start: ArrayLike, moving: BoolArray, settings: ArmSettings
-    ) -> tuple[FloatArray, IntArray, IntArray]:
-        """`solve` with settings that are checked already, and results as the core lays them out.
-
-        Args:
-            wanted: (m, N, 4, 4) trajectories, whose first two axes may have any strides.
-            start: see `solve`.
-            moving: (m,), C-contiguous; it is overwritten.
-            settings: of `arm_settings`.
-
-        Returns:
-            The M poses' joints (M n), position errors (M) and rotation errors (M) in one array;
-            statuses (M,); iterations (M,).
-
-        Raises:
-            InputError: as `solve`.
-        """
-        count = math.prod(wanted.shape[:-2])
-        found = np.empty(count * (self.joints + 2))
-        status, iterations = np.empty((2, count), dtype=np.int64)
-        call(
-            self.solver.solve,
-            wanted if _lies_well(wanted) else np.require(wanted, requirements=["C", "A"]),
-            numbers(start, "start"),
-            moving,
-            *settings,
-            found,
-            status,
-            iterations,
-        )
-        return found, status, iterations
-
-    def evaluate(
-        self, T_base_wrist: ArrayLike, q: ArrayLike
-    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
-        """What the solver sees at given joints: for tests.
-
-        Args:
-            T_base_wrist: (m, 4, 4) wanted poses in the base frame [m], m at least 1.
-            q: (m, n) joint positions [rad].
-
-        Returns:
-            The wrist's pose (m, 4, 4) in the base frame; its Jacobian (m, 6, n) by joints, linear
-            [m/rad], then angular, base axes; the cost (m,), position error squared plus weighted
-            rotation error squared [m^2]; half its gradient (m, n) and half its Gauss-Newton Hessian
-            (m, n, n), both by joints over half their range.
-
-        Raises:
-            InputError: an argument has another shape or type or is not finite.
-        """
-        target, joints = numbers(T_base_wrist, "T_base_wrist"), numbers(q, "q")
-        m, n = len(joints) if joints.ndim else 0, self.joints
-        pose, jacobian = np.empty((m, 4, 4)), np.empty((m, 6, n))
-        cost, gradient, hessian = np.empty(m), np.empty((m, n)), np.empty((m, n, n))
-        out = pose, jacobian, cost, gradient, hessian
-        call(self.solver.evaluate, target, joints, *out)
-        return out
-
-
-def _lies_well(poses: FloatArray) -> bool:
-    """Whether the core can read poses (..., 4, 4) where they are."""
-    return poses.flags.aligned and poses.strides[-2:] == (32, 8)

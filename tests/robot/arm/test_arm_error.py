@@ -1,10 +1,11 @@
-"""The arm solver's kinematics and derivatives: against Pinocchio, geometry, finite differences."""
+"""Chains and the reference's kinematics: against Pinocchio, geometry, finite differences."""
 
 from __future__ import annotations
 
 import numpy as np
 import pinocchio as pin
 import pytest
+from arm_reference import WantedPoses, rotation_error
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +13,6 @@ from retarget.core.errors import InputError
 from retarget.core.geometry import rotation_angle, rotation_from_rotvec
 from retarget.core.types import SIDES
 from retarget.robot.arm.chain import Chain
-from retarget.robot.arm.error import Lanes, rotation_error
 from retarget.robot.kinematics import Kinematics
 from retarget.robot.robot import Robot
 
@@ -35,7 +35,9 @@ def test_wrist_and_its_motion_are_pinocchios(robot: Robot, side: str):
     data, frame = robot.model.createData(), robot.model.getFrameId(arm.wrist_frame)
     ids = [robot.model.joints[robot.model.getJointId(name)] for name in arm.arm_joints]
     joints = uniform(chain, 100)
-    error = Lanes(chain, np.tile(np.eye(4), (100, 1, 1)), WEIGHT).at(joints / chain.half_range)
+    error = WantedPoses(chain, np.tile(np.eye(4), (100, 1, 1)), WEIGHT).at(
+        joints / chain.half_range
+    )
     motion = error.jacobian / chain.half_range[:, None] / np.repeat([1.0, WEIGHT], 3)
     for k, q in enumerate(joints):
         whole = pin.neutral(robot.model)
@@ -50,12 +52,12 @@ def test_wrist_and_its_motion_are_pinocchios(robot: Robot, side: str):
 
 def test_gradient_and_hessian_are_those_of_the_error(robot: Robot):
     chain = chain_of(robot, "right")
-    lanes = Lanes(chain, chain.forward(uniform(chain, 100, 1)), WEIGHT)
+    poses = WantedPoses(chain, chain.forward(uniform(chain, 100, 1)), WEIGHT)
     u, h = uniform(chain, 100, 2) / chain.half_range, 1e-6
-    here = lanes.at(u)
+    here = poses.at(u)
     steps = h * np.eye(chain.size)
-    gradient = [(lanes.at(u + d).cost - lanes.at(u - d).cost) / (4 * h) for d in steps]
-    hessian = [(lanes.at(u + d).gradient - lanes.at(u - d).gradient) / (2 * h) for d in steps]
+    gradient = [(poses.at(u + d).cost - poses.at(u - d).cost) / (4 * h) for d in steps]
+    hessian = [(poses.at(u + d).gradient - poses.at(u - d).gradient) / (2 * h) for d in steps]
     assert here.sizes[1].max() > 2.5  # the large angles are among them
     np.testing.assert_allclose(here.gradient, np.stack(gradient, -1), atol=1e-8)
     np.testing.assert_allclose(here.hessian, np.stack(hessian, -1), atol=1e-7)
@@ -64,7 +66,7 @@ def test_gradient_and_hessian_are_those_of_the_error(robot: Robot):
 def test_gauss_newton_is_the_hessian_where_the_pose_is_reached(robot: Robot):
     chain = chain_of(robot, "left")
     q = uniform(chain, 50)
-    here = Lanes(chain, chain.forward(q), WEIGHT).at(q / chain.half_range)
+    here = WantedPoses(chain, chain.forward(q), WEIGHT).at(q / chain.half_range)
     assert here.cost.max() < 1e-28
     np.testing.assert_allclose(here.normal, here.hessian, atol=1e-13)
 

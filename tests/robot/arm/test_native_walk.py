@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from native_cases import Arm, arm
+from native_cases import Arm, NativeCalls, Solutions, arm
 from scipy.optimize import least_squares
 
 from retarget.core import _native
 from retarget.core.errors import InputError
 from retarget.core.geometry import rotvec_from_rotation
 from retarget.core.types import FloatArray
-from retarget.robot.arm.native import NativeArm, NativeSolutions
 
 WEIGHT = 0.15
-LOOSE = {"position_tolerance": 1e-4, "rotation_tolerance": 1e-3, "goal": 1e-4, "lean": False}
+LOOSE = {"position_tolerance": 1e-4, "rotation_tolerance": 1e-3, "accuracy": 1e-4, "lean": False}
 EXACT = {"lean": False}
 SETTINGS = [{**LOOSE, "dtype": "float32"}, LOOSE, EXACT, {**EXACT, "dtype": "float32"}]
 
@@ -36,7 +35,7 @@ def episodes(chain: Arm, count: int = 40, frames: int = 12, seed: int = 0) -> Fl
     return T
 
 
-def walk(native: NativeArm, chain: Arm, T: FloatArray, **how: Any) -> NativeSolutions:
+def walk(native: NativeCalls, chain: Arm, T: FloatArray, **how: Any) -> Solutions:
     start = np.tile(chain.posture, (len(T), 1))
     return native.solve(T, start, np.zeros(len(T), dtype=bool), **how)
 
@@ -67,7 +66,7 @@ def test_errors_are_pinocchios_and_limits_hold(joints: int, how: dict[str, Any])
     assert not found.reached[::7, 3:5].any()
     most = how.get("position_tolerance", 1e-6)
     assert found.position_error[found.reached].max() <= most
-    if how.get("goal") is None:
+    if how.get("accuracy") is None:
         # near the edge of reach the last steps shrink
         assert np.quantile(found.position_error[found.reached], 0.99) < 1e-11
 
