@@ -19,7 +19,7 @@ from benchmarks import timing
 from benchmarks.bounds import BOUNDS
 from benchmarks.report import Report
 from retarget import Retargeter, Robot
-from retarget.actions import from_human, pack
+from retarget.actions import action_from_motion, pack
 from retarget.control.action_feed import ActionFeed, standing
 from retarget.core.types import FloatArray
 from retarget.data.generate.make_demo import make_demo
@@ -70,7 +70,7 @@ def _told(micro: FloatArray) -> tuple[float, float, float]:
 
 def _feed(rt: Retargeter) -> ActionFeed:
     demo = make_demo(frames=_STEPS, robot=rt.robot)
-    vectors = pack(from_human(rt.to_human(demo), rt.robot.cameras["main"].T_camera_world))
+    vectors = pack(action_from_motion(rt.to_human(demo), rt.robot.cameras["main"].T_camera_world))
     start = standing(rt.robot, demo.qpos[0])
     return ActionFeed(Path("made"), demo.rate, "main", start, demo.frames, 30, vectors)
 

@@ -83,8 +83,8 @@ def read_feed(
 
     Args:
         path: the file.
-        retargeter: carries a demonstration over.
-        camera: frame a demonstration's chunks are told in; None for the world frame.
+        retargeter: turns a demonstration into human motion.
+        camera: frame of a demonstration's chunks; None for the world frame.
         horizon: rows of chunks cut from a demonstration or from single actions.
         rate: steps per second [Hz], where the file's own knowledge is to be overruled.
         strict: refuse a demonstration that disagrees with its own joints.

@@ -33,13 +33,13 @@ class Blend:
         self._velocity, self._acceleration = limits.velocity, limits.acceleration
         self._rate, self._groups = rate, tuple(groups)
         self._origin: FloatArray = np.zeros(len(limits.names))
-        self._steps = [0] * len(self._groups)
         self._done = 0
+        self.stop()
 
     @property
     def active(self) -> bool:
         """Whether a blend is under way."""
-        return self._done < max(self._steps)
+        return self._done < self._longest
 
     def begin(self, origin: FloatArray, target: FloatArray, share: float) -> None:
         """Blend from here to a target, at a share of the limits.
@@ -56,12 +56,13 @@ class Blend:
         )
         self._origin[:] = origin
         self._done = 0
-        longest = [float(seconds[group].max()) for group in self._groups]
-        self._steps = [math.ceil(t * self._rate) if t > _SHORT else 0 for t in longest]
+        slowest = [float(seconds[group].max()) for group in self._groups]
+        self._steps = [math.ceil(t * self._rate) if t > _SHORT else 0 for t in slowest]
+        self._longest = max(self._steps)
 
     def stop(self) -> None:
         """Blend no more."""
-        self._steps = [0] * len(self._groups)
+        self._steps, self._longest = [0] * len(self._groups), 0
 
     def step(self, target: FloatArray) -> FloatArray:
         """The blended target (m,) of the next period [rad]."""

@@ -269,12 +269,11 @@ def _camera_pose(T_world_camera: ArrayLike) -> FloatArray:
 def _finite_joints(qpos: ArrayLike, joints: int) -> FloatArray | None:
     """Measured joints (n,) [rad], None where they are not n finite numbers."""
     try:
-        q = np.asarray(qpos, dtype=np.float64)
-    except (TypeError, ValueError, RuntimeError):  # a tensor with a gradient is the last
+        q = as_numbers(qpos, "qpos")
+    except InputError:
         return None
-    if q.shape != (joints,) or not math.isfinite(sum(q.tolist())):
-        return None
-    return q
+    # in a loop whose caches are cold, a sum of floats costs less than an array's function
+    return q if q.shape == (joints,) and math.isfinite(sum(q.tolist())) else None
 
 
 def _require_start(

@@ -30,7 +30,6 @@ _POSITION = 1e-12  # [rad]
 _DIFFERENCE = 1e-14  # [rad]
 _RELATIVE = 1e-9
 
-
 Watch = Callable[[Command, float], None]
 """Called after every step with its command and the seconds it took."""
 
@@ -191,7 +190,7 @@ def run_feed(
     real_time: bool = False,
     watch: Watch | None = None,
 ) -> Run:
-    """Feed a controller to the end; the robot does what it is commanded, at once and exactly.
+    """Feed a controller to the end; the robot goes where it is commanded, at once and exactly.
 
     Args:
         controller: at the feed's rate and camera; it is reset.

@@ -46,7 +46,6 @@ class SideControl:
         self._motion, self._place = motion, place
         self._blend = Blend(limits, rate, (slice(arms), slice(arms, None)))
         self._share, self._timeout, self._posture = share, timeout, posture
-        self._phase = Phase.STARTING
         self._blending = Phase.STARTING  # what a blend under way is called
         self._held = 0
         self._target: FloatArray = motion.q[place]
@@ -60,10 +59,9 @@ class SideControl:
             self._held, self._fresh = 0, False
         self._target = self._blend.step(joints)
         if self._blend.active:
-            self._phase = self._blending
-        else:
-            self._phase, self._blending = Phase.TRACKING, Phase.RETURNING
-        return self._target, self._phase, began
+            return self._target, self._blending, began
+        self._blending = Phase.RETURNING
+        return self._target, Phase.TRACKING, began
 
     def hold(self, reason: str) -> tuple[FloatArray, Phase, Hold]:
         """Aim at nothing new: the target, the phase, and the hold to report."""
@@ -76,8 +74,7 @@ class SideControl:
             self._blend.stop()
         self._held += 1
         if self._held <= self._timeout:
-            self._phase = Phase.HOLDING
-            return self._target, self._phase, Hold(reason, self._held)
+            return self._target, Phase.HOLDING, Hold(reason, self._held)
         target = self._target
         if self._posture is not None:
             if self._held == self._timeout + 1:
@@ -87,5 +84,4 @@ class SideControl:
                 self._target[arm] = self._posture
                 self._blend.begin(origin, self._target, _POSTURE_SHARE)
             target = self._blend.step(self._target)
-        self._phase = Phase.TIMED_OUT
-        return target, self._phase, Hold(reason, self._held)
+        return target, Phase.TIMED_OUT, Hold(reason, self._held)
