@@ -2,12 +2,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export OMP_NUM_THREADS ?= 1
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo -n)
 
-.PHONY: demo test lint types unit browser pictures sanitize bench clean
+.PHONY: demo test lint types unit browser pictures docs wheel bench sanitize arm64 clean
 
-demo: $(VENV)/ready
+# needs the package alone
+demo: $(VENV)/installed
 	$(BIN)/retarget make-demo demo.hdf5
 	$(BIN)/retarget replay demo.hdf5
 
@@ -43,18 +45,58 @@ pictures: $(VENV)/ready browser
 	$(IN_PICTURES) retarget view demo.hdf5 --png head.png --camera head --frame 120 --size 640x480 --hide camera,wrists
 	mv $(PICTURES)/*.png docs/pictures/
 
+# the documentation as a site: build/site/index.html; a broken link or reference fails
+docs: $(VENV)/docs-ready
+	$(BIN)/python tools/site_pages.py build/pages
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+	@echo "built build/site/index.html; its search works behind a server: python3 -m http.server -d build/site"
+
+# sdist and wheel in build/dist, the wheel made from the sdist, looked through, and tried by the demo
+# in an environment and a folder of its own
+CLEAN := build/clean
+wheel: $(VENV)/wheel-ready
+	rm -rf build/dist $(CLEAN)
+	$(BIN)/python -m build --outdir build/dist
+	$(BIN)/python tools/check_dist.py build/dist
+	@echo "installing the wheel into $(CLEAN)/venv"
+	$(PYTHON) -m venv $(CLEAN)/venv
+	$(CLEAN)/venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt build/dist/*.whl
+	cd $(CLEAN) && venv/bin/retarget make-demo demo.hdf5 && venv/bin/retarget replay demo.hdf5
+	@du -h build/dist/*
+
 # CHECK=1: exit code 1 where a ratio or limit of benchmarks/bounds.py falls short
 bench: $(VENV)/bench-ready
 	env -u OMP_NUM_THREADS $(BIN)/python -m benchmarks.run $(if $(CHECK),--check)
 
-$(VENV)/bench-ready: $(VENV)/ready
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test,bench]"
-	touch $@
-
-$(VENV)/ready: pyproject.toml constraints.txt CMakeLists.txt $(shell find native -type f)
+# Stamps of what is installed. `retarget[...]` is the package installed above, so only the extra's
+# own packages are fetched.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test]"
-	touch $@
+
+$(VENV)/installed: pyproject.toml constraints.txt CMakeLists.txt retarget/core/version.py $(shell find native -type f) | $(BIN)/python
+	@echo "setting up $(VENV): downloads PyTorch and compiles the native core, some minutes the first time"
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/ready: $(VENV)/installed
+	@echo "installing what lint, types and tests need"
+	$(PIP) "retarget[test]"
+	@touch $@
+
+$(VENV)/docs-ready: $(VENV)/installed
+	@echo "installing what the site is built with"
+	$(PIP) "retarget[docs]"
+	@touch $@
+
+$(VENV)/bench-ready: $(VENV)/ready
+	@echo "installing the peers that the benchmarks compare with"
+	$(PIP) "retarget[test,bench]"
+	@touch $@
+
+$(VENV)/wheel-ready: | $(BIN)/python
+	$(PIP) "build>=1.2"
+	@touch $@
 
 # the native core under -fsanitize=address,undefined; any finding ends the run
 sanitize: $(VENV)/ready

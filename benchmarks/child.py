@@ -22,16 +22,19 @@ from typing import Any  # noqa: E402
 
 # part of the time -> where it is spent; what a version does not have is not timed
 _PARTS = {
-    "robot, hands, networks": ["retarget.cli.commands.options:load_retargeter"],
-    "read and check": ["retarget.replay.replay:checked"],
+    "robot, hands, networks": ["retarget.cli.commands.options:RetargeterOptions.load_retargeter"],
+    "read and check": ["retarget.replay.replay:check_recording"],
     "fit": [
-        "retarget.mapping.fitter:MANOFitter.fit",
+        "retarget.mapping.fitter:MANOFitter.fit_in_wrist",
         "retarget.mapping.retargeter:Retargeter._label_jumps",
     ],
     "network": ["retarget.mapping.hand_mlp:HandMLP.joints"],
     "arms": ["retarget.robot.arm.ik:ArmIK.solve_trajectory"],
-    "statistics": ["retarget.replay.record:ReplayRecord.add", "retarget.replay.replay:_side"],
-    "report": ["retarget.cli.report:print_replay"],
+    "statistics": [
+        "retarget.replay.record:ReplayRecord.add",
+        "retarget.replay.record:SideRecord.result",
+    ],
+    "report": ["retarget.cli.replay_report:print_replay"],
 }
 
 
@@ -51,17 +54,12 @@ def _replay(demo: str) -> dict[str, float]:
         for place in places:
             with suppress(ImportError):
                 importlib.import_module(place.split(":")[0])
-    options = importlib.import_module("retarget.cli.commands.replay")
     imported = time.perf_counter()
     spent = dict.fromkeys(_PARTS, 0.0)
     for part, places in _PARTS.items():
         for place in places:
             module, _, path = place.partition(":")
             _timed(module, path, part, spent)
-    with suppress(AttributeError):  # the command has its own name for it
-        options.load_retargeter = importlib.import_module(
-            "retarget.cli.commands.options"
-        ).load_retargeter
     with suppress(SystemExit):
         app(["replay", demo])
     ended = time.perf_counter()
@@ -113,8 +111,8 @@ def _memory(what: str, frames: str) -> dict[str, float]:
     targets, count = load_targets(robot), int(frames)
     if what == "fit":
         fitter = MANOFitter(robot)
-        inputs = fitter.frames[1].human(targets.tips(1))
-        call: Callable[[Any], Any] = lambda x: fitter.fit_human(1, x)  # noqa: E731
+        inputs = fitter.frames[1].human_from_robot(targets.tips(1))
+        call: Callable[[Any], Any] = lambda x: fitter.fit_hand(1, x)  # noqa: E731
     else:
         call, inputs = ArmIK(robot, "right").solve, targets.T_world_wrist[:, :, 1]
         inputs = inputs.reshape(-1, 4, 4)

@@ -115,7 +115,7 @@ def _over(speeds: dict[str, float], key: str) -> str:
 
 def human_tips(fitter: MANOFitter, targets: Targets, side: int) -> FloatArray:
     """(N, 5, 3) targets of one hand in its human model's frame [m]."""
-    return fitter.frames[side].human(targets.tips(side))
+    return fitter.frames[side].human_from_robot(targets.tips(side))
 
 
 def _batches(fitter: MANOFitter, human: FloatArray) -> tuple[float, str]:
@@ -123,14 +123,14 @@ def _batches(fitter: MANOFitter, human: FloatArray) -> tuple[float, str]:
     size = recipe.BATCH
     whole = min(10, max(1, len(human) // size))
     batches = [human[k * size : (k + 1) * size] for k in range(whole)]
-    spent = timing.measure(lambda: [fitter.fit_human(RIGHT, batch) for batch in batches])
+    spent = timing.measure(lambda: [fitter.fit_hand(RIGHT, batch) for batch in batches])
     return sum(len(b) for b in batches) / spent.median, f"{100 * spent.spread:.0f} %"
 
 
 def _residual(fitter: MANOFitter, targets: Targets) -> FloatArray:
     both = []
     for side in range(len(SIDES)):
-        pca = fitter.fit_human(side, human_tips(fitter, targets, side)).pca
+        pca = fitter.fit_hand(side, human_tips(fitter, targets, side)).pca
         both.append(_miss(fitter, targets, side, pca))
     return np.concatenate(both)
 
@@ -150,8 +150,8 @@ def jumps(fitter: MANOFitter, targets: Targets, speed: float) -> tuple[str, str,
         q = targets.active[:, :, side].reshape(-1, targets.active.shape[-1])[::step]
         sigma = fitter.hands[side].sigma[: fitter.components]
         here, there = (
-            fitter.fit_human(
-                side, fitter.frames[side].human(targets.robot.hand_tips(side, joints))
+            fitter.fit_hand(
+                side, fitter.frames[side].human_from_robot(targets.robot.hand_tips(side, joints))
             ).pca
             for joints in (q, q + JUMP_STEP)
         )
@@ -193,7 +193,7 @@ def _recipes(
         errors, fits = [], []
         for number, q in enumerate((first, first + JUMP_STEP, second)):
             say(f"published recipe, {components} components, run {number + 1} of 3")
-            wanted = frame.human(targets.robot.hand_tips(RIGHT, q))
+            wanted = frame.human_from_robot(targets.robot.hand_tips(RIGHT, q))
             pca, tips = peer.fit(wanted)
             fits.append(pca)
             if number != 1:

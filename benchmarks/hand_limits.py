@@ -24,7 +24,7 @@ def limits(report: Report, targets: Targets, say: Callable[[str], None]) -> None
     say("reachable targets and continuity")
     fitter = MANOFitter(targets.robot)
     began = time.perf_counter()
-    fitter.fit_human(RIGHT, human_tips(fitter, targets, RIGHT)[:1_000])
+    fitter.fit_hand(RIGHT, human_tips(fitter, targets, RIGHT)[:1_000])
     speed = 1_000 / (time.perf_counter() - began)
     poses = int(min(_RANDOM_POSES, speed * PATIENCE))
     dice = np.random.default_rng(0)
@@ -33,12 +33,12 @@ def limits(report: Report, targets: Targets, say: Callable[[str], None]) -> None
         misses = []
         for side, hand in enumerate(fitter.hands):
             if count is None:
-                pca = fitter.fit_human(side, human_tips(fitter, targets, side)).pca
+                pca = fitter.fit_hand(side, human_tips(fitter, targets, side)).pca
             else:
                 z = dice.normal(size=(count // 2, fitter.components)).clip(-2.0, 2.0)
                 pca = z * hand.sigma[: fitter.components]
             tips = fitter.tips_of(side, pca)
-            again = fitter.tips_of(side, fitter.fit_human(side, tips).pca)
+            again = fitter.tips_of(side, fitter.fit_hand(side, tips).pca)
             scale = fitter.calibrations[side].scale
             misses.append(scale * np.linalg.norm(again - tips, axis=-1).mean(axis=-1))
         residual = np.concatenate(misses)
@@ -75,7 +75,7 @@ def scaling(report: Report, targets: Targets, say: Callable[[str], None]) -> Non
         fitter = MANOFitter(targets.robot, **settings)
         for row, size in zip(rows, SIZES, strict=True):
             say(f"fit, {name}, batch {size}")
-            spent = timing.measure(lambda size=size, f=fitter: f.fit_human(RIGHT, human[:size]))
+            spent = timing.measure(lambda size=size, f=fitter: f.fit_hand(RIGHT, human[:size]))
             row.append(f"{size / spent.median:,.0f}")
             if not settings:
                 seconds[size] = spent.median

@@ -43,15 +43,15 @@ def single_frames(report: Report, targets: Targets, say: Callable[[str], None]) 
 
 def _hands(targets: Targets, row: Callable[..., None]) -> None:
     fits: list[tuple[str, dict[str, Any], str]] = [
-        ("MANOFitter().fit_human, one hand", {}, "fit_latency"),
+        ("MANOFitter().fit_hand, one hand", {}, "fit_latency"),
         ("the same, float32", {"dtype": "float32"}, ""),
         ("the same, 6 components", {"components": 6}, ""),
     ]
     for name, settings, figure in fits:
         fitter = ours.fitter(targets.robot, **settings)
         if fitter is not None:
-            human = list(fitter.frames[1].human(targets.tips(1))[:_CALLS])
-            row(name, lambda tips, f=fitter: f.fit_human(1, tips), human, figure)
+            human = list(fitter.frames[1].human_from_robot(targets.tips(1))[:_CALLS])
+            row(name, lambda tips, f=fitter: f.fit_hand(1, tips), human, figure)
     fitter = ours.fitter(targets.robot)
     if fitter is not None:
         both = targets.fingertips.reshape(-1, 2, 5, 3)[:_CALLS]

@@ -17,9 +17,9 @@ from rich.table import Table
 
 from retarget.core.types import SIDES
 from retarget.mapping.fitter import RECIPES, MANOFitter
-from retarget.mapping.hand_check import check_hands
+from retarget.mapping.hand_accuracy import check_hands
 from retarget.mapping.hand_mlp import HandMLP
-from retarget.mapping.retargeter import JUMP, JUMP_STEP
+from retarget.mapping.retargeter import LABEL_JUMP, LABEL_STEP
 from retarget.mapping.train import TrainSettings, train_network
 
 
@@ -68,10 +68,10 @@ def measure_fit(fitter: MANOFitter, poses: int) -> tuple[np.ndarray, float, floa
     jumping = np.zeros(poses, dtype=np.bool_)
     columns = []
     for joint in np.eye(q.shape[-1]):
-        there = fit(q + JUMP_STEP * joint)
-        jumping |= (np.abs(there.pca - here.pca) > JUMP * sigma).any(axis=(1, 2))
+        there = fit(q + LABEL_STEP * joint)
+        jumping |= (np.abs(there.pca - here.pca) > LABEL_JUMP * sigma).any(axis=(1, 2))
         moved = (fitter.keypoints(there) - keypoints).reshape(poses, len(SIDES), -1)
-        columns.append(moved / JUMP_STEP)
+        columns.append(moved / LABEL_STEP)
     singular = np.linalg.svd(np.stack(columns, axis=-1), compute_uv=False)[..., -1]
     return here.residual, float(jumping.mean()), float(singular.min())
 

@@ -96,7 +96,7 @@ def memory(report: Report, folder: Path, say: Callable[[str], None]) -> None:
         "Peak memory beyond the inputs, bytes a frame",
         ("call", *(f"{frames:,} frames" for frames in _MEMORY)),
         rows,
-        "One call of fit_human, of ArmIK.solve; results are part of it.",
+        "One call of fit_hand, of ArmIK.solve; results are part of it.",
     )
 
 

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from retarget.control.controller import Controller
     from retarget.core.errors import RetargetError
     from retarget.core.types import Demo, HumanMotion, RobotMotion, Status
-    from retarget.data.action_file import read_actions, write_actions
+    from retarget.core.version import build_info
+    from retarget.data.action_file import load_actions, save_actions
     from retarget.data.demo.reader import load_demo
     from retarget.data.demo.writer import save_demo
-    from retarget.human.native import build_info
+    from retarget.data.generate.make_demo import make_demo
     from retarget.mapping.fitter import MANOFitter
     from retarget.mapping.hand_mlp import HandMLP
     from retarget.mapping.retargeter import Retargeter
@@ -48,12 +49,14 @@ _HOME = {
     "RobotMotion": "core.types",
     "Status": "core.types",
     "Viewer": "viewer.live",
-    "build_info": "human.native",
+    "build_info": "core.version",
+    "load_actions": "data.action_file",
     "load_demo": "data.demo.reader",
-    "read_actions": "data.action_file",
+    "make_demo": "data.generate.make_demo",
+    "save_actions": "data.action_file",
     "save_demo": "data.demo.writer",
-    "write_actions": "data.action_file",
 }
+_ALIASES = {"read_actions": "load_actions", "write_actions": "save_actions"}  # names of before
 
 __all__ = [
     "Action",
@@ -73,14 +76,16 @@ __all__ = [
     "Status",
     "Viewer",
     "build_info",
+    "load_actions",
     "load_demo",
-    "read_actions",
+    "make_demo",
+    "save_actions",
     "save_demo",
-    "write_actions",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    name = _ALIASES.get(name, name)
     if name not in _HOME:
         raise AttributeError(f"module 'retarget' has no attribute {name!r}")
     return getattr(import_module(f"retarget.{_HOME[name]}"), name)

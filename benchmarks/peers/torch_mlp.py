@@ -13,9 +13,9 @@ def torch_network(network: Network) -> Callable[[Any], Any]:
     import torch
 
     weights = [torch.as_tensor(w).float() for w in network.weights]
-    biases = [torch.as_tensor(b).float() for b in network.biases]
+    biases = [torch.as_tensor(b)[:, None].float() for b in network.biases]
     scaling = (network.center, network.spread, network.lower, network.upper)
-    center, spread, lower, upper = (torch.as_tensor(a).float() for a in scaling)
+    center, spread, lower, upper = (torch.as_tensor(a)[:, None].float() for a in scaling)
 
     @torch.no_grad()
     def joints(fingertips: Any) -> Any:

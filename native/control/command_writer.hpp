@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/span.hpp"
+
 namespace retarget {
 
 /// A joint of the robot: scale times a driven joint, plus offset.
@@ -30,16 +32,18 @@ class CommandWriter {
   long hand_numbers() const { return long(numbers_.size()); }
 
   /// q (driven) into joints (robot), of which those that nothing drives are left, and numbers (hand numbers).
-  void write(const double* q, double* joints, double* numbers) const {
+  void write(Span<const double> q, Span<double> joints, Span<double> numbers) const {
     for (const MovedJoint& j : joints_) joints[j.row] = q[j.source] * j.scale + j.offset;
-    for (const HandNumber& n : numbers_)
-      *numbers++ = std::min(std::max((q[n.source] - n.closed) / n.span + 0.0, 0.0), 1.0);  // no -0
+    for (long i = 0; i < hand_numbers(); ++i) {
+      const HandNumber& n = numbers_[std::size_t(i)];
+      numbers[i] = std::min(std::max((q[n.source] - n.closed) / n.span + 0.0, 0.0), 1.0);  // no -0
+    }
   }
 
   /// The largest distance of two vectors' numbers; NaN where there is one.
-  static double farthest(const double* a, const double* b, long count) {
+  static double farthest(Span<const double> a, Span<const double> b) {
     double most = 0;
-    for (long i = 0; i < count; ++i) {
+    for (long i = 0; i < a.size(); ++i) {
       const double away = std::abs(a[i] - b[i]);
       if (away > most || std::isnan(away)) most = away;
     }

@@ -2,7 +2,10 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
+
+#include "core/span.hpp"
 
 namespace retarget {
 
@@ -18,11 +21,14 @@ class LimitedMotion {
   explicit LimitedMotion(std::vector<LimitedJoint> joints) : joints_(std::move(joints)) {}
   long size() const { return long(joints_.size()); }
 
-  /// Where the joints at q, whose last way was u, go next. x and w, the target and its velocity, are learnt
-  /// from the new target. All arrays have a number a joint.
-  void propose(const double* q, const double* u, double* x, double* w, const double* target,
-               double* out) const {
-    for (std::size_t i = 0; i < joints_.size(); ++i) out[i] = next(joints_[i], q[i], u[i], x[i], w[i], target[i]);
+  struct State {        // a number a joint
+    Span<double> q, u;  // where the joints are, and their last way
+    Span<double> x, w;  // the last target, and its velocity
+  };
+  /// Where the joints go next; the target and its velocity are learnt from the new target.
+  void propose(const State& s, Span<const double> target, Span<double> out) const {
+    for (long i = 0; i < size(); ++i)
+      out[i] = next(joints_[std::size_t(i)], s.q[i], s.u[i], s.x[i], s.w[i], target[i]);
   }
 
  private:

@@ -2,6 +2,8 @@
 #pragma once
 #include <cmath>
 
+#include "core/span.hpp"
+
 namespace retarget {
 
 /// The rotation R that maximises tr(R^T M), and so is nearest to M, for row-major 3x3 matrices: as a
@@ -10,7 +12,7 @@ namespace retarget {
 ///
 /// Returns how far the next eigenvalue is, halved: the sum of M's two smaller singular values, the last one
 /// signed as its determinant. Where that is 0, no one rotation is nearest.
-inline double nearest_rotation(const double* M, double* R) {
+inline double nearest_rotation(Span<const double> M, Span<double> R) {
   const double xx = M[0], xy = M[1], xz = M[2], yx = M[3], yy = M[4], yz = M[5], zx = M[6], zy = M[7],
                zz = M[8];
   double K[4][4] = {{xx + yy + zz, zy - yz, xz - zx, yx - xy},
@@ -19,7 +21,7 @@ inline double nearest_rotation(const double* M, double* R) {
                     {yx - xy, xz + zx, yz + zy, zz - xx - yy}};
   double V[4][4] = {{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}, {0, 0, 0, 1}};  // a row is an eigenvector
   double size2 = 0;
-  for (int i = 0; i < 9; ++i) size2 += 4 * M[i] * M[i];
+  for (double m : M) size2 += 4 * m * m;
   for (int sweep = 0; sweep < 30; ++sweep) {
     double off2 = 0;
     for (int i = 0; i < 4; ++i)

@@ -1,56 +1,51 @@
 // From an averaged action to the joints that both sides of the robot aim at: hands and arms in one go.
 #pragma once
-#include <array>
-#include <cstdint>
 #include <vector>
 
-#include "../arm_solver.hpp"
-#include "../hand_solver.hpp"
-#include "../mlp_model.hpp"
-#include "chunk_ring.hpp"
+#include "arm/solver.hpp"
+#include "control/chunk_ring.hpp"
+#include "hand/solver.hpp"
+#include "mlp/network.hpp"
 
 namespace retarget {
 
-/// One side of the robot; what it points to must outlive the solver.
-struct TargetSide {
-  const HandSolver* hand;  // places the human fingertips, the networks' input
-  const ArmSolver* arm;
-  ArmSettings settings;
-  double R_mano_wrist[9];  // the robot's wrist in the axes of the human's
-};
-
 class TargetSolver {
  public:
-  static constexpr int kSides = 2;
-  /// Statuses beside ArmStatus: joints of the hand or of the arm were not found.
+  /// What a side has beside an ArmStatus: joints of the hand or of the arm were not found.
   static constexpr int kNoHand = -1, kNoArm = -2;
 
-  TargetSolver(const std::array<TargetSide, kSides>& sides, const Mlp& networks, const double* R_world_camera,
-               const double* p_world_camera, const Kernels& kernels);
-
-  int arm_joints() const { return sides_[0].arm->joints(); }
-  int joints() const { return arm_joints() + fingers_; }
-  int coefficients() const { return sides_[0].hand->components(); }
-
-  struct Result {
-    double* joints;  // (sides, joints): of the arm, then of the hand
-    double* points;  // (sides, 3) where the wrists are wanted in the world [m]
-    int status[kSides];
-    double position_error[kSides];  // [m]
+  /// Both sides, left and right, of a robot; what is pointed to must outlive the solver.
+  struct Robot {
+    std::vector<const HandSolver*> hands;  // place the human fingertips, the networks' input
+    const Mlp* networks;
+    std::vector<const ArmSolver*> arms;
+    std::vector<ArmSettings> settings;   // of the arms
+    std::vector<double> R_mano_wrist;    // (sides, 9) the robot's wrists in the axes of the human's
+    std::vector<double> T_world_camera;  // (16) of the frame that actions are in
   };
-  /// Joints for human wrists in the camera's frame and coefficients; the arms come from `start`, laid out as
-  /// the result. Where there are none, a side has the joints it comes from.
-  void solve(const ChunkMean& wanted, const double* start, Result& out) const;
+  TargetSolver(Robot robot, const Kernels& kernels);
+
+  int sides() const { return int(robot_.arms.size()); }
+  int coefficients() const { return robot_.hands[0]->components(); }
+  int joints() const { return arm_ + fingers_; }
+
+  struct Result {                 // a row or number a side
+    Rows<double> joints;          // of the arm, then of the hand
+    Rows<double> points;          // where the wrist is wanted in the world [m]
+    Span<int> status;             // of the arm
+    Span<double> position_error;  // [m]
+  };
+  /// The arms come from `start`, laid out as the result. Where there are no joints, a side has those it
+  /// comes from.
+  void solve(const ChunkMean& wanted, Rows<const double> start, const Result& out) const;
 
  private:
-  void solve_hands(const double* coefficients, double* joints) const;
-  int solve_arm(int side, const double* rotation, const double* start, Result& out) const;
+  void solve_hands(Rows<const double> coefficients, Rows<double> joints) const;
+  int solve_arm(int side, Span<const double> rotation, Span<const double> start, const Result& out) const;
 
-  std::array<TargetSide, kSides> sides_;
-  const Mlp& networks_;
+  const Robot robot_;
   const Kernels& kernels_;
-  double R_[9], p_[3];
-  int fingers_;
+  const int arm_, fingers_;
 };
 
 }  // namespace retarget

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from retarget.actions.chunks import chunk_frames, from_chunks, make_chunks
 from retarget.actions.frames import (
-    camera_of,
-    from_human,
+    action_from_motion,
+    motion_from_action,
     to_camera,
-    to_human,
     to_world,
     transform_action,
 )
@@ -33,17 +32,16 @@ __all__ = [
     "Normalization",
     "Scaling",
     "action",
-    "camera_of",
+    "action_from_motion",
     "chunk_frames",
     "from_chunks",
-    "from_human",
     "make_chunks",
     "make_label",
+    "motion_from_action",
     "pack",
     "pack_label",
     "project",
     "to_camera",
-    "to_human",
     "to_world",
     "transform_action",
     "unpack",

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from retarget.actions.frames import inverse, transform_action
+from retarget.actions.frames import transform_action
 from retarget.actions.layout import Action
 from retarget.core.arrays import Array, as_array
 from retarget.core.errors import InputError
+from retarget.core.geometry import transform_inverse
 from retarget.core.types import BoolArray, IntArray
 
 HORIZON = 30
@@ -73,7 +74,8 @@ def make_chunks(
     chunks = motion[..., index]
     if T_world_camera is None:
         return chunks
-    return transform_action(inverse(_starts(T_world_camera, frames, stride)), chunks)
+    T_camera_world = transform_inverse(_starts(T_world_camera, frames, stride))
+    return transform_action(T_camera_world, chunks)
 
 
 def from_chunks(

@@ -7,7 +7,6 @@ a wrong rotation without any error: a camera that moves by 10 degrees then costs
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,21 +14,8 @@ from retarget.actions.layout import COMPONENTS, Action, action
 from retarget.core.arrays import Array, as_array, as_numpy, like, namespace
 from retarget.core.checks import are_rigid
 from retarget.core.errors import InputError
-from retarget.core.geometry import transform
+from retarget.core.geometry import transform, transform_inverse
 from retarget.core.types import FINGERS, HumanMotion, Status
-
-if TYPE_CHECKING:
-    from retarget.robot.camera import Camera
-    from retarget.robot.robot import Robot
-
-
-def camera_of(robot: Robot, name: str = "main") -> Camera:
-    """A camera of ``robot.toml``.
-
-    Raises:
-        InputError: the robot has no camera of that name.
-    """
-    return robot.camera(name)
 
 
 def transform_action(T_a_b: Array, action_b: Action) -> Action:
@@ -50,21 +36,10 @@ def transform_action(T_a_b: Array, action_b: Action) -> Action:
             "the action's wrist positions are normalised; undo that before changing frames"
         )
     _check_axes(T, action_b)
-    return moved(T[..., :3, :3], T[..., :3, 3], action_b)
-
-
-def moved(rotation: Array, translation: Array, action_b: Action) -> Action:
-    """`transform_action` with nothing checked: for loops that have checked once.
-
-    Args:
-        rotation: (..., 3, 3) of T_a_b.
-        translation: (..., 3) of T_a_b [m].
-        action_b: wrist poses in frame b.
-    """
     xp = namespace(action_b.translation)
-    R = rotation[..., None, :, :]
+    R = T[..., None, :3, :3]
     turned = R @ action_b.rotation
-    position = (R @ action_b.translation[..., None])[..., 0] + translation[..., None, :]
+    position = (R @ action_b.translation[..., None])[..., 0] + T[..., None, :3, 3]
     pca, status = action_b.pca, action_b.status
     if position.shape[:-1] != status.shape:
         pca = xp.broadcast_to(pca, (*position.shape[:-1], COMPONENTS))
@@ -95,19 +70,10 @@ def to_world(action_camera: Action, T_camera_world: Array) -> Action:
     Raises:
         InputError: see `transform_action`.
     """
-    return transform_action(inverse(T_camera_world), action_camera)
+    return transform_action(transform_inverse(T_camera_world), action_camera)
 
 
-def inverse(T_a_b: Array) -> Array:
-    """Rigid transforms (..., 4, 4) ``T_a_b`` -> ``T_b_a``, numpy or torch."""
-    T = as_array(T_a_b, "T_a_b", 4, 4)
-    xp = namespace(T)
-    rotation = T[..., :3, :3].swapaxes(-1, -2)
-    top = xp.concatenate([rotation, -(rotation @ T[..., :3, 3:])], -1)
-    return xp.concatenate([top, T[..., 3:, :]], -2)
-
-
-def from_human(motion: HumanMotion, T_camera_world: Array | None = None) -> Action:
+def action_from_motion(motion: HumanMotion, T_camera_world: Array | None = None) -> Action:
     """Human motion as actions, in the world frame or in a camera's.
 
     Args:
@@ -122,7 +88,9 @@ def from_human(motion: HumanMotion, T_camera_world: Array | None = None) -> Acti
     return world if T_camera_world is None else to_camera(world, T_camera_world)
 
 
-def to_human(action_a: Action, hand: str, T_camera_world: Array | None = None) -> HumanMotion:
+def motion_from_action(
+    action_a: Action, hand: str, T_camera_world: Array | None = None
+) -> HumanMotion:
     """Actions as human motion: what `Retargeter.to_robot` takes.
 
     Args:

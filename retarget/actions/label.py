@@ -15,12 +15,13 @@ from retarget.actions.layout import (
     HANDS,
     Action,
     action,
-    by_hand,
     fields,
     join_hands,
+    split_hands,
 )
-from retarget.core.arrays import Array, as_array, like, namespace, rotation_vectors, same_kind
+from retarget.core.arrays import Array, as_array, like, namespace, same_kind
 from retarget.core.errors import InputError
+from retarget.core.geometry import rotvec_from_rotation
 from retarget.human.skinning import rotation_minus_identity
 from retarget.robot.camera import Camera
 
@@ -90,7 +91,7 @@ def pack_label(label: Label) -> Array:
     pca = as_array(label.action.pca, "pca", HANDS, COMPONENTS)
     rotation = as_array(label.action.rotation, "rotation", HANDS, 3, 3)
     same_kind("image, translation, pca and rotation", image, translation, pca, rotation)
-    return join_hands(label.action.known, image, translation, pca, rotation_vectors(rotation))
+    return join_hands(label.action.known, image, translation, pca, rotvec_from_rotation(rotation))
 
 
 def unpack_label(vector: Array) -> Label:
@@ -103,7 +104,9 @@ def unpack_label(vector: Array) -> Label:
     """
     vector = as_array(vector, "vector", LABEL_SIZE)
     xp = namespace(vector)
-    image, translation, pca, rotvec = (by_hand(vector, field) for field in LABEL_FIELDS.values())
+    image, translation, pca, rotvec = (
+        split_hands(vector, field) for field in LABEL_FIELDS.values()
+    )
     sound = (abs(rotvec) < _LARGEST_TURN).all(-1)[..., None]
     turned = rotation_minus_identity(xp, xp.where(sound, rotvec, 0.0))
     rotation = turned + like(np.eye(3), vector)

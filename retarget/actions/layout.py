@@ -14,16 +14,12 @@ import numpy as np
 
 from retarget.core.arrays import Array, as_array, integers_like, like, namespace, same_kind
 from retarget.core.errors import InputError
+from retarget.core.geometry import rot6d_from_rotation, rotation_from_rot6d
 from retarget.core.types import SIDES, Status
 
 HANDS = len(SIDES)
 COMPONENTS = 15
 ROT6D = 6
-# of the two columns of a rot6d, which should be of length 1 and perpendicular
-_SHORTEST, _LONGEST = 1e-6, 1e6
-_PARALLEL = 1e-3  # least sine of the angle between them
-_IDENTITY_6D = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]
-_NEXT, _AFTER = [1, 2, 0], [2, 0, 1]  # of a cross product
 
 
 class Field(NamedTuple):
@@ -37,11 +33,6 @@ class Field(NamedTuple):
     def place(self) -> slice:
         """Its place in the vector."""
         return slice(self.start, self.start + HANDS * self.size)
-
-    def hand(self, hand: int) -> slice:
-        """The place of one hand, 0 left or 1 right."""
-        start = self.start + hand * self.size
-        return slice(start, start + self.size)
 
 
 def fields(*sizes: tuple[str, int]) -> dict[str, Field]:
@@ -156,14 +147,14 @@ def action(
         & xp.isfinite(rotation).all(-1).all(-1)
     )
     if status is None:
-        return _settled(translation, pca, rotation, _status(known), known, normalization)
+        return _with_placeholders(translation, pca, rotation, _status(known), known, normalization)
     found = integers_like(status, translation)
     if tuple(found.shape) != shape:
         raise InputError(f"status must have shape {shape}, got {tuple(found.shape)}")
     missing = int(Status.MISSING_INPUT)
     known = known & (found != missing)
     found = xp.where(known, found, missing)
-    return _settled(translation, pca, rotation, found, known, normalization)
+    return _with_placeholders(translation, pca, rotation, found, known, normalization)
 
 
 def pack(action: Action) -> Array:
@@ -178,9 +169,8 @@ def pack(action: Action) -> Array:
     translation = as_array(action.translation, "translation", HANDS, 3)
     pca = as_array(action.pca, "pca", HANDS, COMPONENTS)
     rotation = as_array(action.rotation, "rotation", HANDS, 3, 3)
-    xp = same_kind("translation, pca and rotation", translation, pca, rotation)
-    rot6d = xp.concatenate([rotation[..., :, 0], rotation[..., :, 1]], -1)
-    return join_hands(action.known, translation, pca, rot6d)
+    same_kind("translation, pca and rotation", translation, pca, rotation)
+    return join_hands(action.known, translation, pca, rot6d_from_rotation(rotation))
 
 
 def unpack(vector: Array, *, normalization: NormalizationTag | None = None) -> Action:
@@ -199,53 +189,16 @@ def unpack(vector: Array, *, normalization: NormalizationTag | None = None) -> A
         InputError: the last axis is not 48 long.
     """
     vector = as_array(vector, "vector", ACTION_SIZE)
-    translation, pca, rot6d = (by_hand(vector, field) for field in ACTION_FIELDS.values())
+    translation, pca, rot6d = (split_hands(vector, field) for field in ACTION_FIELDS.values())
     xp = namespace(vector)
     rotation, sound = rotation_from_rot6d(rot6d)
     known = sound
     if not (xp is np and np.isfinite(vector).all()):
         known = sound & xp.isfinite(translation).all(-1) & xp.isfinite(pca).all(-1)
-    return _settled(translation, pca, rotation, _status(known), known, normalization)
+    return _with_placeholders(translation, pca, rotation, _status(known), known, normalization)
 
 
-def rotation_from_rot6d(rot6d: Array) -> tuple[Array, Array]:
-    """(..., 6) -> rotations (..., 3, 3) and where they are sound (...); identity where not.
-
-    With torch, gradients are finite everywhere.
-    """
-    xp = namespace(rot6d)
-    if xp is np:
-        with np.errstate(all="ignore"):
-            rotation, sound = _gram_schmidt(rot6d)
-        return rotation if sound.all() else np.where(
-            sound[..., None, None], rotation, np.eye(3)
-        ), sound
-    with xp.no_grad():
-        sound = _gram_schmidt(rot6d)[1]
-    safe = xp.where(sound[..., None], rot6d, like(_IDENTITY_6D, rot6d))
-    return _gram_schmidt(safe)[0], sound
-
-
-def _gram_schmidt(rot6d: Array) -> tuple[Array, Array]:
-    """Rotations, and where they are sound; anything where not."""
-    a, b = rot6d[..., :3], rot6d[..., 3:]
-    length2, other2 = _dot(a, a), _dot(b, b)
-    x = a / length2[..., None] ** 0.5
-    across = b - _dot(x, b)[..., None] * x
-    across2 = _dot(across, across)
-    y = across / across2[..., None] ** 0.5
-    z = x[..., _NEXT] * y[..., _AFTER] - x[..., _AFTER] * y[..., _NEXT]
-    sound = (
-        (length2 > _SHORTEST**2)
-        & (length2 < _LONGEST**2)
-        & (other2 > _SHORTEST**2)
-        & (other2 < _LONGEST**2)
-        & (across2 > _PARALLEL**2 * other2)
-    )
-    return namespace(rot6d).stack([x, y, z], -1), sound
-
-
-def by_hand(vector: Array, field: Field) -> Array:
+def split_hands(vector: Array, field: Field) -> Array:
     """One field of vectors (..., n) as (..., 2, size)."""
     return vector[..., field.place].reshape(*vector.shape[:-1], HANDS, field.size)
 
@@ -253,21 +206,16 @@ def by_hand(vector: Array, field: Field) -> Array:
 def join_hands(known: Array, *parts: Array) -> Array:
     """Fields (..., 2, size) as one vector (..., n); NaN for hands that are not known."""
     xp = namespace(parts[0])
-    told = [xp.where(known[..., None], part, float("nan")) for part in parts]
-    return xp.concatenate(
-        [part.reshape(*known.shape[:-1], HANDS * part.shape[-1]) for part in told], -1
-    )
-
-
-def _dot(a: Array, b: Array) -> Array:
-    return namespace(a).einsum("...i,...i->...", a, b)
+    seen = [xp.where(known[..., None], part, float("nan")) for part in parts]
+    lead = known.shape[:-1]
+    return xp.concatenate([part.reshape(*lead, HANDS * part.shape[-1]) for part in seen], -1)
 
 
 def _status(known: Array) -> Array:
     return namespace(known).where(known, int(Status.OK), int(Status.MISSING_INPUT))
 
 
-def _settled(
+def _with_placeholders(
     translation: Array,
     pca: Array,
     rotation: Array,
@@ -302,6 +250,6 @@ def _padded(pca: Array) -> Array:
 def _kept(index: object, axes: int) -> tuple[object, ...]:
     """An index of batch axes alone, for an array with ``axes`` more axes at its end."""
     parts = index if isinstance(index, tuple) else (index,)
-    if Ellipsis in [part for part in parts if part is Ellipsis]:
+    if any(part is Ellipsis for part in parts):
         return (*parts, *[slice(None)] * axes)
     return parts

@@ -13,6 +13,7 @@ from retarget.cli.commands.console import BAD_INPUT, INTERRUPTED, complain, exam
 from retarget.cli.commands.convert import to_actions, to_human, to_robot
 from retarget.cli.commands.hand_networks import check_hand, train_hand
 from retarget.cli.commands.make_demo import make_demo
+from retarget.cli.commands.options import unfolded
 from retarget.cli.commands.replay import replay
 from retarget.cli.commands.run import run
 from retarget.cli.commands.view import view
@@ -160,7 +161,7 @@ for _command, _short_help, _examples in (
         ),
     ),
 ):
-    app.command(short_help=_short_help, epilog=examples(*_examples))(_command)
+    app.command(short_help=_short_help, epilog=examples(*_examples))(unfolded(_command))
 app.add_typer(mano.app, name="mano")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -22,6 +22,17 @@ _STATS = ("mean", "p50", "p99", "max")
 def plain_table() -> Table:
     """A table with a line under its head and no frame."""
     return Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1), header_style="bold")
+
+
+def side_table(title: str, rows: Iterable[tuple[str, Iterable[str | Text]]]) -> Table:
+    """A table of rows with a title and a cell for each side."""
+    table = plain_table()
+    table.add_column(title, no_wrap=True)
+    for side in SIDES:
+        table.add_column(side)
+    for name, cells in rows:
+        table.add_row(name, *cells)
+    return table
 
 
 def line(console: Console, *parts: str | Text | tuple[str, str]) -> None:
@@ -52,33 +63,27 @@ def print_conversion(console: Console, conversion: Conversion) -> None:
         f"at {conversion.rate:.3g} Hz",
     )
     console.print()
-    table = plain_table()
-    table.add_column("", no_wrap=True)
-    for side in SIDES:
-        table.add_column(side)
-    for title, cells in conversion.rows:
-        table.add_row(title, *cells)
-    console.print(table)
+    console.print(side_table("", conversion.rows))
     console.print()
     print_verdict(console, conversion.reasons)
 
 
 def print_hand_check(console: Console, errors: Mapping[str, float], title: str) -> None:
-    """Accuracy of the hand networks, from the figures of `HandCheck.flat`."""
+    """Accuracy of the hand networks, from the figures of `HandAccuracy.flat`."""
     console.print()
     table = plain_table()
     table.add_column(title, no_wrap=True)
     table.add_column("", no_wrap=True)
     for name in _STATS:
         table.add_column(name, justify="right", min_width=8, no_wrap=True)
-    for kind, told in (
+    for kind, what in (
         ("plain", "fingertip error"),
         ("refined", "fingertip error, refined once"),
         ("noise", "moved by 1 mm of input noise"),
     ):
         for h, side in enumerate(SIDES):
             figures = (length_text(errors[f"{side}.{kind}.{name}"]) for name in _STATS)
-            table.add_row(told if h == 0 else "", side, *figures)
+            table.add_row(what if h == 0 else "", side, *figures)
     console.print(table)
     console.print()
 

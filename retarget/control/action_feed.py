@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retarget.actions import camera_of, from_human, pack, to_world
+from retarget.actions import action_from_motion, pack, to_world
 from retarget.core.errors import FileError
-from retarget.core.hdf5 import open_hdf5, text
 from retarget.core.progress import Progress, no_progress
 from retarget.core.types import FloatArray
-from retarget.data.action_file import FORMAT, ActionReader
-from retarget.data.demo.check import checked
+from retarget.data.action_file import ActionReader
+from retarget.data.demo.check import check_recording
 from retarget.data.demo.reader import DemoReader
+from retarget.data.file_kind import FileKind, file_kind
 
 if TYPE_CHECKING:
     from retarget.actions import Action
@@ -83,7 +83,7 @@ def read_feed(
 
     Args:
         path: the file.
-        retargeter: turns a demonstration into human motion.
+        retargeter: converts a demonstration.
         camera: frame of a demonstration's chunks; None for the world frame.
         horizon: rows of chunks cut from a demonstration or from single actions.
         rate: steps per second [Hz], where the file's own knowledge is to be overruled.
@@ -95,23 +95,12 @@ def read_feed(
             frame of a camera that nobody says where it stands.
         InputError: the robot has no such camera.
     """
-    if holds_actions(path):
+    kind = file_kind(path)
+    if kind is FileKind.ACTIONS:
         return _from_actions(path, retargeter, horizon, rate)
-    return _from_demo(path, retargeter, camera, horizon, rate, strict, progress)
-
-
-def holds_actions(path: str | Path) -> bool:
-    """Whether a file holds actions; a demonstration where not.
-
-    Raises:
-        FileError: the file cannot be read, or is neither.
-    """
-    with open_hdf5(path) as file:
-        kind = file.attrs.get("format", "")
-        actions = isinstance(kind, (str, bytes)) and text(kind) == FORMAT
-        if not actions and "observations" not in file:
-            raise FileError(path, "is neither a demonstration nor an action file")
-    return actions
+    if kind is FileKind.DEMO:
+        return _from_demo(path, retargeter, camera, horizon, rate, strict, progress)
+    raise FileError(path, "is neither a demonstration nor an action file")
 
 
 def standing(robot: Robot, qpos: FloatArray | None = None) -> FloatArray:
@@ -143,14 +132,14 @@ def _from_demo(
     progress: Progress,
 ) -> ActionFeed:
     robot = retargeter.robot
-    T = None if camera is None else camera_of(robot, camera).T_camera_world
+    T = None if camera is None else robot.camera(camera).T_camera_world
     vectors: list[FloatArray] = []
     start: FloatArray | None = None
     with DemoReader(path, robot=robot, rate=rate) as reader:
-        checked(reader, robot, strict=strict, progress=progress)
+        check_recording(reader, robot, strict=strict, progress=progress)
         for demo in reader.blocks(_BLOCK):
             start = demo.qpos[0] if start is None else start
-            vectors.append(pack(from_human(retargeter.to_human(demo), T)))
+            vectors.append(pack(action_from_motion(retargeter.to_human(demo), T)))
         found = reader.rate
     motion = np.concatenate(vectors)
     return ActionFeed(
@@ -161,7 +150,7 @@ def _from_demo(
 def _from_actions(
     path: str | Path, retargeter: Retargeter, horizon: int, rate: float | None
 ) -> ActionFeed:
-    with ActionReader(path, hand=retargeter.fitter.hand_hash) as reader:
+    with ActionReader(path, hand=retargeter.fitter.hand_hash, rate=rate) as reader:
         info = reader.info
         if info.camera and info.T_camera_world is None:
             raise FileError(
@@ -177,7 +166,7 @@ def _from_actions(
     whole = np.concatenate(vectors)
     return ActionFeed(
         path=Path(path),
-        rate=rate or info.rate,
+        rate=reader.rate,
         camera=None,
         start=standing(retargeter.robot),
         steps=len(whole) * stride if chunked else len(whole),

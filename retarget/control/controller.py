@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from retarget.actions import ACTION_FIELDS, ACTION_SIZE, Action, camera_of
+from retarget.actions import ACTION_FIELDS, ACTION_SIZE, Action
 from retarget.actions.chunk_check import as_chunk, as_numbers
 from retarget.actions.ensembler import ChunkCounts, ChunkEnsembler
 from retarget.control.collision_guard import CollisionGuard
@@ -70,7 +70,7 @@ class Controller:
         # chunks are averaged in the frame of the camera that stands still: a mean of poses moves
         # with its frame
         self._T_camera_world = (
-            np.eye(4) if s.camera is None else camera_of(robot, s.camera).T_camera_world
+            np.eye(4) if s.camera is None else robot.camera(s.camera).T_camera_world
         )
         self._driven = DrivenJoints(robot)
         self._driven_limits = self._driven.limits(self.limits)

@@ -60,19 +60,17 @@ class TargetSolver:
         robot, self._mlp, self._refine = retargeter.robot, retargeter.hand_mlp, retargeter.refine
         self._arms = len(robot.sides[0].arm_joints)
         self._shape = len(SIDES), self._arms + len(robot.sides[0].active_joints)
-        T_world_camera = transform_inverse(T_camera_world)
         # what the native solver points to is kept alive here
         self._tips = NativePoints(retargeter.fitter.hands, tuple(TIP_VERTICES.values()))
         self._natives = [arm.native for arm in retargeter.arms]
         self._native = call(
             _native.TargetSolver,
             self._tips.solvers,
-            self._mlp.evaluate.network,
+            self._mlp.network.native,
             [arm.solver for arm in self._natives],
             [arm.settings for arm in self._natives],
             np.ascontiguousarray([side.wrist_to_mano.T for side in robot.sides]),
-            np.ascontiguousarray(T_world_camera[:3, :3]),
-            np.ascontiguousarray(T_world_camera[:3, 3]),
+            transform_inverse(T_camera_world),
             "",
         )
         self._mean, self._counted = empty_mean()

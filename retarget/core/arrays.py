@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from retarget.core.errors import InputError
-from retarget.core.geometry import rotvec_from_rotation
 
 Array = Any  # a numpy array or a torch tensor
 
@@ -72,39 +71,6 @@ def same_kind(names: str, *arrays: Array) -> Any:
     if len(found) != 1:
         raise InputError(f"{names} must all be numpy arrays or all be torch tensors")
     return found.pop()
-
-
-def rotation_vectors(rotation: Array) -> Array:
-    """(..., 3, 3) -> (..., 3) rotation vectors of angle in [0, pi] [rad], numpy or torch.
-
-    Of the four quaternions that a matrix gives the one with the largest pivot is taken (Shepperd
-    1978), as in `retarget.core.geometry`, here with torch's gradients.
-    """
-    xp = namespace(rotation)
-    if xp is np:
-        return rotvec_from_rotation(rotation)
-    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = (
-        (rotation[..., row, 0], rotation[..., row, 1], rotation[..., row, 2]) for row in range(3)
-    )
-    rows = (
-        (1 + xx + yy + zz, zy - yz, xz - zx, yx - xy),
-        (zy - yz, 1 + xx - yy - zz, xy + yx, xz + zx),
-        (xz - zx, xy + yx, 1 - xx + yy - zz, yz + zy),
-        (yx - xy, xz + zx, yz + zy, 1 - xx - yy + zz),
-    )
-    candidates = xp.stack([xp.stack(row, -1) for row in rows], -2)
-    pivots = xp.stack([row[k] for k, row in enumerate(rows)], -1)
-    pick = pivots.argmax(-1)[..., None, None].expand(*pivots.shape[:-1], 1, 4)
-    q = candidates.gather(-2, pick)[..., 0, :]
-    q = q * xp.where(q[..., :1] < 0, -1.0, 1.0)
-    vector = q[..., 1:]
-    square = (vector * vector).sum(-1, keepdims=True)
-    small = square < 1e-20 * q[..., :1] ** 2
-    sine = xp.where(small, 1.0, square) ** 0.5
-    factor = xp.where(
-        small, 2.0 / xp.where(small, q[..., :1], 1.0), 2.0 * xp.arctan2(sine, q[..., :1]) / sine
-    )
-    return factor * vector
 
 
 def _shape(last: tuple[int, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Outputs appear whole or not at all: written beside their place, then renamed over it."""
+"""Files that appear whole or not at all, and the base of what must be closed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from retarget.core.errors import FileError
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+Self = TypeVar("Self", bound="Closing")
 
 
 @contextmanager
@@ -65,9 +66,6 @@ def write_text(path: str | Path, text: str) -> None:
         part.write_text(text, encoding="utf-8")
 
 
-Self = TypeVar("Self", bound="Closing")
-
-
 class Closing:
     """A context manager that gives itself and ends with its own `close`."""
 
@@ -85,29 +83,3 @@ class Closing:
     def close(self) -> None:
         """Let go of what is held; once more does nothing."""
         raise NotImplementedError
-
-
-class OpenFile(Closing):
-    """Base of readers used as context managers; a child opens `_file` when it is made."""
-
-    _file: Any
-
-    def close(self) -> None:
-        """Close the file; closing twice does nothing."""
-        self._file.close()
-
-
-def check_hand(path: Any, found: str, expected: str | None) -> None:
-    """Check that coefficients are of the hand model they should be; any will do where None.
-
-    Raises:
-        FileError: they are of another.
-    """
-    if expected is not None and found != expected:
-        raise FileError(
-            path,
-            f"its coefficients are of hand model {found}, expected {expected}; "
-            "the same numbers would be another pose",
-            key="hand",
-            value=found,
-        )

@@ -2,7 +2,7 @@
 
 Rotations are 3x3 matrices acting on columns. Quaternions are named by their order. ``rot6d`` is the
 first column, then the second column of the matrix (Zhou et al. 2019, "On the Continuity of Rotation
-Representations in Neural Networks").
+Representations in Neural Networks"). Functions that say so take torch tensors too and keep them.
 """
 
 from __future__ import annotations
@@ -10,8 +10,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from retarget.core.arrays import Array, as_array, like, namespace
 from retarget.core.errors import InputError
-from retarget.core.types import FloatArray
+from retarget.core.types import BoolArray, FloatArray
+
+# of the two columns of a rot6d, which should be of length 1 and perpendicular
+_SHORTEST, _LONGEST = 1e-6, 1e6
+_PARALLEL = 1e-3  # least sine of the angle between them
+_IDENTITY_6D = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+_NEXT, _AFTER = [1, 2, 0], [2, 0, 1]  # of a cross product
 
 
 def _last_axes(values: ArrayLike, shape: tuple[int, ...], name: str) -> FloatArray:
@@ -52,7 +59,10 @@ def rotation_from_rpy(rpy: ArrayLike) -> FloatArray:
 
 
 def rotvec_from_rotation(rotation: ArrayLike) -> FloatArray:
-    """(..., 3, 3) -> (..., 3) rotation vectors of angle in [0, pi]."""
+    """(..., 3, 3) -> (..., 3) rotation vectors of angle 0 to pi [rad], numpy or torch."""
+    if namespace(rotation) is not np:
+        vectors: FloatArray = _torch_rotvec(rotation)
+        return vectors
     q = quat_wxyz_from_rotation(rotation)
     vector = q[..., 1:]
     sine = np.linalg.norm(vector, axis=-1, keepdims=True)
@@ -60,6 +70,21 @@ def rotvec_from_rotation(rotation: ArrayLike) -> FloatArray:
     small = sine < 1e-10
     factor = np.where(small, 2.0, angle / np.where(small, 1.0, sine))
     return np.asarray(factor * vector)
+
+
+def _torch_rotvec(rotation: Array) -> Array:
+    """`rotvec_from_rotation` with gradients that are finite at every angle."""
+    xp = namespace(rotation)
+    q = _quaternion(rotation)
+    q = q * xp.where(q[..., :1] < 0, -1.0, 1.0)
+    vector = q[..., 1:]
+    square = (vector * vector).sum(-1, keepdims=True)
+    small = square < 1e-20 * q[..., :1] ** 2
+    sine = xp.where(small, 1.0, square) ** 0.5
+    factor = xp.where(
+        small, 2.0 / xp.where(small, q[..., :1], 1.0), 2.0 * xp.arctan2(sine, q[..., :1]) / sine
+    )
+    return factor * vector
 
 
 def rotation_from_quat_wxyz(quat_wxyz: ArrayLike) -> FloatArray:
@@ -79,58 +104,88 @@ def rotation_from_quat_wxyz(quat_wxyz: ArrayLike) -> FloatArray:
 
 
 def quat_wxyz_from_rotation(rotation: ArrayLike) -> FloatArray:
-    """(..., 3, 3) -> unit quaternions (..., 4), scalar first, scalar >= 0.
-
-    Of the four equivalent formulas the one with the largest pivot is taken (Shepperd 1978).
-    """
-    r = _last_axes(rotation, (3, 3), "rotation")
-    xx, yy, zz = r[..., 0, 0], r[..., 1, 1], r[..., 2, 2]
-    xy, yx, xz = r[..., 0, 1], r[..., 1, 0], r[..., 0, 2]
-    zx, yz, zy = r[..., 2, 0], r[..., 1, 2], r[..., 2, 1]
-    candidates = np.stack(
-        [
-            np.stack([1 + xx + yy + zz, zy - yz, xz - zx, yx - xy], axis=-1),
-            np.stack([zy - yz, 1 + xx - yy - zz, xy + yx, xz + zx], axis=-1),
-            np.stack([xz - zx, xy + yx, 1 - xx + yy - zz, yz + zy], axis=-1),
-            np.stack([yx - xy, xz + zx, yz + zy, 1 - xx - yy + zz], axis=-1),
-        ],
-        axis=-2,
-    )
-    pivots = np.stack([xx + yy + zz, xx - yy - zz, yy - xx - zz, zz - xx - yy], axis=-1)
-    pick = np.argmax(pivots, axis=-1)[..., None, None]
-    q = np.take_along_axis(candidates, pick, axis=-2)[..., 0, :]
+    """(..., 3, 3) -> unit quaternions (..., 4), scalar first, scalar >= 0."""
+    q = _quaternion(_last_axes(rotation, (3, 3), "rotation"))
     q = q / np.linalg.norm(q, axis=-1, keepdims=True)
     return np.asarray(np.where(q[..., :1] < 0.0, -q, q))
 
 
-def rot6d_from_rotation(rotation: ArrayLike) -> FloatArray:
-    """(..., 3, 3) -> (..., 6): first column, then second column."""
-    r = _last_axes(rotation, (3, 3), "rotation")
-    return np.concatenate([r[..., :, 0], r[..., :, 1]], axis=-1)
+def _quaternion(r: Array) -> Array:
+    """Quaternions (..., 4) of some length and sign, scalar first, numpy or torch.
 
-
-def rotation_from_rot6d(rot6d: ArrayLike) -> FloatArray:
-    """(..., 6) -> (..., 3, 3) by Gram-Schmidt on the two columns.
-
-    Raises:
-        InputError: a column is zero, or the two are parallel.
+    Of the four equivalent formulas the one with the largest pivot is taken (Shepperd 1978).
     """
-    d = _last_axes(rot6d, (6,), "rot6d")
-    a, b = d[..., :3], d[..., 3:]
-    x_norm = np.linalg.norm(a, axis=-1, keepdims=True)
-    if not np.all(x_norm > 1e-12):
-        raise InputError("rot6d: the first column is zero or not finite")
-    x = a / x_norm
-    y = b - np.sum(x * b, axis=-1, keepdims=True) * x
-    y_norm = np.linalg.norm(y, axis=-1, keepdims=True)
-    if not np.all(y_norm > 1e-12 * np.linalg.norm(b, axis=-1, keepdims=True)):
-        raise InputError("rot6d: the two columns are parallel, zero or not finite")
-    y = y / y_norm
-    return np.stack([x, y, np.cross(x, y)], axis=-1)
+    xp = namespace(r)
+    xx, yy, zz = r[..., 0, 0], r[..., 1, 1], r[..., 2, 2]
+    xy, yx, xz = r[..., 0, 1], r[..., 1, 0], r[..., 0, 2]
+    zx, yz, zy = r[..., 2, 0], r[..., 1, 2], r[..., 2, 1]
+    rows = (
+        [1 + xx + yy + zz, zy - yz, xz - zx, yx - xy],
+        [zy - yz, 1 + xx - yy - zz, xy + yx, xz + zx],
+        [xz - zx, xy + yx, 1 - xx + yy - zz, yz + zy],
+        [yx - xy, xz + zx, yz + zy, 1 - xx - yy + zz],
+    )
+    candidates = xp.stack([xp.stack(row, -1) for row in rows], -2)
+    pivots = xp.stack([xx + yy + zz, xx - yy - zz, yy - xx - zz, zz - xx - yy], -1)
+    pick = pivots.argmax(-1)[..., None, None]
+    take = np.take_along_axis if xp is np else xp.take_along_dim
+    return take(candidates, pick, -2)[..., 0, :]
+
+
+def rot6d_from_rotation(rotation: ArrayLike) -> FloatArray:
+    """(..., 3, 3) -> (..., 6): first column, then second column, numpy or torch."""
+    r = as_array(rotation, "rotation", 3, 3)
+    both: FloatArray = namespace(r).concatenate([r[..., :, 0], r[..., :, 1]], -1)
+    return both
+
+
+def rotation_from_rot6d(rot6d: ArrayLike) -> tuple[FloatArray, BoolArray]:
+    """Rotations (..., 3, 3) of (..., 6) by Gram-Schmidt on the columns, numpy or torch.
+
+    Degenerate is what has a column shorter than 1e-6 or longer than 1e6, or the two within 1e-3 rad
+    of parallel, or a number that is not finite. With torch, gradients are finite everywhere.
+
+    Returns:
+        The rotations, the identity where degenerate; and where they are not (...).
+    """
+    d = as_array(rot6d, "rot6d", 6)
+    xp = namespace(d)
+    if xp is np:
+        with np.errstate(all="ignore"):
+            rotation, sound = _gram_schmidt(d)
+        if not sound.all():
+            rotation = np.where(sound[..., None, None], rotation, np.eye(3))
+        return rotation, sound
+    with xp.no_grad():
+        sound = _gram_schmidt(d)[1]
+    return _gram_schmidt(xp.where(sound[..., None], d, like(_IDENTITY_6D, d)))[0], sound
+
+
+def _gram_schmidt(rot6d: Array) -> tuple[Array, Array]:
+    """Rotations, and where they are sound; anything where not."""
+    a, b = rot6d[..., :3], rot6d[..., 3:]
+    length2, other2 = _dot(a, a), _dot(b, b)
+    x = a / length2[..., None] ** 0.5
+    across = b - _dot(x, b)[..., None] * x
+    across2 = _dot(across, across)
+    y = across / across2[..., None] ** 0.5
+    z = x[..., _NEXT] * y[..., _AFTER] - x[..., _AFTER] * y[..., _NEXT]
+    sound = (
+        (length2 > _SHORTEST**2)
+        & (length2 < _LONGEST**2)
+        & (other2 > _SHORTEST**2)
+        & (other2 < _LONGEST**2)
+        & (across2 > _PARALLEL**2 * other2)
+    )
+    return namespace(rot6d).stack([x, y, z], -1), sound
+
+
+def _dot(a: Array, b: Array) -> Array:
+    return namespace(a).einsum("...i,...i->...", a, b)
 
 
 def rotation_angle(a: ArrayLike, b: ArrayLike) -> FloatArray:
-    """Angle between rotations (..., 3, 3) and (..., 3, 3), in [0, pi] [rad].
+    """Angle between rotations (..., 3, 3) and (..., 3, 3), 0 to pi [rad].
 
     ``2 asin(|A - B|_F / sqrt 8)`` is accurate near zero, where acos of the trace is not.
     """
@@ -152,10 +207,13 @@ def transform(rotation: ArrayLike, translation: ArrayLike) -> FloatArray:
 
 
 def transform_inverse(T_a_b: ArrayLike) -> FloatArray:
-    """(..., 4, 4) ``T_a_b`` -> ``T_b_a``."""
-    T = _last_axes(T_a_b, (4, 4), "T_a_b")
-    rotation = np.swapaxes(T[..., :3, :3], -1, -2)
-    return transform(rotation, -(rotation @ T[..., :3, 3:])[..., 0])
+    """(..., 4, 4) ``T_a_b`` -> ``T_b_a``, numpy or torch."""
+    T = as_array(T_a_b, "T_a_b", 4, 4)
+    xp = namespace(T)
+    rotation = T[..., :3, :3].swapaxes(-1, -2)
+    top = xp.concatenate([rotation, -(rotation @ T[..., :3, 3:])], -1)
+    inverse: FloatArray = xp.concatenate([top, T[..., 3:, :]], -2)
+    return np.ascontiguousarray(inverse) if xp is np else inverse  # not transposed as `top` is
 
 
 def transform_points(T_a_b: ArrayLike, points: ArrayLike) -> FloatArray:

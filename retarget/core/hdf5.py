@@ -1,10 +1,8 @@
-"""HDF5 files opened and their datasets checked, every fault told in one sentence."""
+"""HDF5 files opened, datasets and attributes checked, every fault reported in one sentence."""
 
 from __future__ import annotations
 
 import difflib
-import json
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +15,12 @@ from retarget.core.errors import FileError
 from retarget.core.types import FloatArray
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_UNREADABLE: dict[type[OSError], str] = {
+    FileNotFoundError: "no such file",
+    IsADirectoryError: "is a folder, expected an HDF5 file",
+    PermissionError: "no permission to read it",
+}
+_REQUIRED = object()
 
 
 def open_hdf5(path: str | Path, error: type[FileError] = FileError) -> Any:
@@ -32,23 +36,18 @@ def open_hdf5(path: str | Path, error: type[FileError] = FileError) -> Any:
     try:
         with path.open("rb") as file:
             head = file.read(16)
-    except FileNotFoundError as cause:
-        raise error(path, "no such file") from cause
-    except IsADirectoryError as cause:
-        raise error(path, "is a folder, expected an HDF5 file") from cause
-    except PermissionError as cause:
-        raise error(path, "no permission to read it") from cause
     except OSError as cause:
-        raise error(path, f"cannot be read: {cause.strerror or cause}") from cause
+        message = _UNREADABLE.get(type(cause), f"cannot be read: {cause.strerror or cause}")
+        raise error(path, message) from cause
     if not head:
         raise error(path, "is empty (0 bytes), expected an HDF5 file")
     try:
         return h5py.File(path, "r")
-    except PermissionError as cause:
-        raise error(path, "no permission to read it") from cause
     except OSError as cause:
         reason = str(cause)
-        if isinstance(cause, BlockingIOError):
+        if isinstance(cause, PermissionError):
+            message = _UNREADABLE[PermissionError]
+        elif isinstance(cause, BlockingIOError):
             message = "is open for writing elsewhere; close it there first"
         elif head.startswith(_SIGNATURE):
             message = f"is truncated or damaged; its HDF5 structure cannot be read ({reason})"
@@ -58,7 +57,7 @@ def open_hdf5(path: str | Path, error: type[FileError] = FileError) -> Any:
 
 
 @contextmanager
-def damage_told(path: str | Path, error: type[FileError] = FileError) -> Iterator[None]:
+def damage_reported(path: str | Path, error: type[FileError] = FileError) -> Iterator[None]:
     """Whatever h5py raises over a damaged file becomes one error.
 
     Raises:
@@ -104,11 +103,6 @@ def dataset_names(file: Any) -> list[str]:
                 inner.append((full + "/", h5py.h5o.open(group, name)))
         todo += reversed(inner)
     return names
-
-
-def _address(info: Any) -> tuple[int, int]:
-    """What tells an object of a file from all others."""
-    return info.fileno, info.addr
 
 
 def close_name(key: str, names: Iterable[str]) -> str | None:
@@ -200,58 +194,6 @@ def first_frame(bad: np.ndarray[Any, Any]) -> int | None:
     return int(np.argmax(bad.reshape(len(bad), -1).any(axis=1)))
 
 
-_REQUIRED = object()
-
-
-def check_format(
-    file: Any, format_: str, versions: tuple[int, ...], what: str, hint: str = ""
-) -> int:
-    """Check the attributes ``format`` and ``version`` of an open file.
-
-    Args:
-        file: an open ``h5py.File``.
-        format_: the expected format.
-        versions: those this library reads, ascending.
-        what: how to call such a file, e.g. "a human motion file".
-        hint: added where the format is another.
-
-    Returns:
-        The version.
-
-    Raises:
-        FileError: another format or version.
-    """
-    if text(file.attrs.get("format", "")) != format_:
-        raise FileError(
-            file.filename, f"is not {what}: attribute 'format' is not {format_!r}{hint}"
-        )
-    found = int(attribute(file, "version", int))
-    if found not in versions:
-        known = "s " if len(versions) > 1 else " "
-        known += " and ".join(map(str, versions))
-        raise FileError(
-            file.filename,
-            f"is of version {found} of its format, this library reads version{known}",
-            key="version",
-            value=found,
-        )
-    return found
-
-
-def rate_attribute(file: Any) -> float:
-    """The attribute ``rate`` [Hz].
-
-    Raises:
-        FileError: missing, or not positive.
-    """
-    rate: float = attribute(file, "rate", float)
-    if not (math.isfinite(rate) and rate > 0.0):
-        raise FileError(
-            file.filename, f"attribute 'rate' must be positive [Hz], got {rate}", key="rate"
-        )
-    return rate
-
-
 def attribute(file: Any, name: str, convert: Any, default: Any = _REQUIRED) -> Any:
     """An attribute, converted; the default where it is missing.
 
@@ -296,6 +238,6 @@ def matrix(value: Any) -> FloatArray:
     return found
 
 
-def versions(value: Any) -> dict[str, str]:
-    """Versions by package, from JSON."""
-    return {str(name): str(version) for name, version in json.loads(text(value)).items()}
+def _address(info: Any) -> tuple[int, int]:
+    """What tells an object of a file from all others."""
+    return info.fileno, info.addr

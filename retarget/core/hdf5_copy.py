@@ -34,7 +34,7 @@ def storage_of(source: Any, key: str, tail: tuple[int, ...]) -> dict[str, Any]:
     }
 
 
-def carry_over(source: Any, target: Any, *, frames: int, keep: slice) -> None:
+def copy_rest(source: Any, target: Any, *, frames: int, keep: slice) -> None:
     """Copy into ``target`` everything of ``source`` that it does not have yet.
 
     Datasets are copied as stored, still compressed. Where ``keep`` is only a part of the frames,
@@ -65,7 +65,7 @@ def carry_over(source: Any, target: Any, *, frames: int, keep: slice) -> None:
             continue
         item = source[name]
         if isinstance(item, h5py.Group):
-            carry_over(item, target.require_group(name), frames=frames, keep=keep)
+            copy_rest(item, target.require_group(name), frames=frames, keep=keep)
         elif name in target:
             _copy_attributes(item, target[name])
         elif _is_cut(item, frames, keep):
@@ -99,12 +99,11 @@ def _copy_rows(item: Any, target: Any, name: str, keep: slice) -> None:
 
 
 def _copy_attributes(source: Any, target: Any) -> None:
-    for name, value in source.attrs.items():
-        target.attrs[name] = value
+    target.attrs.update(source.attrs)
 
 
 def _damaged(item: Any, cause: Exception) -> DemoError:
     key = item.name.lstrip("/")
     return DemoError(
-        item.file.filename, f"{key!r} cannot be carried over: {cause}", key=key, cause=str(cause)
+        item.file.filename, f"{key!r} cannot be copied: {cause}", key=key, cause=str(cause)
     )

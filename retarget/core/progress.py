@@ -11,4 +11,4 @@ BLOCK = 2048  # frames a block: a fraction of a second's work, so that progress 
 
 
 def no_progress(what: str, done: int, frames: int) -> None:
-    """Tell nobody."""
+    """Report to nobody."""

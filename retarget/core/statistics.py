@@ -1,24 +1,62 @@
-"""Mean, maximum and quantiles of errors that come in blocks, in memory that does not grow."""
+"""Statistics of motions that come in blocks, in memory that does not grow with their length."""
 
 from __future__ import annotations
 
 import copy
 import math
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from retarget.core.types import FloatArray, IntArray
 
-# The bits of floats that are not negative, read as integers, are in the order of the floats: with
-# the last 40 cut off, those that remain number 4096 bins of equal width per power of two. The first
-# bin holds zero and all below 2^-64 (5e-20), the last one all above 2^16.
-_CUT, _PER_OCTAVE = 40, 12  # bits
-_LOWEST, _HIGHEST = -64, 16
-_BASE = (1023 + _LOWEST - 1) << _PER_OCTAVE
-_FIRST, _LAST = (1 << _PER_OCTAVE) - 1, ((_HIGHEST - _LOWEST + 1) << _PER_OCTAVE) - 1
-_LEVEL_CUT = 22  # of the bits of a maximum: levels a billionth apart
+
+@dataclass(frozen=True)
+class ErrorStats:
+    """Mean, 50th and 99th percentile and maximum of an error, in its own unit."""
+
+    mean: float
+    p50: float
+    p99: float
+    max: float
+
+    @classmethod
+    def of(cls, errors: ArrayLike) -> ErrorStats:
+        """Summarise an array; numbers that are not finite are left out, none left gives NaN."""
+        values = np.asarray(errors, dtype=np.float64).ravel()
+        values = values[np.isfinite(values)]
+        if not len(values):
+            return cls(*[float("nan")] * 4)
+        p50, p99 = np.percentile(values, [50.0, 99.0])
+        return cls(float(values.mean()), float(p50), float(p99), float(values.max()))
+
+
+@dataclass(frozen=True)
+class FrameStats(ErrorStats):
+    """Mean, 50th and 99th percentile and maximum of an error over the frames where it is known.
+
+    Attributes:
+        worst_frame: the file's frame of the maximum, -1 where the error is nowhere known.
+    """
+
+    worst_frame: int = -1
+
+    @classmethod
+    def over_frames(cls, errors: FloatArray, start: int = 0) -> FrameStats:
+        """Sum up errors (T, ...) of frames from ``start`` on; all entries count alike."""
+        sketch = ErrorSketch()
+        sketch.add(errors, start)
+        return cls.of_sketch(sketch)
+
+    @classmethod
+    def of_sketch(cls, sketch: ErrorSketch) -> FrameStats:
+        """The figures of errors that came in blocks."""
+        p50, p99 = sketch.quantile(0.5), sketch.quantile(0.99)
+        return cls(sketch.mean, p50, p99, sketch.max, sketch.worst_frame)
 
 
 class ErrorSketch:
@@ -34,7 +72,7 @@ class ErrorSketch:
     """
 
     EXACT = 16_384  # values kept, 128 KiB
-    TIE = 1e-6  # relative; frames that differ by less are told apart by rounding alone
+    TIE = 1e-6  # relative; frames that differ by less differ by rounding alone
 
     def __init__(self) -> None:
         self.count = 0
@@ -102,10 +140,6 @@ class ErrorSketch:
             return low
         return low + (min(table.at(below + 1), self.max) - low) * (rank - below)
 
-    def copy(self) -> ErrorSketch:
-        """One that goes on by itself."""
-        return copy.deepcopy(self)
-
     def _find_peaks(self, values: FloatArray, start: int, peak: float) -> None:
         """Note the frames that rise to a new level, as long as they may be the worst of all."""
         if peak <= self.max:
@@ -136,6 +170,16 @@ class ErrorSketch:
         large, small = max(self._sum, block), min(self._sum, block)
         self._sum, self._rest = total, self._rest + ((large - total) + small)
         self._filled = 0
+
+
+# The bits of floats that are not negative, read as integers, are in the order of the floats: with
+# the last 40 cut off, those that remain number 4096 bins of equal width per power of two. The first
+# bin holds zero and all below 2^-64 (5e-20), the last one all above 2^16.
+_CUT, _PER_OCTAVE = 40, 12  # bits
+_LOWEST, _HIGHEST = -64, 16
+_BASE = (1023 + _LOWEST - 1) << _PER_OCTAVE
+_FIRST, _LAST = (1 << _PER_OCTAVE) - 1, ((_HIGHEST - _LOWEST + 1) << _PER_OCTAVE) - 1
+_LEVEL_CUT = 22  # of the bits of a maximum: levels a billionth apart
 
 
 class _Histogram:
@@ -179,50 +223,6 @@ def _bits(values: FloatArray) -> IntArray:
 
 
 @dataclass(frozen=True)
-class ErrorStats:
-    """Mean, 50th and 99th percentile and maximum of an error, in its own unit."""
-
-    mean: float
-    p50: float
-    p99: float
-    max: float
-
-    @classmethod
-    def of(cls, errors: ArrayLike) -> ErrorStats:
-        """Summarise an array; numbers that are not finite are left out, none left gives NaN."""
-        values = np.asarray(errors, dtype=np.float64).ravel()
-        values = values[np.isfinite(values)]
-        if not len(values):
-            return cls(*[float("nan")] * 4)
-        p50, p99 = np.percentile(values, [50.0, 99.0])
-        return cls(float(values.mean()), float(p50), float(p99), float(values.max()))
-
-
-@dataclass(frozen=True)
-class FrameStats(ErrorStats):
-    """Mean, 50th and 99th percentile and maximum of an error over the frames where it is known.
-
-    Attributes:
-        worst_frame: the file's frame of the maximum, -1 where the error is nowhere known.
-    """
-
-    worst_frame: int = -1
-
-    @classmethod
-    def over_frames(cls, errors: FloatArray, start: int = 0) -> FrameStats:
-        """Sum up errors (T, ...) of frames from ``start`` on; all entries count alike."""
-        sketch = ErrorSketch()
-        sketch.add(errors, start)
-        return cls.of_sketch(sketch)
-
-    @classmethod
-    def of_sketch(cls, sketch: ErrorSketch) -> FrameStats:
-        """The figures of errors that came in blocks."""
-        p50, p99 = sketch.quantile(0.5), sketch.quantile(0.99)
-        return cls(sketch.mean, p50, p99, sketch.max, sketch.worst_frame)
-
-
-@dataclass(frozen=True)
 class Extreme:
     """An extreme value, and the joint and the file's frame of it; NaN, "" and -1 before any."""
 
@@ -235,7 +235,7 @@ class MotionExtremes:
     """Limit margin, peak velocity and peak jerk of some joints of a motion that comes in blocks.
 
     Velocity and jerk are the first and third difference of successive frames times the rate's
-    first and third power; the frame told is the last of those that enter.
+    first and third power; the frame reported is the last of those that enter.
 
     Args:
         names: the joints.
@@ -299,3 +299,62 @@ class MotionExtremes:
         if best.frame >= 0 and value <= sign * best.value:
             return best
         return Extreme(sign * value + 0.0, self._names[joint], start + int(frame))
+
+
+class FrameRuns(Sequence[int]):
+    """Ascending frames, filled in block by block; what is kept is the ends of their runs."""
+
+    NAMED = 6  # runs in `text`
+
+    def __init__(self, frames: ArrayLike = ()) -> None:
+        self._firsts, self._lasts = array("q"), array("q")
+        self._count = 0
+        self.add(frames)
+
+    def add(self, frames: ArrayLike) -> None:
+        """Append frames (n,), ascending and beyond those there are."""
+        numbers = np.asarray(frames, dtype=np.int64)
+        if not numbers.size:
+            return
+        self._count += numbers.size
+        ends = np.flatnonzero(np.diff(numbers) != 1)
+        firsts = numbers[np.concatenate([[0], ends + 1])].tolist()
+        lasts = numbers[np.concatenate([ends, [-1]])].tolist()
+        if self._lasts and firsts[0] == self._lasts[-1] + 1:
+            self._lasts[-1] = lasts.pop(0)
+            del firsts[0]
+        self._firsts.extend(firsts)
+        self._lasts.extend(lasts)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[int]:
+        for first, last in zip(self._firsts, self._lasts, strict=True):
+            yield from range(first, last + 1)
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[int, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> int | tuple[int, ...]:
+        return tuple(self)[index]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return tuple(self) == tuple(other)
+
+    def __repr__(self) -> str:
+        return f"FrameRuns({self.text()})"
+
+    def text(self) -> str:
+        """In words, runs joined, the first six of them: ``4 frames: 0-2, 9``."""
+        if self._count == 1:
+            return f"frame {self._firsts[0]}"
+        runs = zip(self._firsts[: self.NAMED], self._lasts[: self.NAMED], strict=True)
+        named = ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in runs)
+        more = ", ..." if len(self._firsts) > self.NAMED else ""
+        return f"{self._count} frames: {named}{more}"

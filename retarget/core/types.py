@@ -16,12 +16,27 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from retarget.core.errors import InputError
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 SIDES = ("left", "right")
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
+
+
+def side_index(side: str | int) -> int:
+    """0 for ``"left"`` or 0, 1 for ``"right"`` or 1.
+
+    Raises:
+        InputError: anything else.
+    """
+    if isinstance(side, str) and side in SIDES:
+        return SIDES.index(side)
+    if isinstance(side, (int, np.integer)) and side in (0, 1):
+        return int(side)
+    raise InputError(f"side must be 'left', 'right', 0 or 1, got {side!r}", value=side)
 
 
 class Status(IntEnum):
@@ -119,8 +134,6 @@ class RobotMotion:
         Raises:
             InputError: the robot has no joint of that name.
         """
-        from retarget.core.errors import InputError
-
         if name not in self.names:
             raise InputError(f"no joint named {name!r}; the robot has {', '.join(self.names)}")
         return self.qpos[:, self.names.index(name)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,24 +14,13 @@ from retarget.actions.layout import ACTION_SIZE, Action, pack, unpack
 from retarget.actions.normalization import Normalization, require_action
 from retarget.core.arrays import namespace
 from retarget.core.errors import FileError, InputError
-from retarget.core.files import OpenFile, check_hand
-from retarget.core.hdf5 import (
-    attribute,
-    check_format,
-    damage_told,
-    matrix,
-    open_hdf5,
-    rate_attribute,
-    read_rows,
-    require_dataset,
-    text,
-    versions,
-)
-from retarget.core.hdf5_writer import GrowingFile
+from retarget.core.hdf5 import attribute, matrix, read_rows, require_dataset, text
+from retarget.core.hdf5_streams import HDF5Reader, HDF5Writer
 from retarget.core.types import FloatArray
+from retarget.data.file_attributes import frame_rate, read_versions, require_hand, require_rate
+from retarget.data.file_kind import FileKind, require_format
 
-FORMAT = "retarget-actions"
-VERSION = 1
+_VERSION = 1
 _ACTIONS, _CHUNKS = "actions", "chunks"
 
 
@@ -62,7 +50,108 @@ class ActionFileInfo:
     versions: dict[str, str] = field(default_factory=dict)
 
 
-class ActionWriter(GrowingFile):
+def load_actions(
+    path: str | Path, *, hand: str | None = None, start: int = 0, stop: int | None = None
+) -> tuple[Action, ActionFileInfo]:
+    """Read an action file, or steps or chunks ``start`` to ``stop`` of it.
+
+    Raises:
+        FileError: see `ActionReader`.
+        InputError: the range is empty or leaves the file.
+    """
+    with ActionReader(path, hand=hand) as reader:
+        return reader.read(start, stop), reader.info
+
+
+def save_actions(path: str | Path, action: Action, info: ActionFileInfo) -> None:
+    """Write steps (T,) or chunks (N, L) to an action file, whole or not at all.
+
+    Raises:
+        InputError: see `ActionWriter`.
+        FileError: the file cannot be written there.
+    """
+    with ActionWriter(path, info) as writer:
+        writer.append(action)
+
+
+class ActionReader(HDF5Reader):
+    """An action file open for reading; use it as a context manager.
+
+    Args:
+        path: an HDF5 file in the layout of docs/actions.md.
+        hand: hash of the hand model the coefficients should be of; any where None.
+        rate: steps per second [Hz], where the file's own is to be overruled.
+
+    Attributes:
+        path: the file.
+        rate: steps per second [Hz].
+        info: what the numbers mean and where they come from.
+        chunked: it holds chunks, not single steps.
+        frames: number of steps T, or of chunks N.
+        horizon: rows L of a chunk; 1 for single steps.
+
+    Raises:
+        FileError: the file cannot be read, is not of this format or of a version this library does
+            not know, or is of another hand model.
+        InputError: ``rate`` is not positive.
+    """
+
+    info: ActionFileInfo
+
+    def __init__(
+        self, path: str | Path, *, hand: str | None = None, rate: float | None = None
+    ) -> None:
+        self._hand, self._given_rate = hand, rate
+        super().__init__(path)
+
+    def read(self, start: int = 0, stop: int | None = None) -> Action:
+        """Steps (T,) or chunks (N, L) ``start`` to ``stop`` (excluded; the end where None).
+
+        Hands with a number that is not finite, or a degenerate rotation, are MISSING_INPUT.
+
+        Raises:
+            InputError: the range is empty or leaves the file.
+            FileError: the stored bytes cannot be read.
+        """
+        start, stop = self._range(start, stop)
+        rows = read_rows(self._data, start, stop)
+        return unpack(rows, normalization=self.info.normalization)
+
+    def blocks(self, size: int = 512) -> Iterator[Action]:
+        """All steps or chunks, in consecutive blocks of at most ``size``.
+
+        Raises:
+            InputError: ``size`` is not positive.
+            FileError: see `read`.
+        """
+        for start, stop in self._block_ranges(size):
+            yield self.read(start, stop)
+
+    def _open(self) -> None:
+        require_format(self._file, FileKind.ACTIONS, (_VERSION,))
+        self.info = _read_info(self._file, self._given_rate)
+        self.rate = self.info.rate
+        self._data = self._dataset()
+        require_hand(self._file, self.info.hand, self._hand)
+        self.frames = len(self._data)
+        self.chunked = self._data.ndim == 3
+        self.horizon = int(self._data.shape[1]) if self.chunked else 1
+        self._unit = _CHUNKS if self.chunked else "steps"
+
+    def _dataset(self) -> Any:
+        both = [name for name in (_ACTIONS, _CHUNKS) if name in self._file]
+        if len(both) == 2:
+            raise FileError(self.path, f"holds both {_ACTIONS!r} and {_CHUNKS!r}, expected one")
+        if both == [_CHUNKS]:
+            data = require_dataset(self._file, _CHUNKS, (None, None, ACTION_SIZE))
+        else:
+            data = require_dataset(self._file, _ACTIONS, (None, ACTION_SIZE))
+        if 0 in data.shape:
+            raise FileError(self.path, f"holds no {data.name.lstrip('/')}")
+        return data
+
+
+class ActionWriter(HDF5Writer):
     """An action file being written, block by block, in memory that does not grow.
 
     Use it as a context manager: the file appears at ``path`` when the block ends well, and nothing
@@ -106,7 +195,7 @@ class ActionWriter(GrowingFile):
 
     def _finish(self) -> None:
         info, attrs = self._info, self._file.attrs
-        attrs["format"], attrs["version"] = FORMAT, VERSION
+        attrs["format"], attrs["version"] = FileKind.ACTIONS.value, _VERSION
         attrs["rate"], attrs["hand"] = info.rate, info.hand
         attrs["camera"] = info.camera
         if info.T_camera_world is not None:
@@ -117,114 +206,12 @@ class ActionWriter(GrowingFile):
         attrs["versions"] = json.dumps(info.versions, sort_keys=True)
 
 
-class ActionReader(OpenFile):
-    """An action file open for reading; use it as a context manager.
-
-    Args:
-        path: an HDF5 file in the layout of docs/actions.md.
-        hand: hash of the hand model the coefficients should be of; any where None.
-
-    Attributes:
-        path: the file.
-        info: what the numbers mean and where they come from.
-        chunked: it holds chunks, not single steps.
-        frames: number of steps T, or of chunks N.
-        horizon: rows L of a chunk; 1 for single steps.
-
-    Raises:
-        FileError: the file cannot be read, is not of this format or of a version this library does
-            not know, or is of another hand model.
-    """
-
-    def __init__(self, path: str | Path, *, hand: str | None = None) -> None:
-        self.path = Path(path)
-        self._file = open_hdf5(self.path)
-        try:
-            with damage_told(self.path):
-                self.info = _read_info(self._file)
-                self._data = self._dataset()
-            check_hand(self.path, self.info.hand, hand)
-        except BaseException:
-            self.close()
-            raise
-        self.frames = len(self._data)
-        self.chunked = self._data.ndim == 3
-        self.horizon = int(self._data.shape[1]) if self.chunked else 1
-
-    def read(self, start: int = 0, stop: int | None = None) -> Action:
-        """Steps (T,) or chunks (N, L) ``start`` to ``stop`` (excluded; the end where None).
-
-        Hands with a number that is not finite, or a degenerate rotation, are MISSING_INPUT.
-
-        Raises:
-            InputError: the range is empty or leaves the file.
-            FileError: the stored bytes cannot be read.
-        """
-        stop = self.frames if stop is None else stop
-        if not 0 <= start < stop <= self.frames:
-            raise InputError(
-                f"{self.path}: {start} to {stop} is not within its {self.frames} "
-                f"{'chunks' if self.chunked else 'steps'}"
-            )
-        rows = read_rows(self._data, start, stop)
-        return unpack(rows, normalization=self.info.normalization)
-
-    def blocks(self, size: int = 512) -> Iterator[Action]:
-        """All steps or chunks, in consecutive blocks of at most ``size``.
-
-        Raises:
-            InputError: ``size`` is not positive.
-            FileError: see `read`.
-        """
-        if size < 1:
-            raise InputError(f"size must be at least 1, got {size}")
-        for start in range(0, self.frames, size):
-            yield self.read(start, min(start + size, self.frames))
-
-    def _dataset(self) -> Any:
-        both = [name for name in (_ACTIONS, _CHUNKS) if name in self._file]
-        if len(both) == 2:
-            raise FileError(self.path, f"holds both {_ACTIONS!r} and {_CHUNKS!r}, expected one")
-        if both == [_CHUNKS]:
-            data = require_dataset(self._file, _CHUNKS, (None, None, ACTION_SIZE))
-        else:
-            data = require_dataset(self._file, _ACTIONS, (None, ACTION_SIZE))
-        if 0 in data.shape:
-            raise FileError(self.path, f"holds no {data.name.lstrip('/')}")
-        return data
-
-
-def read_actions(
-    path: str | Path, *, hand: str | None = None, start: int = 0, stop: int | None = None
-) -> tuple[Action, ActionFileInfo]:
-    """Read an action file, or steps or chunks ``start`` to ``stop`` of it.
-
-    Raises:
-        FileError: see `ActionReader`.
-        InputError: the range is empty or leaves the file.
-    """
-    with ActionReader(path, hand=hand) as reader:
-        return reader.read(start, stop), reader.info
-
-
-def write_actions(path: str | Path, action: Action, info: ActionFileInfo) -> None:
-    """Write steps (T,) or chunks (N, L) to an action file, whole or not at all.
-
-    Raises:
-        InputError: see `ActionWriter`.
-        FileError: the file cannot be written there.
-    """
-    with ActionWriter(path, info) as writer:
-        writer.append(action)
-
-
 def _check_info(info: ActionFileInfo) -> None:
     """Refuse what `_read_info` would."""
     for name in ("hand", "camera", "source"):
         if not isinstance(getattr(info, name), str):
             raise InputError(f"{name} must be text, got {getattr(info, name)!r}")
-    if not 0.0 < info.rate < math.inf:
-        raise InputError(f"rate must be positive [Hz], got {info.rate}")
+    require_rate(info.rate)
     if info.stride != int(info.stride):
         raise InputError(f"stride must be a whole number, got {info.stride}")
     if info.stride < 1:
@@ -236,10 +223,7 @@ def _check_info(info: ActionFileInfo) -> None:
             raise InputError(f"T_camera_world: {cause}") from None
 
 
-def _read_info(file: Any) -> ActionFileInfo:
-    hint = " (is this a robot demonstration?)" if "observations" in file else ""
-    check_format(file, FORMAT, (VERSION,), "an action file", hint)
-
+def _read_info(file: Any, rate: float | None) -> ActionFileInfo:
     def normalization(value: Any) -> Normalization:
         return Normalization.from_json(text(value), f"{file.filename}: attribute 'normalization'")
 
@@ -247,12 +231,12 @@ def _read_info(file: Any) -> ActionFileInfo:
     if stride < 1:
         raise FileError(file.filename, f"attribute 'stride' must be at least 1, got {stride}")
     return ActionFileInfo(
-        rate=rate_attribute(file),
+        rate=frame_rate(file, rate),
         hand=attribute(file, "hand", text),
         camera=attribute(file, "camera", text, ""),
         T_camera_world=attribute(file, "T_camera_world", matrix, None),
         normalization=attribute(file, "normalization", normalization, None),
         stride=stride,
         source=attribute(file, "source", text, ""),
-        versions=attribute(file, "versions", versions, {}),
+        versions=attribute(file, "versions", read_versions, {}),
     )

@@ -1,32 +1,33 @@
-"""One way at a time, streamed: a demonstration to human motion, human motion to a demonstration."""
+"""One way at a time, streamed: demonstrations to human motion or actions, human motion back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from retarget.actions import Action, Normalization, from_human, make_chunks, pack, unpack
-from retarget.core.hdf5 import open_hdf5, text
+from retarget.actions import Action, Normalization, action_from_motion, make_chunks, pack, unpack
 from retarget.core.progress import BLOCK, Progress, no_progress
 from retarget.core.statistics import FrameStats
 from retarget.core.status import status_counts, statuses_text
 from retarget.core.text import angle_text, frames_text, length_text
-from retarget.core.types import SIDES, FloatArray, HumanMotion, IntArray, Status
-from retarget.core.version import VERSION
+from retarget.core.types import SIDES, Demo, FloatArray, IntArray, Status
 from retarget.data.action_file import ActionFileInfo, ActionWriter
-from retarget.data.demo.check import checked
+from retarget.data.demo.check import check_recording
 from retarget.data.demo.reader import DemoReader
-from retarget.data.demo.writer import DemoWriter, played
-from retarget.data.human_file import FORMAT as HUMAN_FORMAT
+from retarget.data.demo.writer import DemoWriter, demo_from_joints
+from retarget.data.file_attributes import software_versions
+from retarget.data.file_kind import FileKind, file_kind
 from retarget.data.human_file import HumanReader, HumanWriter, body_joints, human_info
 
 if TYPE_CHECKING:
     from retarget.mapping.retargeter import Retargeter
+
+_CHUNKS_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def demo_to_human(
     Args:
         path: the demonstration.
         out: the human motion file.
-        retargeter: carries it over.
+        retargeter: converts it.
         camera: the robot's camera to express the wrists in, or None.
         rate: frames per second [Hz], where the file's own knowledge is to be overruled.
         strict: refuse a file that disagrees with its own joints.
@@ -85,10 +86,9 @@ def demo_to_human(
     """
     robot, fitter = retargeter.robot, retargeter.fitter
     body = robot.indices(body_joints(robot))
+    done = []
     with DemoReader(path, robot=robot, rate=rate) as reader:
-        checked(reader, robot, strict=strict, progress=progress)
-        residual = np.full((reader.frames, len(SIDES)), np.nan)
-        status = np.full((reader.frames, len(SIDES)), int(Status.MISSING_INPUT))
+        check_recording(reader, robot, strict=strict, progress=progress)
         sim = bool(reader.attrs.get("sim", True))
         info = human_info(fitter, reader.read(0, 1), camera=camera, sim=sim)
         with HumanWriter(out, info) as writer:
@@ -97,20 +97,9 @@ def demo_to_human(
                 writer.append(
                     human, keypoints=fitter.keypoints(human), body_qpos=demo.qpos[:, body]
                 )
-                rows = slice(demo.start, demo.start + demo.frames)
-                residual[rows], status[rows] = human.residual.mean(axis=-1), human.status
-                progress("converting", rows.stop, reader.frames)
-        return Conversion(
-            path=Path(path),
-            out=Path(out),
-            frames=reader.frames,
-            rate=reader.rate,
-            rows=(
-                ("frames", told_statuses(status)),
-                ("fit residual", told_errors(residual, length_text)),
-            ),
-            reasons=unfit_reasons(status, "hand"),
-        )
+                done.append((human.status, human.residual.mean(axis=-1)))
+                progress("converting", writer.frames, reader.frames)
+    return _human_conversion(path, out, reader.rate, *_joined(done))
 
 
 def human_to_demo(
@@ -130,90 +119,46 @@ def human_to_demo(
             written.
     """
     robot = retargeter.robot
+    done = []
     with HumanReader(path, hand=retargeter.fitter.hand_hash) as reader:
         info = reader.info
         known = [name for name in info.body_joints if name in robot.joint_names]
-        taken = [info.body_joints.index(name) for name in known]
-        placed = robot.indices(known)
+        stored, placed = [info.body_joints.index(name) for name in known], robot.indices(known)
         for _ in reader.blocks(block):  # every frame is sound before any is computed
             pass
-        position, rotation = (np.full((reader.frames, len(SIDES)), np.nan) for _ in range(2))
-        hand, arm = (np.zeros((reader.frames, len(SIDES)), dtype=np.int64) for _ in range(2))
+        attrs = {"sim": info.sim, "source": Path(path).name}
         q0: FloatArray | None = None
-        done = 0
-        with DemoWriter(out, attrs={"sim": info.sim, "source": Path(path).name}) as writer:
+        with DemoWriter(out, robot=robot, attrs=attrs) as writer:
             for human, body_qpos in reader.blocks(block):
                 body = np.zeros((len(body_qpos), len(robot.joint_names)))
-                body[:, placed] = body_qpos[:, taken]
+                body[:, placed] = body_qpos[:, stored]
                 motion = retargeter.to_robot(human, body=body, q0=q0)
                 q0 = motion.qpos[-1]
-                valid = motion.hand_status != Status.MISSING_INPUT
-                writer.append(played(robot, motion, valid, info.rate, done))
-                rows = slice(done, done + len(body))
-                position[rows], rotation[rows] = motion.position_error, motion.rotation_error
-                hand[rows], arm[rows] = motion.hand_status, motion.arm_status
-                done = rows.stop
-                progress("converting", done, reader.frames)
+                demo = demo_from_joints(
+                    robot,
+                    motion.qpos,
+                    valid=motion.hand_status != Status.MISSING_INPUT,
+                    rate=info.rate,
+                    start=writer.frames,
+                )
+                writer.append(demo)
+                statuses = motion.hand_status, motion.arm_status
+                done.append((*statuses, motion.position_error, motion.rotation_error))
+                progress("converting", writer.frames, reader.frames)
+    hand, arm, position, rotation = _joined(done)
     return Conversion(
         path=Path(path),
         out=Path(out),
-        frames=done,
+        frames=len(hand),
         rate=info.rate,
         rows=(
-            ("hand frames", told_statuses(hand)),
-            ("arm frames", told_statuses(arm)),
-            ("wrist position error", told_errors(position, length_text)),
-            ("wrist rotation error", told_errors(rotation, angle_text)),
+            ("hand frames", _status_texts(hand)),
+            ("arm frames", _status_texts(arm)),
+            ("wrist position error", _error_texts(position, length_text)),
+            ("wrist rotation error", _error_texts(rotation, angle_text)),
         ),
-        reasons=(*unfit_reasons(hand, "hand"), *_unreachable(arm, position, rotation)),
+        reasons=(*_unfit(hand), *_unreachable(arm, position, rotation)),
     )
-
-
-def told_statuses(status: IntArray) -> tuple[str, ...]:
-    """How many frames of each side (T, 2) have which status."""
-    return tuple(statuses_text(status_counts(status[:, h])) for h in range(len(SIDES)))
-
-
-def told_errors(errors: FloatArray, text: Callable[[float], str]) -> tuple[str, ...]:
-    """Mean and maximum of each side's errors (T, 2)."""
-    told = []
-    for h in range(len(SIDES)):
-        stats = FrameStats.over_frames(errors[:, h])
-        worst = f", frame {stats.worst_frame}" if stats.worst_frame >= 0 else ""
-        told.append(f"mean {text(stats.mean)}, max {text(stats.max)}{worst}")
-    return tuple(told)
-
-
-def unfit_reasons(status: IntArray, what: str) -> tuple[str, ...]:
-    """Why statuses (T, 2) of the hands or arms make a result unreliable; none where they do not."""
-    found = []
-    for h, side in enumerate(SIDES):
-        lost = np.flatnonzero(status[:, h] == Status.NOT_CONVERGED)
-        if lost.size:
-            found.append(f"the {side} {what} did not converge ({frames_text(lost)})")
-        if (status[:, h] == Status.MISSING_INPUT).all():
-            found.append(f"the {side} {what} is missing in all {len(status)} frames")
-    return tuple(found)
-
-
-def _unreachable(arm: IntArray, position: FloatArray, rotation: FloatArray) -> tuple[str, ...]:
-    found = []
-    for h, side in enumerate(SIDES):
-        for status, said in (
-            (Status.UNREACHABLE, "cannot be reached by the arm; the nearest pose"),
-            (Status.NOT_CONVERGED, "was not found by the arm; the pose it has"),
-        ):
-            missed = np.flatnonzero(arm[:, h] == status)
-            if missed.size:
-                found.append(
-                    f"the {side} wrist's pose {said} is off by up to "
-                    f"{length_text(position[missed, h].max())} and "
-                    f"{angle_text(rotation[missed, h].max())} ({frames_text(missed)})"
-                )
-    return tuple(found)
-
-
-_CHUNKS_AT_ONCE = 512
 
 
 def to_actions(
@@ -235,12 +180,12 @@ def to_actions(
     Args:
         path: the demonstration or human motion file.
         out: the action file.
-        retargeter: carries a demonstration over.
+        retargeter: converts a demonstration.
         camera: the robot's camera whose frame the wrists are expressed in; world frame where None.
         horizon: rows of a chunk; single steps are written where None.
         stride: frames from one chunk to the next.
         normalization: applied to the actions.
-        rate: frames per second [Hz], where a demonstration's own knowledge is to be overruled.
+        rate: frames per second [Hz], where the file's own knowledge is to be overruled.
         strict: refuse a demonstration that disagrees with its own joints.
         progress: called after every block.
         block: frames a block.
@@ -251,68 +196,61 @@ def to_actions(
         InputError: the robot has no such camera, or the hand model has more than 15 components.
     """
     T = None if camera is None else retargeter.robot.camera(camera).T_camera_world
-    vectors: list[FloatArray] = []
-    status: list[IntArray] = []
-    residual: list[FloatArray] = []
-    with _human_blocks(path, retargeter, rate, strict, progress, block) as (found_rate, blocks):
-        for motion in blocks:
-            action = from_human(motion, T)
-            vectors.append(pack(action if normalization is None else normalization.apply(action)))
-            status.append(motion.status)
-            residual.append(motion.residual.mean(axis=-1))
+    reader: HumanReader | DemoReader
+    if file_kind(path) is FileKind.HUMAN:
+        reader = HumanReader(path, hand=retargeter.fitter.hand_hash, rate=rate)
+    else:
+        reader = DemoReader(path, robot=retargeter.robot, rate=rate)
+    done, frames = [], 0
+    with reader:
+        if isinstance(reader, DemoReader):
+            check_recording(reader, retargeter.robot, strict=strict, progress=progress)
+        for read in reader.blocks(block):
+            human = retargeter.to_human(read) if isinstance(read, Demo) else read[0]
+            action = action_from_motion(human, T)
+            if normalization is not None:
+                action = normalization.apply(action)
+            done.append((human.status, human.residual.mean(axis=-1), pack(action)))
+            frames += len(action)
+            progress("converting", frames, reader.frames)
+    status, residual, vectors = _joined(done)
     info = ActionFileInfo(
-        rate=found_rate,
+        rate=reader.rate,
         hand=retargeter.fitter.hand_hash,
         camera=camera or "",
         T_camera_world=T,
         normalization=normalization,
         stride=stride if horizon is not None else 1,
         source=Path(path).name,
-        versions={"retarget": VERSION, "numpy": np.__version__},
+        versions=software_versions(),
     )
-    whole = unpack(np.concatenate(vectors), normalization=normalization)
+    whole = unpack(vectors, normalization=normalization)
     with ActionWriter(out, info) as writer:
         for part in [whole] if horizon is None else _chunks(whole, horizon, stride):
             writer.append(part)
-    statuses = np.concatenate(status)
+    return _human_conversion(path, out, reader.rate, status, residual)
+
+
+def _human_conversion(
+    path: str | Path, out: str | Path, rate: float, status: IntArray, residual: FloatArray
+) -> Conversion:
+    """What became of a file's human motion: statuses (T, 2) and fit residuals (T, 2) [m]."""
     return Conversion(
         path=Path(path),
         out=Path(out),
-        frames=len(whole),
-        rate=found_rate,
+        frames=len(status),
+        rate=rate,
         rows=(
-            ("frames", told_statuses(statuses)),
-            ("fit residual", told_errors(np.concatenate(residual), length_text)),
+            ("frames", _status_texts(status)),
+            ("fit residual", _error_texts(residual, length_text)),
         ),
-        reasons=unfit_reasons(statuses, "hand"),
+        reasons=_unfit(status),
     )
 
 
-@contextmanager
-def _human_blocks(
-    path: str | Path,
-    retargeter: Retargeter,
-    rate: float | None,
-    strict: bool,
-    progress: Progress,
-    block: int,
-) -> Iterator[tuple[float, Iterator[HumanMotion]]]:
-    """Rate of a file of either kind, and its human motion in blocks."""
-    with open_hdf5(path) as file:
-        kind: Any = file.attrs.get("format", "")
-    if isinstance(kind, (str, bytes)) and text(kind) == HUMAN_FORMAT:
-        with HumanReader(path, hand=retargeter.fitter.hand_hash) as reader:
-            yield reader.info.rate, (motion for motion, _ in reader.blocks(block))
-        return
-    with DemoReader(path, robot=retargeter.robot, rate=rate) as demos:
-        checked(demos, retargeter.robot, strict=strict, progress=progress)
-
-        def fitted() -> Iterator[HumanMotion]:
-            for demo in demos.blocks(block):
-                yield retargeter.to_human(demo)
-                progress("converting", demo.start + demo.frames, demos.frames)
-
-        yield demos.rate, fitted()
+def _joined(blocks: Iterable[tuple[NDArray[Any], ...]]) -> tuple[NDArray[Any], ...]:
+    """Arrays that came block by block, each whole."""
+    return tuple(np.concatenate(parts) for parts in zip(*blocks, strict=True))
 
 
 def _chunks(whole: Action, horizon: int, stride: int) -> Iterator[Action]:
@@ -321,3 +259,48 @@ def _chunks(whole: Action, horizon: int, stride: int) -> Iterator[Action]:
     for start in range(0, len(whole), step):
         part = make_chunks(whole[start : start + step + horizon], horizon, stride=stride)
         yield part[: -(-min(step, len(whole) - start) // stride)]
+
+
+def _status_texts(status: IntArray) -> tuple[str, ...]:
+    """How many frames of each side (T, 2) have which status."""
+    return tuple(statuses_text(status_counts(status[:, h])) for h in range(len(SIDES)))
+
+
+def _error_texts(errors: FloatArray, text: Callable[[float], str]) -> tuple[str, ...]:
+    """Mean and maximum of each side's errors (T, 2)."""
+    texts = []
+    for h in range(len(SIDES)):
+        stats = FrameStats.over_frames(errors[:, h])
+        worst = f", frame {stats.worst_frame}" if stats.worst_frame >= 0 else ""
+        texts.append(f"mean {text(stats.mean)}, max {text(stats.max)}{worst}")
+    return tuple(texts)
+
+
+def _unfit(status: IntArray) -> tuple[str, ...]:
+    """Why statuses (T, 2) of the hands make a result unreliable; none where they do not."""
+    found = []
+    for h, side in enumerate(SIDES):
+        lost = np.flatnonzero(status[:, h] == Status.NOT_CONVERGED)
+        if lost.size:
+            found.append(f"the {side} hand did not converge ({frames_text(lost)})")
+        if (status[:, h] == Status.MISSING_INPUT).all():
+            found.append(f"the {side} hand is missing in all {len(status)} frames")
+    return tuple(found)
+
+
+def _unreachable(arm: IntArray, position: FloatArray, rotation: FloatArray) -> tuple[str, ...]:
+    """Poses that the arms do not reach, and how far they are off."""
+    found = []
+    for h, side in enumerate(SIDES):
+        for status, said in (
+            (Status.UNREACHABLE, "cannot be reached by the arm; the nearest pose"),
+            (Status.NOT_CONVERGED, "was not found by the arm; the pose it has"),
+        ):
+            missed = np.flatnonzero(arm[:, h] == status)
+            if missed.size:
+                found.append(
+                    f"the {side} wrist's pose {said} is off by up to "
+                    f"{length_text(position[missed, h].max())} and "
+                    f"{angle_text(rotation[missed, h].max())} ({frames_text(missed)})"
+                )
+    return tuple(found)

@@ -1,4 +1,4 @@
-"""What a human motion file says about itself: meaning of its numbers, and where they come from."""
+"""Human motion files: both hands' poses over time, and what gives the numbers their meaning."""
 
 from __future__ import annotations
 
@@ -12,22 +12,16 @@ import numpy as np
 
 from retarget.core.checks import are_rigid
 from retarget.core.errors import FileError, InputError
-from retarget.core.files import OpenFile, check_hand
 from retarget.core.hdf5 import (
     attribute,
-    check_format,
-    damage_told,
     first_frame,
     matrix,
     names,
-    open_hdf5,
-    rate_attribute,
     read_rows,
     require_dataset,
     text,
-    versions,
 )
-from retarget.core.hdf5_writer import GrowingFile
+from retarget.core.hdf5_streams import HDF5Reader, HDF5Writer
 from retarget.core.types import (
     FINGERS,
     SIDES,
@@ -39,17 +33,25 @@ from retarget.core.types import (
     IntArray,
     Status,
 )
-from retarget.core.version import VERSION
+from retarget.data.file_attributes import (
+    frame_rate,
+    read_versions,
+    require_hand,
+    require_rate,
+    software_versions,
+)
+from retarget.data.file_kind import FileKind, require_format
 
 if TYPE_CHECKING:
     from retarget.mapping.fitter import MANOFitter
     from retarget.robot.robot import Robot
 
-FORMAT = "retarget-human"
-_VERSIONS = (1, 2)
 _POSES = {1: "T_world_wrist", 2: "T_world_mano"}  # what each version calls the wrist poses
-HANDS = len(SIDES)
-KEYPOINTS = 21
+_OPTIONAL = ("residual", "iterations", "status")
+_INTEGERS = ("iterations", "status")
+_HANDS = len(SIDES)
+_KEYPOINTS = 21
+_FARTHEST = 20.0  # [m] from the origin
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def human_info(
         source="" if demo.path is None else demo.path.name,
         start=demo.start,
         sim=sim,
-        versions={"retarget": VERSION, "numpy": np.__version__},
+        versions=software_versions(),
     )
 
 
@@ -125,157 +127,26 @@ def body_joints(robot: Robot) -> tuple[str, ...]:
     return tuple(name for name in robot.joint_names if name not in moved)
 
 
-def write_info(file: Any, info: HumanFileInfo) -> None:
-    """Set the attributes of an open file."""
-    attrs = file.attrs
-    attrs["format"], attrs["version"] = FORMAT, _VERSIONS[-1]
-    attrs["rate"] = info.rate
-    attrs["hand"], attrs["components"] = info.hand, info.components
-    attrs["robot"], attrs["robot_hash"] = info.robot, info.robot_hash
-    attrs["camera"] = info.camera
-    if info.T_camera_world is not None:
-        attrs["T_camera_world"] = info.T_camera_world
-    if info.calibrations is not None:
-        attrs["calibration"] = json.dumps(
-            {
-                side: {
-                    "scale": float(calibration.scale),
-                    "rotation": np.asarray(calibration.rotation).tolist(),
-                    "translation": np.asarray(calibration.translation).tolist(),
-                }
-                for side, calibration in zip(SIDES, info.calibrations, strict=True)
-            }
-        )
-    attrs["body_joints"] = list(info.body_joints) or np.zeros(0, dtype="S1")
-    attrs["source"], attrs["start"] = info.source, info.start
-    attrs["sim"] = info.sim
-    attrs["versions"] = json.dumps(info.versions, sort_keys=True)
-
-
-def read_info(file: Any) -> HumanFileInfo:
-    """Read and check the attributes of an open file.
-
-    Raises:
-        FileError: not a human motion file, a version this library does not know, or an attribute
-            that is missing or not what it should be.
-    """
-    hint = " (is this a robot demonstration?)" if "observations" in file else ""
-    check_format(file, FORMAT, _VERSIONS, "a human motion file", hint)
-    return HumanFileInfo(
-        rate=rate_attribute(file),
-        hand=attribute(file, "hand", text),
-        components=attribute(file, "components", int),
-        robot=attribute(file, "robot", text, ""),
-        robot_hash=attribute(file, "robot_hash", text, ""),
-        calibrations=attribute(file, "calibration", _calibrations, None),
-        camera=attribute(file, "camera", text, ""),
-        T_camera_world=attribute(file, "T_camera_world", matrix, None),
-        body_joints=attribute(file, "body_joints", names, ()),
-        source=attribute(file, "source", text, ""),
-        start=attribute(file, "start", int, 0),
-        sim=attribute(file, "sim", bool, True),
-        versions=attribute(file, "versions", versions, {}),
-    )
-
-
-def _calibrations(value: Any) -> tuple[Calibration, Calibration]:
-    table = json.loads(text(value))
-    left, right = (
-        Calibration(
-            scale=float(table[side]["scale"]),
-            rotation=np.array(table[side]["rotation"], dtype=np.float64).reshape(3),
-            translation=np.array(table[side]["translation"], dtype=np.float64).reshape(3),
-        )
-        for side in SIDES
-    )
-    return left, right
-
-
-class HumanWriter(GrowingFile):
-    """A human motion file being written, block by block, in memory that does not grow.
-
-    Use it as a context manager: the file appears at ``path`` when the block ends well, and nothing
-    does when it raises.
+def load_human(
+    path: str | Path, *, hand: str | None = None, start: int = 0, stop: int | None = None
+) -> tuple[HumanMotion, HumanFileInfo]:
+    """Read a human motion file (docs/formats.md), or frames ``start`` to ``stop`` of it.
 
     Args:
-        path: the file to write; one that is there is replaced at the end.
-        info: what the numbers mean and where they come from.
+        path: the HDF5 file.
+        hand: hash of the hand model the coefficients should be of; any where None.
+        start: first frame.
+        stop: end of the frames (excluded); the end of the file where None.
 
     Raises:
-        FileError: the file cannot be written there.
+        FileError: see `HumanReader`.
+        InputError: the range is empty or leaves the file.
     """
-
-    def __init__(self, path: str | Path, info: HumanFileInfo) -> None:
-        super().__init__(path)
-        self._info = info
-
-    def append(
-        self,
-        motion: HumanMotion,
-        *,
-        keypoints: FloatArray | None = None,
-        body_qpos: FloatArray | None = None,
-    ) -> None:
-        """Write the next frames.
-
-        Args:
-            motion: (T, 2, ...) human motion of the hand model and components of the file.
-            keypoints: (T, 2, 21, 3) in the environment frame [m].
-            body_qpos: (T, m) positions of ``info.body_joints`` [rad]; needed where there are any.
-
-        Raises:
-            InputError: shapes, hand model or components do not fit the file.
-        """
-        frames = self._check(motion, keypoints, body_qpos)
-        self._extend("pca", motion.pca)
-        self._extend("T_world_mano", motion.T_world_mano)
-        if self._info.T_camera_world is not None:
-            self._extend("T_camera_mano", self._info.T_camera_world @ motion.T_world_mano)
-        if keypoints is not None:
-            self._extend("keypoints", keypoints)
-        self._extend("residual", motion.residual)
-        self._extend("iterations", motion.iterations.astype(np.int32))
-        self._extend("status", motion.status.astype(np.uint8))
-        self._extend("valid", motion.status != Status.MISSING_INPUT)
-        if body_qpos is not None and self._info.body_joints:
-            self._extend("body_qpos", body_qpos)
-        self._frames += frames
-
-    def _check(
-        self, motion: HumanMotion, keypoints: FloatArray | None, body_qpos: FloatArray | None
-    ) -> int:
-        if motion.hand != self._info.hand:
-            raise InputError(
-                f"motion is of hand model {motion.hand}, the file of {self._info.hand}",
-                hand=motion.hand,
-            )
-        frames = motion.pca.shape[0] if motion.pca.ndim else 0
-        joints = len(self._info.body_joints)
-        wanted: dict[str, tuple[Any, tuple[int, ...]]] = {
-            "pca": (motion.pca, (frames, HANDS, self._info.components)),
-            "T_world_mano": (motion.T_world_mano, (frames, HANDS, 4, 4)),
-            "residual": (motion.residual, (frames, HANDS, len(FINGERS))),
-            "iterations": (motion.iterations, (frames, HANDS)),
-            "status": (motion.status, (frames, HANDS)),
-            "keypoints": (keypoints, (frames, HANDS, KEYPOINTS, 3)),
-            "body_qpos": (body_qpos, (frames, joints)),
-        }
-        for name, (array, shape) in wanted.items():
-            if array is None and (name == "keypoints" or joints == 0):
-                continue
-            if array is None or array.shape != shape:
-                got = "none" if array is None else array.shape
-                raise InputError(f"{name} must have shape {shape}, got {got}")
-        if self._frames and (keypoints is None) == ("keypoints" in self._file):
-            raise InputError("keypoints must be in every block of a file, or in none")
-        return frames
-
-    def _finish(self) -> None:
-        self._file["status"].attrs["names"] = [status.label for status in Status]
-        write_info(self._file, self._info)
+    with HumanReader(path, hand=hand) as reader:
+        return reader.read(start, stop), reader.info
 
 
-def write_human(
+def save_human(
     path: str | Path,
     motion: HumanMotion,
     info: HumanFileInfo,
@@ -293,21 +164,7 @@ def write_human(
         writer.append(motion, keypoints=keypoints, body_qpos=body_qpos)
 
 
-__all__ = [
-    "HumanFileInfo",
-    "HumanReader",
-    "HumanWriter",
-    "human_info",
-    "read_human",
-    "write_human",
-]
-
-_OPTIONAL = ("residual", "iterations", "status")
-_INTEGERS = ("iterations", "status")
-_FARTHEST = 20.0  # [m] from the origin
-
-
-class HumanReader(OpenFile):
+class HumanReader(HDF5Reader):
     """A human motion file open for reading, in memory that does not grow with its length.
 
     Only ``pca`` and ``T_world_mano`` must be there, so that a policy's output can be written with
@@ -316,33 +173,27 @@ class HumanReader(OpenFile):
     Args:
         path: an HDF5 file in the layout of docs/formats.md.
         hand: hash of the hand model the coefficients should be of; any where None.
+        rate: frames per second [Hz], where the file's own is to be overruled.
 
     Attributes:
         path: the file.
         frames: number of frames T.
+        rate: frames per second [Hz].
         info: what the numbers mean and where they come from.
 
     Raises:
         FileError: the file cannot be read, is not of this format or of a version this library does
             not know, or is of another hand model.
+        InputError: ``rate`` is not positive.
     """
 
-    path: Path
-    frames: int
     info: HumanFileInfo
 
-    def __init__(self, path: str | Path, *, hand: str | None = None) -> None:
-        self.path = Path(path)
-        self._file = open_hdf5(self.path)
-        try:
-            with damage_told(self.path):
-                self.info = read_info(self._file)
-                self._poses = _POSES[int(self._file.attrs["version"])]
-                self.frames = self._check_structure()
-            check_hand(self.path, self.info.hand, hand)
-        except BaseException:
-            self.close()
-            raise
+    def __init__(
+        self, path: str | Path, *, hand: str | None = None, rate: float | None = None
+    ) -> None:
+        self._hand, self._given_rate = hand, rate
+        super().__init__(path)
 
     def read(self, start: int = 0, stop: int | None = None) -> HumanMotion:
         """Frames ``start`` to ``stop`` (excluded; the end where None).
@@ -363,8 +214,8 @@ class HumanReader(OpenFile):
         infinite = np.asarray(np.isinf(pca).any(axis=-1))
         self._refuse(infinite, "pca", start, "has an infinite coefficient")
         self._check_poses(poses, lost, start)
-        iterations = self._optional("iterations", start, stop, np.zeros((stop - start, HANDS)))
-        no_residual = np.full((stop - start, HANDS, len(FINGERS)), np.nan)
+        iterations = self._optional("iterations", start, stop, np.zeros((stop - start, _HANDS)))
+        no_residual = np.full((stop - start, _HANDS, len(FINGERS)), np.nan)
         return HumanMotion(
             pca=np.where(lost[..., None], np.nan, pca),
             T_world_mano=np.where(lost[..., None, None], np.nan, poses),
@@ -403,30 +254,27 @@ class HumanReader(OpenFile):
             InputError: ``size`` is not positive.
             FileError: see `read`.
         """
-        if size < 1:
-            raise InputError(f"size must be at least 1 frame, got {size}")
-        for start in range(0, self.frames, size):
-            stop = min(start + size, self.frames)
+        for start, stop in self._block_ranges(size):
             yield self.read(start, stop), self.read_body(start, stop)
 
-    def _range(self, start: int, stop: int | None) -> tuple[int, int]:
-        stop = self.frames if stop is None else stop
-        if not 0 <= start < stop <= self.frames:
-            raise InputError(
-                f"{self.path}: frames {start} to {stop} are not within its {self.frames} frames"
-            )
-        return start, stop
+    def _open(self) -> None:
+        version = require_format(self._file, FileKind.HUMAN, tuple(_POSES))
+        self._poses = _POSES[version]
+        self.info = _read_info(self._file, self._given_rate)
+        self.rate = self.info.rate
+        self.frames = self._check_structure()
+        require_hand(self._file, self.info.hand, self._hand)
 
     def _check_structure(self) -> int:
         """Shapes, types and lengths of the datasets that are there; the number of frames."""
-        frames = len(require_dataset(self._file, "pca", (None, HANDS, self.info.components)))
+        frames = len(require_dataset(self._file, "pca", (None, _HANDS, self.info.components)))
         if frames == 0:
             raise FileError(self.path, "holds no frames", key="pca")
         shapes: dict[str, tuple[int | None, ...]] = {
-            self._poses: (None, HANDS, 4, 4),
-            "residual": (None, HANDS, len(FINGERS)),
-            "iterations": (None, HANDS),
-            "status": (None, HANDS),
+            self._poses: (None, _HANDS, 4, 4),
+            "residual": (None, _HANDS, len(FINGERS)),
+            "iterations": (None, _HANDS),
+            "status": (None, _HANDS),
         }
         if self.info.body_joints:
             shapes["body_qpos"] = (None, len(self.info.body_joints))
@@ -473,20 +321,145 @@ class HumanReader(OpenFile):
             )
 
 
-def read_human(
-    path: str | Path, *, hand: str | None = None, start: int = 0, stop: int | None = None
-) -> tuple[HumanMotion, HumanFileInfo]:
-    """Read a human motion file (docs/formats.md), or frames ``start`` to ``stop`` of it.
+class HumanWriter(HDF5Writer):
+    """A human motion file being written, block by block, in memory that does not grow.
+
+    Use it as a context manager: the file appears at ``path`` when the block ends well, and nothing
+    does when it raises.
 
     Args:
-        path: the HDF5 file.
-        hand: hash of the hand model the coefficients should be of; any where None.
-        start: first frame.
-        stop: end of the frames (excluded); the end of the file where None.
+        path: the file to write; one that is there is replaced at the end.
+        info: what the numbers mean and where they come from.
 
     Raises:
-        FileError: see `HumanReader`.
-        InputError: the range is empty or leaves the file.
+        InputError: the rate is not positive.
+        FileError: the file cannot be written there.
     """
-    with HumanReader(path, hand=hand) as reader:
-        return reader.read(start, stop), reader.info
+
+    def __init__(self, path: str | Path, info: HumanFileInfo) -> None:
+        require_rate(info.rate)
+        super().__init__(path)
+        self._info = info
+
+    def append(
+        self,
+        motion: HumanMotion,
+        *,
+        keypoints: FloatArray | None = None,
+        body_qpos: FloatArray | None = None,
+    ) -> None:
+        """Write the next frames.
+
+        Args:
+            motion: (T, 2, ...) human motion of the hand model and components of the file.
+            keypoints: (T, 2, 21, 3) in the environment frame [m].
+            body_qpos: (T, m) positions of ``info.body_joints`` [rad]; needed where there are any.
+
+        Raises:
+            InputError: shapes, hand model or components do not fit the file.
+        """
+        frames = self._check(motion, keypoints, body_qpos)
+        self._extend("pca", motion.pca)
+        self._extend("T_world_mano", motion.T_world_mano)
+        if self._info.T_camera_world is not None:
+            self._extend("T_camera_mano", self._info.T_camera_world @ motion.T_world_mano)
+        if keypoints is not None:
+            self._extend("keypoints", keypoints)
+        self._extend("residual", motion.residual)
+        self._extend("iterations", motion.iterations.astype(np.int32))
+        self._extend("status", motion.status.astype(np.uint8))
+        self._extend("valid", motion.status != Status.MISSING_INPUT)
+        if body_qpos is not None and self._info.body_joints:
+            self._extend("body_qpos", body_qpos)
+        self._frames += frames
+
+    def _check(
+        self, motion: HumanMotion, keypoints: FloatArray | None, body_qpos: FloatArray | None
+    ) -> int:
+        if motion.hand != self._info.hand:
+            raise InputError(
+                f"motion is of hand model {motion.hand}, the file of {self._info.hand}",
+                hand=motion.hand,
+            )
+        frames = motion.pca.shape[0] if motion.pca.ndim else 0
+        joints = len(self._info.body_joints)
+        wanted: dict[str, tuple[Any, tuple[int, ...]]] = {
+            "pca": (motion.pca, (frames, _HANDS, self._info.components)),
+            "T_world_mano": (motion.T_world_mano, (frames, _HANDS, 4, 4)),
+            "residual": (motion.residual, (frames, _HANDS, len(FINGERS))),
+            "iterations": (motion.iterations, (frames, _HANDS)),
+            "status": (motion.status, (frames, _HANDS)),
+            "keypoints": (keypoints, (frames, _HANDS, _KEYPOINTS, 3)),
+            "body_qpos": (body_qpos, (frames, joints)),
+        }
+        for name, (array, shape) in wanted.items():
+            if array is None and (name == "keypoints" or joints == 0):
+                continue
+            if array is None or array.shape != shape:
+                got = "none" if array is None else array.shape
+                raise InputError(f"{name} must have shape {shape}, got {got}")
+        if self._frames and (keypoints is None) == ("keypoints" in self._file):
+            raise InputError("keypoints must be in every block of a file, or in none")
+        return frames
+
+    def _finish(self) -> None:
+        self._file["status"].attrs["names"] = [status.label for status in Status]
+        _write_info(self._file, self._info)
+
+
+def _read_info(file: Any, rate: float | None) -> HumanFileInfo:
+    return HumanFileInfo(
+        rate=frame_rate(file, rate),
+        hand=attribute(file, "hand", text),
+        components=attribute(file, "components", int),
+        robot=attribute(file, "robot", text, ""),
+        robot_hash=attribute(file, "robot_hash", text, ""),
+        calibrations=attribute(file, "calibration", _calibrations, None),
+        camera=attribute(file, "camera", text, ""),
+        T_camera_world=attribute(file, "T_camera_world", matrix, None),
+        body_joints=attribute(file, "body_joints", names, ()),
+        source=attribute(file, "source", text, ""),
+        start=attribute(file, "start", int, 0),
+        sim=attribute(file, "sim", bool, True),
+        versions=attribute(file, "versions", read_versions, {}),
+    )
+
+
+def _write_info(file: Any, info: HumanFileInfo) -> None:
+    """Set the attributes of an open file."""
+    attrs = file.attrs
+    attrs["format"], attrs["version"] = FileKind.HUMAN.value, max(_POSES)
+    attrs["rate"] = info.rate
+    attrs["hand"], attrs["components"] = info.hand, info.components
+    attrs["robot"], attrs["robot_hash"] = info.robot, info.robot_hash
+    attrs["camera"] = info.camera
+    if info.T_camera_world is not None:
+        attrs["T_camera_world"] = info.T_camera_world
+    if info.calibrations is not None:
+        attrs["calibration"] = json.dumps(
+            {
+                side: {
+                    "scale": float(calibration.scale),
+                    "rotation": np.asarray(calibration.rotation).tolist(),
+                    "translation": np.asarray(calibration.translation).tolist(),
+                }
+                for side, calibration in zip(SIDES, info.calibrations, strict=True)
+            }
+        )
+    attrs["body_joints"] = list(info.body_joints) or np.zeros(0, dtype="S1")
+    attrs["source"], attrs["start"] = info.source, info.start
+    attrs["sim"] = info.sim
+    attrs["versions"] = json.dumps(info.versions, sort_keys=True)
+
+
+def _calibrations(value: Any) -> tuple[Calibration, Calibration]:
+    table = json.loads(text(value))
+    left, right = (
+        Calibration(
+            scale=float(table[side]["scale"]),
+            rotation=np.array(table[side]["rotation"], dtype=np.float64).reshape(3),
+            translation=np.array(table[side]["translation"], dtype=np.float64).reshape(3),
+        )
+        for side in SIDES
+    )
+    return left, right

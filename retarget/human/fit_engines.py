@@ -11,10 +11,10 @@ from retarget.core.checks import DTYPES
 from retarget.core.errors import InputError
 from retarget.core.types import BoolArray, FloatArray, IntArray
 from retarget.human.fit_newton import FAILED, FitSettings, NewtonFit, restarts
-from retarget.human.fit_start import quadratic_start
 from retarget.human.hand_model import HandModel
 from retarget.human.keypoints import TIP_VERTICES, HandKeypoints
 from retarget.human.native import NativeHand
+from retarget.human.regression_start import quadratic_start
 
 ENGINES = ("native", "numpy", "torch")
 
@@ -36,7 +36,7 @@ class FitEngine(Protocol):
 
 
 class NativeFit:
-    """The C++ core: a frame in each lane of the machine's registers."""
+    """The C++ core: a frame in each SIMD lane."""
 
     def __init__(self, hand: HandModel, settings: FitSettings, dtype: str, threads: int) -> None:
         sigma = hand.sigma[: settings.components]

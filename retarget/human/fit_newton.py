@@ -10,18 +10,16 @@ gives does not depend on its neighbours.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from retarget.core.arrays import Array, as_numpy
 from retarget.core.errors import InputError
 from retarget.core.types import BoolArray, FloatArray, IntArray
-from retarget.human.fit_start import quadratic_start
 from retarget.human.hand_model import HandModel
 from retarget.human.keypoints import HandKeypoints
 from retarget.human.mano_format import POSE
-
-Array = Any  # a numpy array or a torch tensor
+from retarget.human.regression_start import quadratic_start
 
 STEP_CAP = 2.0  # [standard deviations]
 STEP_NEAR = 1.0  # steps below it take the curvature; farther out Gauss-Newton finds its way better
@@ -85,7 +83,7 @@ class NewtonFit:
         """See `retarget.human.fit_engines.FitEngine.fit`."""
         blocks = [self._fit_block(target[at : at + BLOCK]) for at in range(0, len(target), BLOCK)]
         z, iterations, converged = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-        return z * _numpy(self._sigma), self._residual(z, target), iterations, converged
+        return z * as_numpy(self._sigma), self._residual(z, target), iterations, converged
 
     def _fit_block(self, target: FloatArray) -> tuple[FloatArray, IntArray, BoolArray]:
         z, cost, iterations, converged = self._descend(target, self._start(target))
@@ -103,7 +101,7 @@ class NewtonFit:
 
     def _residual(self, z: FloatArray, target: FloatArray) -> FloatArray:
         """(N, 5) distance of each fingertip to its target [m]."""
-        miss = _numpy(self._layer.fingertips(z * _numpy(self._sigma))) - target
+        miss = as_numpy(self._layer.fingertips(z * as_numpy(self._sigma))) - target
         return np.asarray(np.linalg.norm(miss, axis=-1))
 
     def _evaluate(self, z: Array, target: Array) -> tuple[Array, Array, Array, Array]:
@@ -159,13 +157,13 @@ class NewtonFit:
             near = xp.where(taken, 1.0 * (length < STEP_NEAR), 0.0 * near)
             lower = xp.where(damping > DAMPING_FLOOR, 0.1 * damping, 0.0 * damping)
             damping = xp.where(taken, lower, xp.clip(8.0 * damping, DAMPING, None))
-            ended = _numpy(taken & (length < STEP_DONE))
-            stuck = _numpy(damping > DAMPING_END)
+            ended = as_numpy(taken & (length < STEP_DONE))
+            stuck = as_numpy(damping > DAMPING_END)
             iterations[frames] += 1
             leaving = ended | stuck
             if leaving.any():
                 gone = frames[leaving]
-                out_z[gone], out_cost[gone] = _numpy(z)[leaving], _numpy(cost)[leaving]
+                out_z[gone], out_cost[gone] = as_numpy(z)[leaving], as_numpy(cost)[leaving]
                 converged[gone] = ended[leaving]
                 stay = array(~leaving) > 0.5
                 frames = frames[~leaving]
@@ -174,7 +172,7 @@ class NewtonFit:
                 )
             if not len(frames):
                 break
-        out_z[frames], out_cost[frames] = _numpy(z), _numpy(cost)
+        out_z[frames], out_cost[frames] = as_numpy(z), as_numpy(cost)
         return out_z, out_cost, iterations, converged
 
 
@@ -182,7 +180,3 @@ def restarts(components: int) -> FloatArray:
     """(S, K) standardised coefficients to start from where a frame failed, the same for all."""
     dice = np.random.default_rng(1)
     return RESTART_SPREAD * dice.normal(size=(RESTARTS, components))
-
-
-def _numpy(values: Array) -> Any:
-    return values if isinstance(values, np.ndarray) else values.detach().cpu().numpy()

@@ -147,7 +147,7 @@ def load_hand(side: str, source: str | Path | None = None) -> HandModel:
     if side not in SIDES:
         raise InputError(f"side must be one of {', '.join(SIDES)}, got {side!r}")
     path = find_hand(side, source)
-    return hand_from_arrays(side, read_arrays(path), path)
+    return hand_from_arrays(side, load_arrays(path), path)
 
 
 def load_hands(source: str | Path | None = None) -> tuple[HandModel, HandModel]:
@@ -195,16 +195,16 @@ def find_hand(side: str, source: str | Path | None = None) -> Path:
     raise ModelError(places, f"no {' or '.join(names)} there{hint}", searched=places)
 
 
-def read_arrays(path: Path) -> dict[str, Any]:
+def load_arrays(path: Path) -> dict[str, Any]:
     """The raw arrays of an npz or pickle file, by name, none of them checked.
 
     Raises:
         ModelError: the file cannot be read, or holds something other than arrays.
     """
     if path.suffix != ".npz":
-        from retarget.human.mano_pickle import read_mano_pickle
+        from retarget.human.mano_pickle import load_mano_pickle
 
-        return read_mano_pickle(path)
+        return load_mano_pickle(path)
     try:
         with np.load(path, allow_pickle=False) as file:
             return {key: file[key] for key in file.files}

@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from retarget.core.arrays import Array
 from retarget.core.errors import InputError
 from retarget.core.types import FINGERS
 from retarget.human import skinning
 from retarget.human import skinning_derivatives as derivatives
 from retarget.human.hand_model import HandModel
 from retarget.human.mano_format import JOINTS, POSE
-
-Array = Any  # a numpy array or a torch tensor
 
 # the vertices that EgoVLA takes for fingertips; other libraries use neighbours of these
 TIP_VERTICES: Mapping[str, int] = MappingProxyType(
@@ -159,11 +158,11 @@ class HandKeypoints:
             InputError: the layer was not built for five tip vertices, or K is not 1 to 45.
         """
         self._check_tips()
-        return self._jacobian(self._tips, pca)
-
-    def points_and_jacobian(self, pca: Array) -> tuple[Array, Array]:
-        """The chosen points (..., P, 3) [m], as `points`, and their derivatives (..., P, 3, K)."""
-        return self._jacobian(self._chosen, pca)
+        pose, basis = self.pose(pca), self._components[: np.shape(pca)[-1]]
+        points, jacobian, _ = derivatives.points_and_jacobian(
+            self.namespace, self._tips, pose, basis
+        )
+        return points, jacobian
 
     def second_order(
         self, pca: Array, pull: Callable[[Array], Array]
@@ -198,14 +197,6 @@ class HandKeypoints:
         if self._mesh is None:
             self._mesh = self._constants(range(len(self.model.template)), ())
         return self._place(self._mesh, pose, betas, orient, translation)
-
-    def _jacobian(self, constants: skinning.Constants, pca: Array) -> tuple[Array, Array]:
-        pose = self.pose(pca)
-        basis = self._components[: np.shape(pca)[-1]]
-        points, jacobian, _ = derivatives.points_and_jacobian(
-            self.namespace, constants, pose, basis
-        )
-        return points, jacobian
 
     def _place(
         self,

@@ -11,7 +11,7 @@ import numpy as np
 from retarget.core.errors import FileError, ModelError
 from retarget.core.files import replacing
 from retarget.core.types import SIDES
-from retarget.human.hand_model import find_hand, hand_from_arrays, read_arrays
+from retarget.human.hand_model import find_hand, hand_from_arrays, load_arrays
 from retarget.human.mano_format import NOTES, hand_arrays, length_width_correlation
 
 
@@ -73,7 +73,7 @@ def check(path: str | Path) -> HandFileReport:
     Raises:
         ModelError: the file cannot be read, is not a hand model, or names code.
     """
-    found = hand_arrays(read_arrays(Path(path)), path)
+    found = hand_arrays(load_arrays(Path(path)), path)
     return HandFileReport(
         path=Path(path),
         side=found.side,
@@ -100,7 +100,7 @@ def convert(path: str | Path, out: str | Path | None = None, *, overwrite: bool 
         ModelError: as in `check`.
         FileError: the file exists, or cannot be written.
     """
-    found = hand_arrays(read_arrays(Path(path)), path)
+    found = hand_arrays(load_arrays(Path(path)), path)
     target = Path(path).parent if out is None else Path(out)
     if target.is_dir():
         target = target / f"MANO_{found.side.upper()}.npz"

@@ -81,7 +81,7 @@ class _Unpickler(pickle.Unpickler):
         raise _RefusedName(full)
 
 
-def read_mano_pickle(path: str | Path) -> dict[str, Any]:
+def load_mano_pickle(path: str | Path) -> dict[str, Any]:
     """The arrays of a ``MANO_RIGHT.pkl`` or ``MANO_LEFT.pkl``, by their MANO names.
 
     Entries that the hand model does not need are left alone. chumpy's ``Ch``, ``Select`` and

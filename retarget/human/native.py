@@ -1,8 +1,7 @@
-"""The native core as seen from Python: every argument checked, every array named.
+"""Hands in the native core: fits of a posed hand to points, and the points of a posed hand.
 
-Hand fits and arm solutions run in C++, many frames at once: each lane of the machine's widest
-registers works on a frame of its own. Results are the same to the last bit for any number of
-threads, any batch and any order.
+Many frames are worked on at once, one in each SIMD lane. Results are the same to the last bit for
+any number of threads, any batch and any order.
 """
 
 from __future__ import annotations
@@ -18,23 +17,6 @@ from retarget.core.checks import call, indices, is_single, numbers, optional, pa
 from retarget.core.errors import InputError
 from retarget.core.types import BoolArray, FloatArray
 from retarget.human.hand_model import HandModel
-
-
-def build_info() -> dict[str, Any]:
-    """What the native core was built with and what it runs on.
-
-    Returns:
-        ``isa`` the instruction set in use, ``available`` all that this machine can run,
-        ``lanes`` frames at once in float64 and float32, ``cores``, ``compiler``.
-    """
-    available = _native.isas()
-    return {
-        "isa": available[0],
-        "available": available,
-        "lanes": _native.lanes(available[0]),
-        "cores": _native.cores(),
-        "compiler": _native.compiler(),
-    }
 
 
 class NativeFits(NamedTuple):
@@ -201,50 +183,6 @@ class NativeHand:
         k = self.components
         wrist = unknowns[:, k:] if self.unknowns > k else np.zeros((n, 6))
         return NativeFits(unknowns[:, :k], wrist, residual, cost, iterations, converged)
-
-    def evaluate(
-        self,
-        unknowns: ArrayLike,
-        targets: ArrayLike,
-        weights: ArrayLike | None = None,
-        *,
-        beta: float = 1.0,
-        prior: float = 1e-6,
-        soft_limits: tuple[ArrayLike, ArrayLike] | None = None,
-        soft_weight: float = 1e-4,
-        isa: str = "",
-    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """What a fit sees at given unknowns: for tests and for gradients through the fit.
-
-        Unknowns are (n, U): K coefficients [rad] and, with a free wrist, its rotation vector [rad]
-        and translation [m]; the other arguments are those of `fit`.
-
-        Returns:
-            Points (n, P, 3) [m]; cost (n,) [m^2]; half its gradient (n, U) and half its
-            Gauss-Newton Hessian (n, U, U), both by the standardised unknowns: coefficients over
-            sigma, wrist over its scale.
-
-        Raises:
-            InputError: an argument has another shape or type, is not finite or out of range.
-        """
-        low, high = (None, None) if soft_limits is None else pair("soft_limits", soft_limits)
-        at, wanted = numbers(unknowns, "unknowns"), numbers(targets, "targets")
-        n, u = len(wanted) if wanted.ndim else 0, self.unknowns
-        out = np.empty((n, self.points, 3)), np.empty(n), np.empty((n, u)), np.empty((n, u, u))
-        call(
-            self._solver.evaluate,
-            at,
-            wanted,
-            optional(weights, "weights"),
-            real("beta", beta),
-            real("prior", prior),
-            optional(low, "soft_limits"),
-            optional(high, "soft_limits"),
-            real("soft_weight", soft_weight),
-            isa,
-            *out,
-        )
-        return out
 
 
 class NativePoints:

@@ -18,13 +18,12 @@ from typing import Any
 
 import numpy as np
 
+from retarget.core.arrays import Array
 from retarget.core.types import BoolArray, IntArray
 from retarget.human.hand_model import HandModel
 from retarget.human.mano_format import FEATURES, JOINTS
 
-Array = Any  # a numpy array or a torch tensor
-
-FINGERS, SEGMENTS = 5, 3  # the tree below the root: five chains of three joints, in MANO's order
+CHAINS, SEGMENTS = 5, 3  # the tree below the root: five chains of three joints, in MANO's order
 
 # sin(x)/x, (1 - cos x)/x^2 and (x - sin x)/x^3 as series in -x^2
 _SERIES = [[1.0 / factorial(2 * n + k) for n in range(9)] for k in (1, 2, 3)]
@@ -185,13 +184,13 @@ def posed(xp: Any, c: Constants, pose: Array, betas: Array | None) -> Posed:
     rotation = feature + c.eye
     joints = rest_joints(c, betas)
 
-    chain = rotation.reshape(*lead, FINGERS, SEGMENTS, 3, 3)
+    chain = rotation.reshape(*lead, CHAINS, SEGMENTS, 3, 3)
     first = chain[..., 0, :, :]
     second = first @ chain[..., 1, :, :]
     third = second @ chain[..., 2, :, :]
     turned = xp.stack([first, second, third], -3).reshape(*lead, JOINTS - 1, 3, 3)
 
-    rest_chain = joints[..., 1:, :].reshape(*joints.shape[:-2], FINGERS, SEGMENTS, 3)
+    rest_chain = joints[..., 1:, :].reshape(*joints.shape[:-2], CHAINS, SEGMENTS, 3)
     bone = rest_chain[..., 1:, :] - rest_chain[..., :-1, :]
     second_at = rest_chain[..., 0, :] + apply(first, bone[..., 0, :])
     third_at = second_at + apply(second, bone[..., 1, :])

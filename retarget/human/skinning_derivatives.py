@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from math import factorial
 from typing import Any
 
+from retarget.core.arrays import Array
 from retarget.human.mano_format import JOINTS
 from retarget.human.skinning import (
-    FINGERS,
+    CHAINS,
     SEGMENTS,
-    Array,
     Constants,
     Posed,
     about,
@@ -33,7 +33,7 @@ _SLOPES = [[(-1.0) ** n * n / factorial(2 * n + k) for n in range(1, 10)] for k 
 
 @dataclass(frozen=True)
 class JointMotion:
-    """How each mover of each point turns, and carries the point with it.
+    """How each mover of each point turns, and moves the point with it.
 
     Attributes:
         rotvec: (..., 15, 3) rotation vectors of joints 1..15 [rad].
@@ -82,7 +82,7 @@ def points_and_jacobian(
 def _joint_motion(xp: Any, c: Constants, p: Posed, left: Array) -> JointMotion:
     lead, (count, width) = p.rotvec.shape[:-2], c.movers.shape
     joint, point = c.movers.reshape(-1), [i // width for i in range(count * width)]
-    turned = p.turned.reshape(*lead, FINGERS, SEGMENTS, 3, 3)
+    turned = p.turned.reshape(*lead, CHAINS, SEGMENTS, 3, 3)
     root = xp.zeros_like(turned[..., :1, :, :]) + c.eye
     before = xp.concatenate([root, turned[..., :-1, :, :]], -3).reshape(*lead, JOINTS - 1, 3, 3)
     axes = (before @ left)[..., joint, :, :]
@@ -129,7 +129,7 @@ def curvature(xp: Any, c: Constants, motion: JointMotion, basis: Array, pull: Ar
     Args:
         xp: numpy or torch.
         c: constants of the P points.
-        motion: how the points' movers turn and carry them, from `points_and_jacobian`.
+        motion: how the points' movers turn and move them, from `points_and_jacobian`.
         basis: (K, 45) rows.
         pull: (..., P, 3) vectors, e.g. residuals.
 
@@ -139,11 +139,11 @@ def curvature(xp: Any, c: Constants, motion: JointMotion, basis: Array, pull: Ar
     lead, (points, width) = pull.shape[:-2], c.movers.shape
     shape = (*lead, points, width, 3, 3)
     axes = motion.axes.reshape(shape)
-    carried = motion.columns.reshape(shape)
+    moved = motion.columns.reshape(shape)
     r = pull[..., :, None, :, None] + xp.zeros_like(axes)
     pulled = _cross(xp, r, axes, -2)
     flat = (*lead, points, width * 3, 3)
-    blocks = pulled.swapaxes(-1, -2).reshape(flat) @ _side_by_side(carried)
+    blocks = pulled.swapaxes(-1, -2).reshape(flat) @ _side_by_side(moved)
     # row (i, a), column (j, b): wanted where joint i is above j; mirrored below the diagonal
     above = blocks * c.above
     arm = motion.arm.reshape(*lead, points, width, 3)

@@ -10,28 +10,28 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import permutations, product
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
 from retarget.core.errors import RetargetError
 from retarget.core.geometry import rotation_from_rotvec, rotvec_from_rotation, skew
 from retarget.core.types import SIDES, Calibration, FloatArray
-
-if TYPE_CHECKING:
-    from retarget.human.hand_model import HandModel
-    from retarget.mapping.fitter import MANOFitter
-    from retarget.robot.robot import HandSide, Robot
+from retarget.human.hand_model import HandModel
+from retarget.human.keypoints import HandKeypoints
+from retarget.mapping.fitter import MANOFitter
+from retarget.robot.robot import HandSide, Robot
 
 SAMPLES = 500
 START_SAMPLES = 50  # enough to tell which start is best
 FAR_BETTER = 2.0  # times in cost; the wrong turns of H1's hands cost five times the right one
 MAX_STEPS = 200
 GAIN_DONE = 1e-9
+TURNED = np.pi / 4  # a calibration that turns a hand farther than this is suspicious [rad]
 
 
 def calibrate(
-    robot: Robot,
+    robot: Robot | str | Path,
     hands: tuple[HandModel, HandModel],
     *,
     components: int = 15,
@@ -42,7 +42,7 @@ def calibrate(
     """Calibrate both hands of a robot, left then right.
 
     Args:
-        robot: the robot.
+        robot: a `Robot`, or the name or folder of one.
         hands: human hand models, left and right.
         components: number of pose coefficients the fit will have.
         prior: the fit's prior [m^2].
@@ -52,7 +52,7 @@ def calibrate(
     Raises:
         RetargetError: the search did not converge.
     """
-    rng = np.random.default_rng(seed)
+    robot, rng = Robot.of(robot), np.random.default_rng(seed)
     found = []
     for index, side in enumerate(SIDES):
         lower, upper = robot.hand_limits(side)
@@ -62,13 +62,47 @@ def calibrate(
     return found[0], found[1]
 
 
-@dataclass(frozen=True)
-class _Local:
-    """Cost [m^2] at a calibration, with its gradient (7,) and Gauss-Newton matrix (7, 7)."""
+def turn_warning(side: HandSide, calibration: Calibration) -> str:
+    """What to say of a calibration that turns a hand by more than 45 degrees; "" of any other."""
+    angle = float(np.linalg.norm(calibration.rotation))
+    if angle <= TURNED:
+        return ""
+    axes = nearest_axes(side.wrist_to_mano, calibration).astype(int).tolist()
+    return (
+        f"the {side.side} hand is turned by {np.degrees(angle):.0f} degrees to fit, so "
+        f"sides.{side.side}.wrist_to_mano is probably wrong; "
+        f"the nearest with right angles is {axes}"
+    )
 
-    cost: float
-    gradient: FloatArray
-    gram: FloatArray
+
+def nearest_axes(wrist_to_mano: FloatArray, calibration: Calibration) -> FloatArray:
+    """The right-angled ``wrist_to_mano`` that would leave the calibration the least to turn.
+
+    ``A R^T`` leaves it nothing; nearest to that is the right-angled matrix whose product with it
+    has the largest trace.
+
+    Args:
+        wrist_to_mano: (3, 3) rotation A that the calibration was found with.
+        calibration: what was found.
+
+    Returns:
+        (3, 3) rotation of entries -1, 0 and 1.
+    """
+    ideal = wrist_to_mano @ rotation_from_rotvec(calibration.rotation).T
+    candidates = right_angle_rotations()
+    return np.asarray(candidates[np.argmax(np.sum(candidates * ideal, axis=(1, 2)))])
+
+
+def right_angle_rotations() -> FloatArray:
+    """(24, 3, 3) the rotations that take every axis to an axis, the identity first."""
+    found = []
+    for order in permutations(range(3)):
+        for signs in product((1.0, -1.0), repeat=3):
+            matrix = np.zeros((3, 3))
+            matrix[np.arange(3), order] = signs
+            if np.linalg.det(matrix) > 0.0:
+                found.append(matrix)
+    return np.stack(found)
 
 
 def _minimised(objective: _Objective, start: Calibration) -> Calibration:
@@ -77,7 +111,7 @@ def _minimised(objective: _Objective, start: Calibration) -> Calibration:
     for _ in range(MAX_STEPS):
         scaled = here.gram + damping * np.diag(np.diag(here.gram))
         step = np.asarray(np.linalg.solve(scaled, -here.gradient))
-        tried = _moved(best, step)
+        tried = _stepped(best, step)
         there = objective(tried)
         if there.cost < here.cost:
             gain = (here.cost - there.cost) / here.cost
@@ -95,7 +129,7 @@ def _start(objective: _Objective) -> Calibration:
     """Where to search from: no turn, or one by right angles where that fits far better.
 
     With a ``wrist_to_mano`` that is wrong the search would end in a minimum nearby, in which hands
-    fit badly and nothing tells why.
+    fit badly and nothing says why.
     """
     few = replace(objective, tips=objective.tips[:START_SAMPLES])
     starts = [_aligned(objective, rotation) for rotation in right_angle_rotations()]
@@ -106,8 +140,6 @@ def _start(objective: _Objective) -> Calibration:
 
 def _aligned(objective: _Objective, rotation: FloatArray) -> Calibration:
     """Centre and size of the robot's fingertips laid on those of human poses, after a rotation."""
-    from retarget.human.keypoints import HandKeypoints
-
     side, tips = objective.side, objective.tips
     hand, axes = objective.hands[side], objective.robot.sides[side].wrist_to_mano
     z = np.random.default_rng(0).normal(size=(2_000, 15))
@@ -137,8 +169,6 @@ class _Objective:
     @cached_property
     def fitter(self) -> MANOFitter:
         """Fits in the hand model's frame, so that one will do for every calibration."""
-        from retarget.mapping.fitter import MANOFitter
-
         return MANOFitter(
             self.robot,
             self.hands,
@@ -150,8 +180,8 @@ class _Objective:
     def __call__(self, calibration: Calibration) -> _Local:
         fitter, weight = self.fitter, float(np.sqrt(self.prior))
         frame = replace(fitter.frames[self.side], calibration=calibration)
-        target = frame.human(self.tips)
-        pca = fitter.fit_human(self.side, target).pca
+        target = frame.human_from_robot(self.tips)
+        pca = fitter.fit_hand(self.side, target).pca
         sigma = fitter.hands[self.side].sigma[: self.components]
         fitted, J = fitter.layers[self.side].fingertips_and_jacobian(pca)
         n, k = pca.shape
@@ -178,54 +208,17 @@ class _Objective:
         )
 
 
-def _moved(c: Calibration, step: FloatArray) -> Calibration:
+@dataclass(frozen=True)
+class _Local:
+    """Cost [m^2] at a calibration, with its gradient (7,) and Gauss-Newton matrix (7, 7)."""
+
+    cost: float
+    gradient: FloatArray
+    gram: FloatArray
+
+
+def _stepped(c: Calibration, step: FloatArray) -> Calibration:
     rotation = rotation_from_rotvec(step[1:4]) @ rotation_from_rotvec(c.rotation)
     return Calibration(
         float(c.scale * np.exp(step[0])), rotvec_from_rotation(rotation), c.translation + step[4:]
-    )
-
-
-TURNED = np.pi / 4  # a calibration that turns a hand farther than this [rad] is suspicious
-
-
-def right_angle_rotations() -> FloatArray:
-    """(24, 3, 3) the rotations that take every axis to an axis, the identity first."""
-    found = []
-    for order in permutations(range(3)):
-        for signs in product((1.0, -1.0), repeat=3):
-            matrix = np.zeros((3, 3))
-            matrix[np.arange(3), order] = signs
-            if np.linalg.det(matrix) > 0.0:
-                found.append(matrix)
-    return np.stack(found)
-
-
-def nearest_axes(wrist_to_mano: FloatArray, calibration: Calibration) -> FloatArray:
-    """The right-angled ``wrist_to_mano`` that would leave the calibration the least to turn.
-
-    ``A R^T`` leaves it nothing; nearest to that is the right-angled matrix whose product with it
-    has the largest trace.
-
-    Args:
-        wrist_to_mano: (3, 3) rotation A that the calibration was found with.
-        calibration: what was found.
-
-    Returns:
-        (3, 3) rotation of entries -1, 0 and 1.
-    """
-    ideal = wrist_to_mano @ rotation_from_rotvec(calibration.rotation).T
-    candidates = right_angle_rotations()
-    return np.asarray(candidates[np.argmax(np.sum(candidates * ideal, axis=(1, 2)))])
-
-
-def turn_warning(side: HandSide, calibration: Calibration) -> str:
-    """What to say of a calibration that turns a hand by more than 45 degrees; "" of any other."""
-    angle = float(np.linalg.norm(calibration.rotation))
-    if angle <= TURNED:
-        return ""
-    axes = nearest_axes(side.wrist_to_mano, calibration).astype(int).tolist()
-    return (
-        f"the {side.side} hand is turned by {np.degrees(angle):.0f} degrees to fit, so "
-        f"sides.{side.side}.wrist_to_mano is probably wrong; "
-        f"the nearest with right angles is {axes}"
     )

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,12 +22,12 @@ from retarget.core.errors import InputError, ModelError
 from retarget.core.geometry import transform_inverse, transform_points
 from retarget.core.types import (
     SIDES,
-    BoolArray,
     Calibration,
     FloatArray,
     HumanMotion,
     IntArray,
     Status,
+    side_index,
 )
 from retarget.human.fit_engines import FitEngine, engine_maker
 from retarget.human.fit_newton import FitSettings
@@ -84,7 +86,7 @@ class MANOFitter:
 
     def __init__(
         self,
-        robot: Robot | str = "h1_inspire",
+        robot: Robot | str | Path = "h1_inspire",
         hands: tuple[HandModel, HandModel] | None = None,
         *,
         components: int = 15,
@@ -100,7 +102,7 @@ class MANOFitter:
     ) -> None:
         if recipe not in RECIPES:
             raise InputError(f"recipe must be one of {', '.join(RECIPES)}, got {recipe!r}")
-        self.robot = robot if isinstance(robot, Robot) else Robot.load(robot)
+        self.robot = Robot.of(robot)
         self.hands = hands if hands is not None else load_hands()
         self.hand_hash = hands_hash(self.hands)
         self.settings = FitSettings(components=components, prior=prior, beta=beta)
@@ -139,39 +141,46 @@ class MANOFitter:
         Raises:
             InputError: shapes do not agree, or there is no frame.
         """
-        tips, wrists, known = _checked_hands(fingertips, T_world_wrist, valid)
-        lead = known.shape[:-1]
-        fits = []
-        for side, frame in enumerate(self.frames):
-            target = np.full((*lead, 5, 3), np.nan)
-            there = known[..., side]
-            T_wrist_world = transform_inverse(wrists[there, side])
-            target[there] = frame.human(transform_points(T_wrist_world, tips[there, side]))
-            fits.append(self.fit_human(side, target))
+        tips = fingertips_in_wrist(fingertips, T_world_wrist, valid)
+        return self.fit_in_wrist(tips, np.asarray(T_world_wrist))
+
+    def fit_in_wrist(self, fingertips: FloatArray, T_world_wrist: FloatArray) -> HumanMotion:
+        """`fit` of fingertips that `fingertips_in_wrist` has checked and moved already.
+
+        Args:
+            fingertips: (..., 2, 5, 3) in the robot's wrist frames, NaN where left out [m].
+            T_world_wrist: (..., 2, 4, 4) poses of those frames in the world.
+        """
+        fits = [
+            self.fit_hand(side, frame.human_from_robot(fingertips[..., side, :, :]))
+            for side, frame in enumerate(self.frames)
+        ]
         scale = np.array([c.scale for c in self.calibrations])
-        axis = len(lead)
-        both = [np.stack([getattr(f, name) for f in fits], axis) for name in _HAND_FIELDS]
-        pca, residual, iterations, status = both
+
+        def both(name: str) -> Any:
+            return np.stack([getattr(fit, name) for fit in fits], fingertips.ndim - 3)
+
         return HumanMotion(
-            pca=pca,
-            T_world_mano=human_wrists(self.robot, wrists),
-            residual=residual * scale[:, None],
-            iterations=iterations,
-            status=status,
+            pca=both("pca"),
+            T_world_mano=human_wrists(self.robot, T_world_wrist),
+            residual=both("residual") * scale[:, None],
+            iterations=both("iterations"),
+            status=both("status"),
             hand=self.hand_hash,
         )
 
-    def fit_human(self, side: int, target: ArrayLike) -> HandFit:
-        """Fit one hand to targets that are already in the hand model's frame.
+    def fit_hand(self, side: str | int, target: ArrayLike) -> HandFit:
+        """Fit one hand to fingertips that are in the hand model's frame.
 
         Args:
-            side: 0 left, 1 right.
+            side: ``"left"``, ``"right"``, 0 or 1.
             target: (..., 5, 3) fingertips [m]; a frame with a number that is not finite is
                 left out.
 
         Raises:
-            InputError: wrong shape or type, or nothing in it.
+            InputError: no such side, wrong shape or type, or nothing in it.
         """
+        hand = side_index(side)
         wanted = real_array(target, "target")
         if wanted.ndim < 2 or wanted.shape[-2:] != (5, 3) or wanted.size == 0:
             raise InputError(f"target must have shape (..., 5, 3), not empty, got {wanted.shape}")
@@ -179,13 +188,13 @@ class MANOFitter:
         flat = wanted.reshape(-1, 5, 3)
         known = np.isfinite(flat).all(axis=(1, 2))
         if known.all():
-            pca, residual, iterations, status = self._solve(side, flat)
+            pca, residual, iterations, status = self._solve(hand, flat)
         else:
             pca = np.full((len(flat), self.components), np.nan)
             residual = np.full((len(flat), 5), np.nan)
             iterations = np.zeros(len(flat), dtype=np.int64)
             status = np.full(len(flat), int(Status.MISSING_INPUT))
-            found = self._solve(side, flat[known])
+            found = self._solve(hand, flat[known])
             pca[known], residual[known], iterations[known], status[known] = found
         return HandFit(
             pca=pca.reshape(*lead, self.components),
@@ -201,10 +210,10 @@ class MANOFitter:
             raise InputError(f"pca must have shape (..., 2, K), got {c.shape}")
         return self._placed(tuple(range(len(SIDES))), c)
 
-    def tips_of(self, side: int, pca: ArrayLike) -> FloatArray:
+    def tips_of(self, side: str | int, pca: ArrayLike) -> FloatArray:
         """Human fingertips of one hand: (..., K) -> (..., 5, 3) in the model's frame [m]."""
         c = real_array(pca, "pca")
-        return self._placed((side,), c[..., None, :])[..., 0, :, :]
+        return self._placed((side_index(side),), c[..., None, :])[..., 0, :, :]
 
     def _placed(self, sides: tuple[int, ...], pca: FloatArray) -> FloatArray:
         """Fingertips (..., H, 5, 3) of some hands' coefficients (..., H, K)."""
@@ -274,12 +283,32 @@ class MANOFitter:
         return stored[0], stored[1]
 
 
-_HAND_FIELDS = ("pca", "residual", "iterations", "status")
+def fitter_for(robot: Robot | str | Path | None, fitter: MANOFitter | None) -> MANOFitter:
+    """The fitter where one is given, else that of the robot, h1_inspire by default, and open hand.
+
+    Raises:
+        InputError: both are given, and the fitter is for another robot.
+    """
+    if fitter is None:
+        return MANOFitter() if robot is None else MANOFitter(robot)
+    if robot is not None:
+        wanted = Robot.of(robot)
+        if wanted.hash != fitter.robot.hash:
+            raise InputError(f"the fitter is for another robot than {wanted.name} ({wanted.hash})")
+    return fitter
 
 
-def _checked_hands(
-    fingertips: ArrayLike, T_world_wrist: ArrayLike, valid: ArrayLike | None
-) -> tuple[FloatArray, FloatArray, BoolArray]:
+def fingertips_in_wrist(
+    fingertips: ArrayLike, T_world_wrist: ArrayLike, valid: ArrayLike | None = None
+) -> FloatArray:
+    """Fingertips of the world in the robot's wrist frames: (..., 2, 5, 3) [m].
+
+    NaN where a hand is left out: not valid, or with a number that is not finite. The arguments are
+    those of `MANOFitter.fit`.
+
+    Raises:
+        InputError: shapes do not agree, or there is no frame.
+    """
     tips = real_array(fingertips, "fingertips")
     wrists = real_array(T_world_wrist, "T_world_wrist")
     if tips.ndim < 3 or tips.shape[-3:] != (2, 5, 3) or tips.size == 0:
@@ -290,14 +319,14 @@ def _checked_hands(
             f"T_world_wrist must have shape {(*lead, 2, 4, 4)} beside these fingertips, "
             f"got {wrists.shape}"
         )
-    known: BoolArray = np.asarray(
-        np.isfinite(tips).all(axis=(-2, -1)) & np.isfinite(wrists).all(axis=(-2, -1))
-    )
+    known = np.isfinite(tips).all(axis=(-2, -1)) & np.isfinite(wrists).all(axis=(-2, -1))
     if valid is not None:
         mask = np.asarray(valid)
         if mask.shape != (*lead, 2) or mask.dtype != np.bool_:
             raise InputError(
                 f"valid must be boolean of shape {(*lead, 2)}, got {mask.dtype} {mask.shape}"
             )
-        known = np.asarray(known & mask)
-    return tips, wrists, known
+        known = known & mask
+    out = np.full(tips.shape, np.nan)
+    out[known] = transform_points(transform_inverse(wrists[known]), tips[known])
+    return out

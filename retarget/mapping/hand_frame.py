@@ -8,17 +8,14 @@ the robot's wrist.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from retarget.core.geometry import rotation_from_rotvec
 from retarget.core.types import Calibration, FloatArray
-
-if TYPE_CHECKING:
-    from retarget.human.hand_model import HandModel
-    from retarget.robot.robot import Robot
+from retarget.human.hand_model import HandModel
+from retarget.robot.robot import Robot
 
 
 @dataclass(frozen=True)
@@ -41,33 +38,16 @@ class HandFrame:
         rotation = rotation_from_rotvec(self.calibration.rotation)
         return np.asarray(rotation @ self.axes.T / self.calibration.scale)
 
-    def human(self, points: ArrayLike) -> FloatArray:
+    def human_from_robot(self, points: ArrayLike) -> FloatArray:
         """Points (..., 3) of the robot's wrist frame into the hand model's frame [m]."""
         offset = self.calibration.translation + self.root
         return np.asarray(np.asarray(points, dtype=np.float64) @ self.linear.T + offset)
 
-    def robot(self, points: ArrayLike) -> FloatArray:
+    def robot_from_human(self, points: ArrayLike) -> FloatArray:
         """Points (..., 3) of the hand model's frame into the robot's wrist frame [m]."""
         offset = self.calibration.translation + self.root
         inverse = self.linear * self.calibration.scale**2  # a rotation times 1 / s
         return np.asarray((np.asarray(points, dtype=np.float64) - offset) @ inverse)
-
-    def mirrored(self) -> HandFrame:
-        """The frame of the other side of a hand mirrored in the model's x axis."""
-        flip = np.array([-1.0, 1.0, 1.0])
-        return HandFrame(
-            axes=self.axes * flip,  # a reflected robot point meets a reflected human point
-            calibration=mirrored_calibration(self.calibration),
-            root=self.root * flip,
-        )
-
-
-def mirrored_calibration(calibration: Calibration) -> Calibration:
-    """The same similarity seen in the mirror ``x -> -x`` of the hand model's frame."""
-    flip = np.array([-1.0, 1.0, 1.0])
-    return Calibration(
-        calibration.scale, -calibration.rotation * flip, calibration.translation * flip
-    )
 
 
 def hand_frames(

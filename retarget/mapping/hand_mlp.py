@@ -6,21 +6,26 @@ native core; an optional Gauss-Newton step through one more fit removes what the
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
 from retarget.core.checks import numbers
-from retarget.core.errors import InputError
-from retarget.core.types import SIDES, FloatArray
-from retarget.mapping.native_mlp import NativeMLP
+from retarget.core.errors import InputError, ModelError
+from retarget.core.files import replacing
+from retarget.core.resources import resource
+from retarget.core.types import FloatArray
+from retarget.mapping.fitter import MANOFitter, fitter_for
 from retarget.mapping.network import Network
+from retarget.robot.robot import Robot
 
-if TYPE_CHECKING:
-    from retarget.mapping.fitter import MANOFitter
-
+FORMAT = "retarget-hand-mlp-1"
+_SCALING = ("center", "spread", "lower", "upper")
 # noise on the human fingertips larger than this says nothing about the robot's pose [m]
 _DAMPING = 1e-4
 
@@ -28,13 +33,13 @@ _DAMPING = 1e-4
 class HandMLP:
     """Maps predicted human hands to the robot's active hand joints, within their limits.
 
+    `retarget.mapping.train.train_hands` trains one, `retarget.mapping.hand_accuracy.check_hands`
+    measures how exactly it brings fingertips back.
+
     Args:
         network: weights and scaling of both hands.
         fitter: the fit the network was trained on; gives hands, robot and calibration.
         errors: accuracy measured after training, by name [m].
-
-    Attributes:
-        evaluate: the networks in the native core.
     """
 
     def __init__(
@@ -43,35 +48,72 @@ class HandMLP:
         self.network = network
         self.fitter = fitter
         self.errors = dict(errors or {})
-        self.evaluate = NativeMLP(
-            network.weights,
-            network.biases,
-            network.center,
-            network.spread,
-            network.lower,
-            network.upper,
-        )
 
     @classmethod
-    def load(cls, path: str | Path | None = None, *, fitter: MANOFitter | None = None) -> HandMLP:
-        """Read a checkpoint; None is the one shipped for the fitter's robot and hands.
+    def load(
+        cls,
+        path: str | Path | None = None,
+        *,
+        robot: Robot | str | Path | None = None,
+        fitter: MANOFitter | None = None,
+    ) -> HandMLP:
+        """Read a checkpoint.
+
+        Args:
+            path: the file; None is the one shipped for the fitter's robot and hands.
+            robot: a `Robot`, or the name or folder of one; h1_inspire by default.
+            fitter: the fit it was trained on; by default the robot's with the open hand.
 
         Raises:
+            InputError: the fitter is for another robot.
             ModelError: the file is unreadable, or was trained for another hand model, robot,
                 calibration or number of components; the message names both.
         """
-        from retarget.mapping.checkpoint import load_network
-        from retarget.mapping.fitter import MANOFitter
-
-        fitter = fitter or MANOFitter()
-        network, errors = load_network(path, fitter)
-        return cls(network, fitter, errors)
+        fitter = fitter_for(robot, fitter)
+        place = shipped_path(fitter) if path is None else Path(path)
+        if not place.is_file():
+            hint = "train one with `retarget train-hand`"
+            raise ModelError(place, f"no hand network for hand model {fitter.hand_hash}; {hint}")
+        try:
+            with safe_open(place, framework="numpy") as file:
+                metadata: dict[str, Any] = file.metadata() or {}
+                arrays = {key: file.get_tensor(key).astype(np.float64) for key in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise ModelError(place, f"not a readable safetensors file ({error})") from error
+        for key, wanted in _provenance(fitter).items():
+            if metadata.get(key) != wanted:
+                raise ModelError(
+                    place,
+                    f"trained for another {key}: {metadata.get(key, 'nothing')}, here {wanted}",
+                    key=key,
+                )
+        layers = range(sum(key.startswith("weight") for key in arrays))
+        try:
+            network = Network(
+                weights=[arrays[f"weight{k}"] for k in layers],
+                biases=[arrays[f"bias{k}"] for k in layers],
+                **{name: arrays[name] for name in _SCALING},
+            )
+        except KeyError as error:
+            raise ModelError(place, f"tensor {error} is missing") from error
+        return cls(network, fitter, json.loads(metadata.get("errors", "{}")))
 
     def save(self, path: str | Path) -> None:
-        """Write a safetensors checkpoint with all that it depends on in its metadata."""
-        from retarget.mapping.checkpoint import save_network
+        """Write a safetensors checkpoint with all that it depends on in its metadata.
 
-        save_network(path, self.network, self.fitter, self.errors)
+        It is written whole or not at all; weights in float32, as they were trained.
+        """
+        arrays = {name: getattr(self.network, name)[:, None] for name in _SCALING}
+        for layer, (weight, bias) in enumerate(
+            zip(self.network.weights, self.network.biases, strict=True)
+        ):
+            arrays[f"weight{layer}"] = weight.astype(np.float32)
+            arrays[f"bias{layer}"] = bias[:, None].astype(np.float32)
+        errors = json.dumps(self.errors, sort_keys=True)
+        metadata = {**_provenance(self.fitter), "errors": errors}
+        content = save({key: np.ascontiguousarray(a) for key, a in arrays.items()}, metadata)
+        with replacing(path) as beside:
+            beside.write_bytes(content)
 
     def joints(self, pca: ArrayLike, *, refine: int = 0) -> FloatArray:
         """Active joints for pose coefficients.
@@ -108,7 +150,7 @@ class HandMLP:
             raise InputError(f"refine must not be negative, got {refine}")
         lead = shape[:-3]
         flat = tips.reshape(*lead, 2, 15)
-        q = self.evaluate(flat)
+        q = self.network(flat)
         if refine == 0:
             return q
         q, flat = q.reshape(-1, *q.shape[-2:]), flat.reshape(-1, 2, 15)
@@ -130,12 +172,38 @@ class HandMLP:
             if not rows.any():
                 continue
             joints = q[rows, side]
-            tips = frame.human(robot.hand_tips(SIDES[side], joints))
-            pca = self.fitter.fit_human(side, tips).pca
+            tips = frame.human_from_robot(robot.hand_tips(side, joints))
+            pca = self.fitter.fit_hand(side, tips).pca
             miss = wanted[rows, side] - self.fitter.tips_of(side, pca).reshape(-1, 15)
-            J = robot.hand_tips_jacobian(SIDES[side], joints)
+            J = robot.hand_tips_jacobian(side, joints)
             J = np.einsum("ij,nfjk->nfik", frame.linear, J).reshape(-1, 15, joints.shape[-1])
             H = np.swapaxes(J, -1, -2) @ J + _DAMPING**2 * np.eye(J.shape[-1])
             step = np.linalg.solve(H, np.swapaxes(J, -1, -2) @ miss[..., None])[..., 0]
             out[rows, side] = joints + step
-        return np.asarray(np.clip(out, self.network.lower[:, 0], self.network.upper[:, 0]))
+        return np.asarray(np.clip(out, self.network.lower, self.network.upper))
+
+
+def shipped_path(fitter: MANOFitter) -> Path:
+    """Where a robot's weights for one hand model are: its own folder, else the library's."""
+    name = f"hand_mlp_{fitter.hand_hash}.safetensors"
+    own, kept = fitter.robot.path / name, resource("robots", fitter.robot.name, name)
+    return kept if kept.is_file() and not own.is_file() else own
+
+
+def _provenance(fitter: MANOFitter) -> dict[str, str]:
+    """What a network's inputs and outputs mean, which a fit must share to use it."""
+    calibration = [
+        {
+            "scale": round(c.scale, 9),
+            "rotation": np.round(c.rotation, 9).tolist(),
+            "translation": np.round(c.translation, 9).tolist(),
+        }
+        for c in fitter.calibrations
+    ]
+    return {
+        "format": FORMAT,
+        "hand": fitter.hand_hash,
+        "robot": fitter.robot.hash,
+        "components": str(fitter.components),
+        "calibration": json.dumps(calibration),
+    }

@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from retarget.core.errors import InputError
-from retarget.core.geometry import transform_inverse, transform_points
 from retarget.core.status import severer
 from retarget.core.types import (
     SIDES,
@@ -25,15 +25,15 @@ from retarget.core.types import (
     RobotMotion,
     Status,
 )
-from retarget.mapping.fitter import MANOFitter
+from retarget.mapping.fitter import MANOFitter, fingertips_in_wrist, fitter_for
 from retarget.mapping.hand_frame import robot_wrists
 from retarget.mapping.hand_mlp import HandMLP
 from retarget.robot.arm.ik import ArmIK
 from retarget.robot.robot import Robot
 
-JUMP_STEP = 1e-3  # how far the joints are moved to see whether the labels jump [rad]
+LABEL_STEP = 1e-3  # how far the joints are moved to see whether the labels jump [rad]
+LABEL_JUMP = 0.05  # change of a coefficient that is a jump then [standard deviations]
 PARALLEL = 64  # frames from which a thread for each arm pays
-JUMP = 0.05  # change of a coefficient that is a jump [standard deviations]
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class RoundTrip:
         wrist_position_error_m: (T, 2) [m].
         wrist_rotation_error_rad: (T, 2) [rad].
         status: (T, 2) the more severe `Status` of hand and arm.
-        label_jump: (T, 2) moving the hand's joints by `JUMP_STEP` moves a coefficient by more than
-            `JUMP` standard deviations.
+        label_jump: (T, 2) moving the hand's joints by `LABEL_STEP` moves a coefficient by more than
+            `LABEL_JUMP` standard deviations.
     """
 
     demo: Demo
@@ -74,8 +74,8 @@ class Retargeter:
     """Ties fit, hand networks and arm IK of one robot together.
 
     Args:
-        robot: a `Robot`, or the name or folder of one.
-        fitter: the fit; by default the robot's with the open hand.
+        robot: a `Robot`, or the name or folder of one; h1_inspire by default.
+        fitter: the fit; by default that of `hand_mlp`, else the robot's with the open hand.
         hand_mlp: the hand networks; by default those shipped for the fit.
         refine: Gauss-Newton steps after the hand networks (see `HandMLP.joints`).
 
@@ -85,7 +85,7 @@ class Retargeter:
 
     def __init__(
         self,
-        robot: Robot | str = "h1_inspire",
+        robot: Robot | str | Path | None = None,
         *,
         fitter: MANOFitter | None = None,
         hand_mlp: HandMLP | None = None,
@@ -93,14 +93,12 @@ class Retargeter:
     ) -> None:
         if refine < 0:
             raise InputError(f"refine must not be negative, got {refine}")
-        if fitter is None:
-            fitter = hand_mlp.fitter if hand_mlp is not None else MANOFitter(robot)
-        if isinstance(robot, Robot) and robot.hash != fitter.robot.hash:
-            raise InputError(f"the fitter is for another robot than {robot.name} ({robot.hash})")
-        if hand_mlp is not None and hand_mlp.fitter is not fitter:
+        if fitter is None and hand_mlp is not None:
+            fitter = hand_mlp.fitter
+        self.fitter = fitter_for(robot, fitter)
+        if hand_mlp is not None and hand_mlp.fitter is not self.fitter:
             raise InputError("hand_mlp must have been made with the fitter given here")
-        self.fitter = fitter
-        self.robot = fitter.robot
+        self.robot = self.fitter.robot
         self.refine = refine
         self._hand_mlp = hand_mlp
 
@@ -132,7 +130,7 @@ class Retargeter:
         Args:
             human: T frames of both hands.
             body: (T, n) or (n,) joint positions; those of joints that are neither arm nor hand are
-                taken over; zero by default [rad].
+                copied; zero by default [rad].
             q0: (n,) configuration before the first frame [rad]; without, the arms' first frame is
                 solved by itself and hands without input are open.
 
@@ -146,6 +144,16 @@ class Retargeter:
             )
         if human.pca.ndim != 3:
             raise InputError(f"to_robot takes T frames, pca (T, 2, K), got {human.pca.shape}")
+        return self._robot_motion(human, robot_wrists(self.robot, human.T_world_mano), body, q0)
+
+    def _robot_motion(
+        self,
+        human: HumanMotion,
+        T_world_wrist: FloatArray,
+        body: ArrayLike | None,
+        q0: ArrayLike | None,
+    ) -> RobotMotion:
+        """`to_robot`, the hands of human motion (T) at the robot's wrists (T, 2, 4, 4)."""
         frames, joints = len(human.pca), len(self.robot.joint_names)
         qpos = np.zeros((frames, joints))
         if body is not None:
@@ -160,10 +168,9 @@ class Retargeter:
         if before is not None and before.shape != (joints,):
             raise InputError(f"q0 must have shape ({joints},), got {before.shape}")
         known: BoolArray = np.asarray(
-            np.isfinite(human.pca).all(axis=-1) & np.isfinite(human.T_world_mano).all(axis=(-2, -1))
+            np.isfinite(human.pca).all(axis=-1) & np.isfinite(T_world_wrist).all(axis=(-2, -1))
         )
-        wrists = robot_wrists(self.robot, human.T_world_mano)
-        wrists = np.where(known[..., None, None], wrists, np.nan)
+        wrists = np.where(known[..., None, None], T_world_wrist, np.nan)
         active = self.hand_mlp.joints(human.pca, refine=self.refine)
         arm_status = np.zeros((frames, len(SIDES)), dtype=np.int64)
         errors = np.zeros((2, frames, len(SIDES)))
@@ -217,50 +224,51 @@ class Retargeter:
         return import_module("retarget").Controller(self, **settings)
 
     def round_trip(self, demo: Demo, *, q0: ArrayLike | None = None) -> RoundTrip:
-        """Carry a demonstration to human motion and back, and measure what it lost.
+        """Take a demonstration to human motion and back, and measure what it lost.
 
         Args:
             demo: the demonstration.
             q0: as in `to_robot`, for a demonstration that goes on from an earlier part.
         """
-        human = self.to_human(demo)
-        robot = self.to_robot(human, body=demo.qpos, q0=q0)
+        tips = fingertips_in_wrist(demo.fingertips, demo.T_world_wrist, demo.valid)
+        human = self.fitter.fit_in_wrist(tips, demo.T_world_wrist)
+        # the arms get the wrists as recorded: those of the human motion, turned to MANO and back
+        robot = self._robot_motion(human, demo.T_world_wrist, demo.qpos, q0)
+        known = human.status != int(Status.MISSING_INPUT)
         tip_error, joint_error = [], []
         for k, side in enumerate(self.robot.sides):
             hand = self.robot.indices(side.hand_joints)
             driven = self.robot.indices(side.active_joints)
-            local = self.robot.hand_tips(k, robot.qpos[:, driven])
-            reached = transform_points(demo.T_world_wrist[:, k], local)
-            tip_error.append(np.linalg.norm(reached - demo.fingertips[:, k], axis=-1))
+            reached = self.robot.hand_tips(k, robot.qpos[:, driven])
+            tip_error.append(np.linalg.norm(reached - tips[:, k], axis=-1))
             joint_error.append(np.abs(robot.qpos[:, hand] - demo.qpos[:, hand]))
-        known = human.status != int(Status.MISSING_INPUT)
         return RoundTrip(
             demo=demo,
             human=human,
             robot=robot,
             fit_residual_m=human.residual.mean(axis=-1),
-            fingertip_error_m=np.where(known[..., None], np.stack(tip_error, axis=1), np.nan),
+            fingertip_error_m=np.stack(tip_error, axis=1),
             hand_joint_error_rad=np.where(known[..., None], np.stack(joint_error, axis=1), np.nan),
             wrist_position_error_m=robot.position_error,
             wrist_rotation_error_rad=robot.rotation_error,
             status=severer(robot.hand_status, robot.arm_status),
-            label_jump=self._label_jumps(demo, human, known),
+            label_jump=self._label_jumps(demo.qpos, tips, human.pca),
         )
 
-    def _label_jumps(self, demo: Demo, human: HumanMotion, known: BoolArray) -> BoolArray:
-        """Where the fit is far from this one when every active joint moves by `JUMP_STEP`."""
-        jumps = np.zeros_like(known)
+    def _label_jumps(self, qpos: FloatArray, tips: FloatArray, pca: FloatArray) -> BoolArray:
+        """Where the fit (T, 2, K) of fingertips in the wrist frames (T, 2, 5, 3) is discontinuous.
+
+        That is, where it is far from the fit of them moved as every active joint moves them by
+        `LABEL_STEP`.
+        """
+        jumps = np.zeros(pca.shape[:2], dtype=np.bool_)
         for k, side in enumerate(self.robot.sides):
-            rows = np.flatnonzero(known[:, k])
-            if not len(rows):
-                continue
-            q = demo.qpos[rows][:, self.robot.indices(side.active_joints)]
-            shift = self.robot.hand_tips(k, q + JUMP_STEP) - self.robot.hand_tips(k, q)
-            T_wrist_world = transform_inverse(demo.T_world_wrist[rows, k])
-            tips = transform_points(T_wrist_world, demo.fingertips[rows, k]) + shift
-            moved = self.fitter.fit_human(k, self.fitter.frames[k].human(tips)).pca
+            q = qpos[:, self.robot.indices(side.active_joints)]
+            shift = self.robot.hand_tips(k, q + LABEL_STEP) - self.robot.hand_tips(k, q)
+            target = self.fitter.frames[k].human_from_robot(tips[:, k] + shift)
+            there = self.fitter.fit_hand(k, target).pca
             sigma = self.fitter.hands[k].sigma[: self.fitter.components]
-            jumps[rows, k] = (np.abs(moved - human.pca[rows, k]) > JUMP * sigma).any(axis=-1)
+            jumps[:, k] = (np.abs(there - pca[:, k]) > LABEL_JUMP * sigma).any(axis=-1)
         return jumps
 
 

@@ -8,25 +8,25 @@ fingertips there, so it measures metres without forward kinematics in the loop. 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from retarget.core.errors import TrainingError
 from retarget.core.types import SIDES, FloatArray
-from retarget.mapping.fitter import MANOFitter
-from retarget.mapping.hand_check import check_hands, require_accurate
+from retarget.mapping.fitter import MANOFitter, fitter_for
+from retarget.mapping.hand_accuracy import check_hands, require_accurate
 from retarget.mapping.hand_mlp import HandMLP
 from retarget.mapping.network import Network
+from retarget.robot.robot import Robot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import torch
 
 
@@ -79,7 +79,7 @@ class HandSamples:
 
 def sample_hand(fitter: MANOFitter, side: int, settings: TrainSettings) -> HandSamples:
     """Robot poses over the joint limits, and the human fingertips the fit gives them."""
-    lower, upper = fitter.robot.hand_limits(SIDES[side])
+    lower, upper = fitter.robot.hand_limits(side)
     margin = settings.overshoot * (upper - lower)
     rng = np.random.default_rng((settings.seed, side))
     joints = rng.uniform(lower - margin, upper + margin, size=(settings.samples, len(lower)))
@@ -87,9 +87,9 @@ def sample_hand(fitter: MANOFitter, side: int, settings: TrainSettings) -> HandS
     limit = np.where(rng.random(half.shape) < 0.5, lower, upper)
     limit += rng.uniform(-margin, margin, size=half.shape)
     half[...] = np.where(rng.random(half.shape) < settings.at_limit, limit, half)
-    target = fitter.frames[side].human(fitter.robot.hand_tips(SIDES[side], joints))
-    pca = fitter.fit_human(side, target).pca
-    J = fitter.robot.hand_tips_jacobian(SIDES[side], joints).reshape(len(joints), 15, -1)
+    target = fitter.frames[side].human_from_robot(fitter.robot.hand_tips(side, joints))
+    pca = fitter.fit_hand(side, target).pca
+    J = fitter.robot.hand_tips_jacobian(side, joints).reshape(len(joints), 15, -1)
     gram = np.swapaxes(J, -1, -2) @ J
     # a whiff of damping keeps a joint that moves no tip from breaking the factor
     metric = np.linalg.cholesky(gram + 1e-10 * np.eye(len(lower)))
@@ -100,6 +100,7 @@ def sample_hand(fitter: MANOFitter, side: int, settings: TrainSettings) -> HandS
 def train_hands(
     fitter: MANOFitter | None = None,
     *,
+    robot: Robot | str | Path | None = None,
     seed: int = 0,
     samples: int | None = None,
     steps: int | None = None,
@@ -107,10 +108,19 @@ def train_hands(
 ) -> HandMLP:
     """Train both hands on poses sampled over the joint ranges, then measure the result.
 
+    Args:
+        fitter: the fit to train on; by default the robot's with the open hand.
+        robot: a `Robot`, or the name or folder of one; h1_inspire by default.
+        seed: of poses, weights, batches and noise.
+        samples: robot poses per hand; what trains best by default.
+        steps: optimiser steps; what trains best by default.
+        progress: whether to show bars on stderr.
+
     Raises:
+        InputError: the fitter is for another robot.
         TrainingError: the measured fingertip error misses the 5e-5 m gate.
     """
-    fitter = fitter or MANOFitter()
+    fitter = fitter_for(robot, fitter)
     defaults = TrainSettings()
     settings = TrainSettings(
         seed=seed, samples=samples or defaults.samples, steps=steps or defaults.steps
@@ -173,7 +183,7 @@ def _train_side(
         ) from error
 
     samples = sample_hand(fitter, side, settings)
-    lower, upper = fitter.robot.hand_limits(SIDES[side])
+    lower, upper = fitter.robot.hand_limits(side)
     center, spread = samples.tips.mean(axis=0), samples.tips.std(axis=0)
     tips = _tensor((samples.tips - center) / spread)
     goal = _tensor(2.0 * (samples.joints - lower) / (upper - lower) - 1.0)
@@ -241,16 +251,15 @@ def _schedule(step: int, settings: TrainSettings) -> float:
 
 
 def _joined(fitter: MANOFitter, left: _Trained, right: _Trained) -> Network:
-    both = (left, right)
     limits = [fitter.robot.hand_limits(side) for side in SIDES]
     layers = list(zip(left.layers, right.layers, strict=True))
     return Network(
         weights=tuple(np.stack([a[0], b[0]]) for a, b in layers),
-        biases=tuple(np.stack([a[1], b[1]])[:, None] for a, b in layers),
-        center=np.stack([t.center for t in both])[:, None],
-        spread=np.stack([t.spread for t in both])[:, None],
-        lower=np.stack([low for low, _ in limits])[:, None],
-        upper=np.stack([high for _, high in limits])[:, None],
+        biases=tuple(np.stack([a[1], b[1]]) for a, b in layers),
+        center=np.stack([left.center, right.center]),
+        spread=np.stack([left.spread, right.spread]),
+        lower=np.stack([low for low, _ in limits]),
+        upper=np.stack([high for _, high in limits]),
     )
 
 

@@ -1,14 +1,23 @@
-"""What a replay keeps of the frames it has seen: statistics and runs, never the frames."""
+"""What a replay keeps of the frames it has seen, and the figures that this gives in the end."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retarget.core.statistics import ErrorSketch, MotionExtremes
-from retarget.core.text import FrameRuns
+from retarget.core.statistics import (
+    ErrorSketch,
+    Extreme,
+    FrameRuns,
+    FrameStats,
+    MotionExtremes,
+)
 from retarget.core.types import SIDES, BoolArray, Demo, FloatArray, IntArray, Status
+from retarget.replay.metrics import measured
 from retarget.replay.tolerances import Tolerances, arm_speed_allowed
 
 if TYPE_CHECKING:
@@ -20,6 +29,86 @@ if TYPE_CHECKING:
 _ARM_LOST = (Status.MISSING_INPUT, Status.UNREACHABLE)
 
 
+@dataclass
+class MissedPoses:
+    """Wrist poses that are missed, and by how much.
+
+    Attributes:
+        frames: the file's frames, ascending.
+        position_m: largest position error [m], 0 where there is none.
+        rotation_rad: largest rotation error [rad].
+    """
+
+    frames: FrameRuns = field(default_factory=FrameRuns)
+    position_m: float = 0.0
+    rotation_rad: float = 0.0
+
+    def add(self, mask: BoolArray, position: FloatArray, rotation: FloatArray, first: int) -> None:
+        """Take in the frames of a mask (T,) and their errors (T,) [m], [rad]."""
+        rows = np.flatnonzero(mask)
+        self.frames.add(first + rows)
+        self.position_m = max(self.position_m, float(position[rows].max(initial=0.0)))
+        self.rotation_rad = max(self.rotation_rad, float(rotation[rows].max(initial=0.0)))
+
+
+@dataclass(frozen=True)
+class SideReplay:
+    """Figures of one hand and arm over a demonstration.
+
+    Every metric is an attribute by its key (``side.fingertip_error_m.mean``), an arm's also without
+    the poses out of reach (``side.reached_wrist_position_error_m``); see `METRICS`.
+
+    Attributes:
+        errors: those metrics by key.
+        status: frames per status, by its label; all labels.
+        label_jump_frames: the file's frames in which the labels are discontinuous, ascending.
+        arm_jump_frames: the file's frames into which the arm moves faster than its limits and than
+            ever recorded, ascending.
+        unreachable: the poses that are out of reach.
+        limit_violations: returned joint positions beyond a limit.
+        arm_limit_margin_rad: smallest distance of a returned arm joint to its limit [rad].
+        hand_limit_margin_rad: the same of the hand joints; 0 where a finger is fully open.
+        peak_velocity_rad_s: of the returned arm joints [rad/s].
+        peak_jerk_rad_s3: of the returned arm joints [rad/s^3].
+        recorded_peak_velocity_rad_s: of the recorded arm joints [rad/s].
+        recorded_peak_jerk_rad_s3: of the recorded arm joints [rad/s^3].
+    """
+
+    errors: Mapping[str, FrameStats]
+    status: dict[str, int]
+    label_jump_frames: Sequence[int]
+    arm_jump_frames: Sequence[int]
+    unreachable: MissedPoses
+    limit_violations: int
+    arm_limit_margin_rad: Extreme
+    hand_limit_margin_rad: Extreme
+    peak_velocity_rad_s: Extreme
+    peak_jerk_rad_s3: Extreme
+    recorded_peak_velocity_rad_s: Extreme
+    recorded_peak_jerk_rad_s3: Extreme
+
+    def __getattr__(self, key: str) -> FrameStats:
+        # asked of a copy that has no errors yet, too
+        if key in self.__dict__.get("errors", ()):
+            return self.errors[key]
+        raise AttributeError(f"{type(self).__name__!r} has no figure {key!r}")
+
+    @property
+    def label_jumps(self) -> int:
+        """Number of frames in which the labels are discontinuous."""
+        return len(self.label_jump_frames)
+
+    @property
+    def arm_jumps(self) -> int:
+        """Number of frames into which the arm jumps."""
+        return len(self.arm_jump_frames)
+
+    @property
+    def limit_margin_rad(self) -> float:
+        """Smallest distance of any returned joint of arm or hand to its limit [rad]."""
+        return min(self.arm_limit_margin_rad.value, self.hand_limit_margin_rad.value)
+
+
 class ReplayRecord:
     """Statistics of a demonstration's round trip, in memory that its length does not change.
 
@@ -28,10 +117,8 @@ class ReplayRecord:
 
     Args:
         robot: the robot.
-        frames: number of frames T.
         rate: frames per second [Hz].
         tolerances: what counts as missed; by default those of `Tolerances`.
-        start: the file's frame the record begins with.
 
     Attributes:
         sides: left, right.
@@ -39,15 +126,7 @@ class ReplayRecord:
         watched: frames watched.
     """
 
-    def __init__(
-        self,
-        robot: Robot,
-        frames: int,
-        rate: float,
-        tolerances: Tolerances | None = None,
-        start: int = 0,
-    ) -> None:
-        self.frames, self.rate, self.start = frames, rate, start
+    def __init__(self, robot: Robot, rate: float, tolerances: Tolerances | None = None) -> None:
         self.tolerances = tolerances or Tolerances()
         self.done = self.watched = 0
         left, right = (SideRecord(robot, side, rate, self.tolerances) for side in robot.sides)
@@ -56,13 +135,14 @@ class ReplayRecord:
     def watch(self, demo: Demo) -> None:
         """See the next frames as they were recorded."""
         for side in self.sides:
-            side.watch(demo.qpos, self.start + self.watched)
+            side.watch(demo.qpos, self.watched)
         self.watched += demo.frames
 
     def add(self, trip: RoundTrip) -> None:
         """Take in the round trip of the next frames."""
+        errors = measured(trip)
         for h in range(len(SIDES)):
-            self.sides[h].add(trip, h, self.start + self.done)
+            self.sides[h].add(trip, h, errors, self.done)
         self.done += trip.demo.frames
 
 
@@ -70,11 +150,7 @@ class SideRecord:
     """The record of one hand and arm.
 
     Attributes:
-        fit_residual: see `RoundTrip`, as the sketches that follow.
-        fingertip_error: [m].
-        hand_joint_error: [rad].
-        wrist_position_error: [m].
-        wrist_rotation_error: [rad].
+        errors: by key, see `metrics.measured`.
         status: frames per `Status`.
         unreachable: wrist poses the arm cannot reach.
         unreachable_missed: those of them beyond the tolerances.
@@ -90,13 +166,10 @@ class SideRecord:
     """
 
     def __init__(self, robot: Robot, side: HandSide, rate: float, tolerances: Tolerances) -> None:
-        self.fit_residual, self.fingertip_error = ErrorSketch(), ErrorSketch()
-        self.hand_joint_error = ErrorSketch()
-        self.wrist_position_error, self.wrist_rotation_error = ErrorSketch(), ErrorSketch()
-        self._reached: tuple[ErrorSketch, ErrorSketch] | None = None
+        self.errors: defaultdict[str, ErrorSketch] = defaultdict(ErrorSketch)
         self.status: IntArray = np.zeros(len(Status), dtype=np.int64)
-        self.unreachable, self.unreachable_missed = WristMisses(), WristMisses()
-        self.missed = WristMisses()
+        self.unreachable, self.unreachable_missed = MissedPoses(), MissedPoses()
+        self.missed = MissedPoses()
         self.not_converged, self.label_jumps = FrameRuns(), FrameRuns()
         self.arm_jumps = FrameRuns()
         self.arm_jump_speed = self.recorded_speed = 0.0
@@ -114,29 +187,18 @@ class SideRecord:
         self.arm, self.recorded_arm = extremes(self._arm_rows), extremes(self._arm_rows)
         self.hand = extremes(self._hand_rows)
 
-    @property
-    def reached_wrist_position_error(self) -> ErrorSketch:
-        """The wrist's position error without the poses that are out of reach [m]."""
-        return self.wrist_position_error if self._reached is None else self._reached[0]
-
-    @property
-    def reached_wrist_rotation_error(self) -> ErrorSketch:
-        """The wrist's rotation error without the poses that are out of reach [rad]."""
-        return self.wrist_rotation_error if self._reached is None else self._reached[1]
-
     def watch(self, qpos: FloatArray, first: int) -> None:
         """See recorded joints (T, n) [rad] from the file's frame ``first`` on."""
         speed = self.recorded_arm.add(qpos[:, self._arm_rows], first)
         self.recorded_speed = max(self.recorded_speed, float(np.nan_to_num(speed).max()))
 
-    def add(self, trip: RoundTrip, h: int, first: int) -> None:
-        """Take in hand ``h`` of a round trip from the file's frame ``first`` on."""
+    def add(self, trip: RoundTrip, h: int, errors: Mapping[str, FloatArray], first: int) -> None:
+        """Take in hand ``h`` of a round trip and its errors from the file's frame ``first`` on."""
+        for key, values in errors.items():
+            self.errors[key].add(values[:, h], first)
         status = trip.status[:, h]
         self.status += np.bincount(status, minlength=len(Status))
-        self.fit_residual.add(trip.fit_residual_m[:, h], first)
-        self.fingertip_error.add(trip.fingertip_error_m[:, h], first)
-        self.hand_joint_error.add(trip.hand_joint_error_rad[:, h], first)
-        self._add_wrist(
+        self._add_misses(
             trip.wrist_position_error_m[:, h], trip.wrist_rotation_error_rad[:, h], status, first
         )
         self.not_converged.add(first + np.flatnonzero(status == Status.NOT_CONVERGED))
@@ -144,17 +206,27 @@ class SideRecord:
         self._add_arm_jumps(self.arm.add(trip.robot.qpos[:, self._arm_rows], first), status, first)
         self.hand.add(trip.robot.qpos[:, self._hand_rows], first)
 
-    def _add_wrist(
+    def result(self) -> SideReplay:
+        """The figures."""
+        return SideReplay(
+            errors={key: FrameStats.of_sketch(sketch) for key, sketch in self.errors.items()},
+            status={status.label: int(self.status[status]) for status in Status},
+            label_jump_frames=self.label_jumps,
+            arm_jump_frames=self.arm_jumps,
+            unreachable=self.unreachable,
+            limit_violations=self.arm.violations + self.hand.violations,
+            arm_limit_margin_rad=self.arm.margin,
+            hand_limit_margin_rad=self.hand.margin,
+            peak_velocity_rad_s=self.arm.velocity,
+            peak_jerk_rad_s3=self.arm.jerk,
+            recorded_peak_velocity_rad_s=self.recorded_arm.velocity,
+            recorded_peak_jerk_rad_s3=self.recorded_arm.jerk,
+        )
+
+    def _add_misses(
         self, position: FloatArray, rotation: FloatArray, status: IntArray, first: int
     ) -> None:
         far = status == Status.UNREACHABLE
-        if far.any() and self._reached is None:  # until here, all poses were reached
-            self._reached = self.wrist_position_error.copy(), self.wrist_rotation_error.copy()
-        self.wrist_position_error.add(position, first)
-        self.wrist_rotation_error.add(rotation, first)
-        if self._reached is not None:
-            for sketch, errors in zip(self._reached, (position, rotation), strict=True):
-                sketch.add(np.where(far, np.nan, errors), first)
         off = (position > self._tolerances.wrist_m) | (rotation > self._tolerances.wrist_rad)
         self.unreachable.add(far, position, rotation, first)
         self.unreachable_missed.add(off & far, position, rotation, first)
@@ -168,24 +240,3 @@ class SideRecord:
         jumps = np.flatnonzero(speed > arm_speed_allowed(self.recorded_speed))
         self.arm_jumps.add(first + jumps)
         self.arm_jump_speed = max(self.arm_jump_speed, float(speed[jumps].max(initial=0.0)))
-
-
-class WristMisses:
-    """Wrist poses that are missed, and by how much.
-
-    Attributes:
-        frames: the file's frames.
-        position: largest position error [m], 0 where there is none.
-        rotation: largest rotation error [rad].
-    """
-
-    def __init__(self) -> None:
-        self.frames = FrameRuns()
-        self.position = self.rotation = 0.0
-
-    def add(self, mask: BoolArray, position: FloatArray, rotation: FloatArray, first: int) -> None:
-        """Take in the frames of a mask (T,) and their errors (T,) [m], [rad]."""
-        rows = np.flatnonzero(mask)
-        self.frames.add(first + rows)
-        self.position = max(self.position, float(position[rows].max(initial=0.0)))
-        self.rotation = max(self.rotation, float(rotation[rows].max(initial=0.0)))

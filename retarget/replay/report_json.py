@@ -10,33 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retarget.core.files import write_text
+from retarget.core.statistics import Extreme
 from retarget.core.types import SIDES
-from retarget.replay.words import worst_first
+from retarget.replay.summary import worst_first
 
 if TYPE_CHECKING:
-    from retarget.core.statistics import FrameStats
     from retarget.data.demo.check import DemoCheck
     from retarget.mapping.retargeter import Retargeter
-    from retarget.replay.replay import Replay, SideReplay
+    from retarget.replay.record import SideReplay
+    from retarget.replay.replay import Replay
     from retarget.replay.tolerances import Tolerances
-
-_STATS = (
-    "fit_residual_m",
-    "fingertip_error_m",
-    "hand_joint_error_rad",
-    "wrist_position_error_m",
-    "wrist_rotation_error_rad",
-    "reached_wrist_position_error_m",
-    "reached_wrist_rotation_error_rad",
-)
-_EXTREMES = (
-    "arm_limit_margin_rad",
-    "hand_limit_margin_rad",
-    "peak_velocity_rad_s",
-    "peak_jerk_rad_s3",
-    "recorded_peak_velocity_rad_s",
-    "recorded_peak_jerk_rad_s3",
-)
 
 
 def replay_json(
@@ -49,7 +32,7 @@ def replay_json(
 
     Args:
         results: per input, in the order given, its path and its replay, or the error's message.
-        retargeter: what carried them over.
+        retargeter: what took them there and back.
         tolerances: of the verdicts.
         exit_code: that of the command.
     """
@@ -111,9 +94,10 @@ def _refused(path: str, message: str) -> dict[str, Any]:
 
 
 def _side(side: SideReplay) -> dict[str, Any]:
+    extremes = {name: value for name, value in vars(side).items() if isinstance(value, Extreme)}
     missed = side.unreachable
     return {
-        **{name: _stats(getattr(side, name)) for name in _STATS},
+        **{key: _with_frame(asdict(stats), "worst_frame") for key, stats in side.errors.items()},
         "status": dict(side.status),
         "label_jumps": side.label_jumps,
         "arm_jumps": side.arm_jumps,
@@ -124,12 +108,8 @@ def _side(side: SideReplay) -> dict[str, Any]:
         },
         "limit_violations": side.limit_violations,
         "limit_margin_rad": side.limit_margin_rad,
-        **{name: _with_frame(asdict(getattr(side, name)), "frame") for name in _EXTREMES},
+        **{name: _with_frame(asdict(value), "frame") for name, value in extremes.items()},
     }
-
-
-def _stats(stats: FrameStats) -> dict[str, Any]:
-    return _with_frame(asdict(stats), "worst_frame")
 
 
 def _with_frame(values: dict[str, Any], key: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 from retarget.core.errors import InputError
 
-JUMP = 3.0  # how many times as fast as ever recorded an arm moves that jumps
+ARM_JUMP = 3.0  # how many times as fast as ever recorded an arm moves that jumps
 
 
 @dataclass(frozen=True)
@@ -42,4 +42,4 @@ def arm_speed_allowed(recorded: float) -> float:
     Args:
         recorded: how fast the recorded arm moves at most, as such a share.
     """
-    return max(1.0, JUMP * recorded)
+    return max(1.0, ARM_JUMP * recorded)

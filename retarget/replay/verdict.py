@@ -1,4 +1,4 @@
-"""Whether a replayed demonstration is valid, and why not, in plain sentences."""
+"""Whether a demonstration is valid and agrees with itself, and why not, in plain sentences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from retarget.core.types import SIDES, Status
 from retarget.replay.tolerances import Tolerances
 
 if TYPE_CHECKING:
+    from retarget.data.demo.check import DemoCheck
     from retarget.replay.record import ReplayRecord, SideRecord
+
+_FAR = 5e-3  # [m] what of a file's disagreement with itself is worth a word
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,21 @@ def reasons(record: ReplayRecord) -> list[Reason]:
     return found
 
 
+def self_check_text(check: DemoCheck) -> str:
+    """How the file agrees with forward kinematics of its own joints."""
+    if not check.ok:
+        return f"it disagrees with itself: typically {check.describe()}"
+    seen = [side for side in check.sides if side.frames]
+    wrist = max(side.wrist_position.typical for side in seen)
+    tips = max(side.fingertip.typical for side in seen)
+    worst = max((side.fingertip for side in seen), key=lambda fingertip: fingertip.max)
+    far = f"; up to {length_text(worst.max)}, in frame {worst.worst_frame}"
+    return (
+        f"agrees with its own joints (wrists {length_text(wrist)}, fingertips {length_text(tips)}"
+        f"{far if worst.max > _FAR else ''})"
+    )
+
+
 def _missing(side: SideRecord, name: str, frames: int, tolerances: Tolerances) -> Iterator[Reason]:
     missing = int(side.status[Status.MISSING_INPUT])
     if missing == frames:
@@ -60,7 +78,7 @@ def _wrists(side: SideRecord, name: str, tolerances: Tolerances) -> Iterator[Rea
         (side.missed, "is missed by up to"),
     ):
         if misses.frames:
-            far, turned = misses.position, misses.rotation
+            far, turned = misses.position_m, misses.rotation_rad
             ratio = max(_ratio(far, tolerances.wrist_m), _ratio(turned, tolerances.wrist_rad))
             yield Reason(
                 f"the {name} wrist's pose {said} {length_text(far)} and {angle_text(turned)} "
@@ -70,7 +88,7 @@ def _wrists(side: SideRecord, name: str, tolerances: Tolerances) -> Iterator[Rea
 
 
 def _fingertips(side: SideRecord, name: str, tolerances: Tolerances) -> Iterator[Reason]:
-    errors = side.fingertip_error
+    errors = side.errors["fingertip_error_m"]
     for value, most, said in (
         (errors.mean, tolerances.fingertip_m, "on average"),
         (errors.quantile(0.99), tolerances.fingertip_p99_m, "in 1 % of cases"),

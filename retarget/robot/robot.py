@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from retarget.core.errors import InputError, ModelError
 from retarget.core.geometry import transform_inverse
 from retarget.core.resources import resource
-from retarget.core.types import SIDES, FloatArray, IntArray
+from retarget.core.types import FloatArray, IntArray, side_index
 from retarget.robot.camera import Camera
 from retarget.robot.kinematics import Kinematics
 from retarget.robot.model import kinematic_hash, limits, load_model
@@ -104,6 +104,11 @@ class Robot:
         robot._check_limits(spec.path)
         return robot
 
+    @classmethod
+    def of(cls, robot: Robot | str | Path) -> Robot:
+        """The robot itself, or what `load` reads by that name or folder."""
+        return robot if isinstance(robot, Robot) else cls.load(robot)
+
     def __repr__(self) -> str:
         return f"<Robot {self.name}: {len(self.joint_names)} joints, hash {self.hash}>"
 
@@ -113,11 +118,7 @@ class Robot:
         Raises:
             InputError: there is no such side.
         """
-        if side in (0, 1):
-            return self.sides[int(side)]
-        if side in SIDES:
-            return self.sides[SIDES.index(str(side))]
-        raise InputError(f"side must be 'left', 'right', 0 or 1, got {side!r}", value=side)
+        return self.sides[side_index(side)]
 
     def camera(self, name: str = "main") -> Camera:
         """A camera that stands still.

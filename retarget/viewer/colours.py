@@ -14,7 +14,7 @@ ERROR_LEVELS = 200  # steps of the error scale in a colour table; statuses follo
 SKIN, RETURNED = "#e6b899", "#8ec5ee"  # human hand and returned robot whose status is ok
 TARGET = "#f4f4f4"
 
-# Okabe and Ito 2008, "Color Universal Design": told apart by colour-blind eyes too
+# Okabe and Ito 2008, "Color Universal Design": for colour-blind eyes too
 STATUS_COLOURS: Mapping[Status, str] = MappingProxyType(
     {
         Status.OK: "#009e73",

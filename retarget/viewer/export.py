@@ -9,17 +9,16 @@ from urllib.parse import quote, urlencode
 
 from retarget.core.errors import InputError
 from retarget.core.progress import Progress, no_progress
-from retarget.data.demo.check import checked
+from retarget.data.demo.check import check_recording
 from retarget.data.demo.reader import DemoReader
 from retarget.viewer.browser import find_browser, save_picture
-from retarget.viewer.build import scene_of
 from retarget.viewer.page import playback_page
 from retarget.viewer.playback import error_range, record, thinned
+from retarget.viewer.scene import Scene, scene_of
 from retarget.viewer.server import PageServer
 
 if TYPE_CHECKING:
     from retarget.mapping.retargeter import Retargeter, RoundTrip
-    from retarget.viewer.scene import Scene
 
 MAX_FRAMES = 1000  # in a page, so that it stays small
 
@@ -118,11 +117,11 @@ def view_demo(
     strict: bool = True,
     progress: Progress = no_progress,
 ) -> DemoView:
-    """Read a demonstration, check it, carry it there and back, and set its scene.
+    """Read a demonstration, check it, take it there and back, and set its scene.
 
     Args:
         path: the demonstration.
-        retargeter: carries it over.
+        retargeter: takes it there and back.
         rate: frames per second [Hz], where the file's own knowledge is to be overruled.
         strict: refuse a file that disagrees with its own joints.
         progress: called after every block.
@@ -132,7 +131,7 @@ def view_demo(
         ModelError: the robot cannot be drawn.
     """
     with DemoReader(path, robot=retargeter.robot, rate=rate) as reader:
-        checked(reader, retargeter.robot, strict=strict, progress=progress)
+        check_recording(reader, retargeter.robot, strict=strict, progress=progress)
         trip = retargeter.round_trip(reader.read())
     scene = scene_of(retargeter.fitter, error_max_m=error_range(trip))
     return DemoView(Path(path), scene, trip)

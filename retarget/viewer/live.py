@@ -16,19 +16,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from retarget.core.errors import InputError
 from retarget.core.files import Closing
-from retarget.core.types import Status
 from retarget.mapping.retargeter import RoundTrip
-from retarget.viewer.build import scene_of
 from retarget.viewer.page import live_page
-from retarget.viewer.scene import FrameState, Scene
+from retarget.viewer.scene import scene_of
 from retarget.viewer.server import PageServer
-from retarget.viewer.states import frame_state
+from retarget.viewer.states import (
+    FrameState,
+    checked_rows,
+    field_shapes,
+    frame_state,
+    trip_fields,
+)
 
 if TYPE_CHECKING:
     from retarget.mapping.fitter import MANOFitter
     from retarget.robot.robot import Robot
 
-_STATUSES = frozenset(Status)
 _FROM_FRAME = ("qpos", "hand_status", "arm_status")
 
 
@@ -43,7 +46,7 @@ class Viewer(Closing):
         fitter: the fit whose hand models and calibration place the human hands; by default the
             robot's with the open hand.
         host: address to listen on; others than this machine's own can be looked at by everyone who
-            can reach it, which a warning tells.
+            can reach it, of which a warning is given.
         port: port to listen on; by default the first one that is free.
         max_rate: frames a second sent to a page [Hz].
         error_max_m: fingertip error at the end of the colour scale [m].
@@ -73,7 +76,7 @@ class Viewer(Closing):
             raise InputError(f"max_rate must be a positive number, got {max_rate}")
         if fitter is None:
             fitter = _fitter(robot)
-        self.scene: Scene = scene_of(fitter, error_max_m=error_max_m)
+        self.scene = scene_of(fitter, error_max_m=error_max_m)
         joints, components = len(fitter.robot.joint_names), fitter.components
         self._shapes = field_shapes(joints, components)
         self._lock = threading.Lock()
@@ -126,7 +129,7 @@ class Viewer(Closing):
             if name not in self._shapes:
                 raise InputError(f"{name!r} is none of {', '.join(self._shapes)}")
             if value is not None:
-                kept[name] = _checked(name, value, self._shapes[name])
+                kept[name] = checked_rows(name, [value], self._shapes[name])[0]
         if not kept:
             raise InputError(f"nothing to show: none of {', '.join(self._shapes)} is given")
         with self._lock:
@@ -153,20 +156,6 @@ class Viewer(Closing):
             arrays = live_arrays(number, frame_state(self.scene, **fields))
             self._made = version, b"".join(array.tobytes() for array in arrays.values())
         return self._made
-
-
-def field_shapes(joints: int, components: int) -> dict[str, tuple[int, ...]]:
-    """The shapes that the fields of `frame_state` have for n joints and K coefficients."""
-    return {
-        "qpos": (joints,),
-        "returned": (joints,),
-        "pca": (2, components),
-        "T_world_mano": (2, 4, 4),
-        "targets": (2, 5, 3),
-        "wrists": (2, 4, 4),
-        "hand_status": (2,),
-        "arm_status": (2,),
-    }
 
 
 def live_arrays(number: int, state: FrameState) -> dict[str, NDArray[Any]]:
@@ -220,29 +209,4 @@ def _fields(frame: Any, row: int) -> dict[str, Any]:
         raise InputError(f"row must be an integer, got {row!r}")
     if not -frame.demo.frames <= row < frame.demo.frames:
         raise InputError(f"row must be one of {frame.demo.frames} frames, got {row}", value=row)
-    there = frame.demo.valid[row]
-    return {
-        "qpos": frame.demo.qpos[row],
-        "returned": frame.robot.qpos[row],
-        "pca": frame.human.pca[row],
-        "T_world_mano": frame.human.T_world_mano[row],
-        "targets": np.where(there[:, None, None], frame.demo.fingertips[row], np.nan),
-        "wrists": np.where(there[:, None, None], frame.demo.T_world_wrist[row], np.nan),
-        "hand_status": frame.robot.hand_status[row],
-        "arm_status": frame.robot.arm_status[row],
-    }
-
-
-def _checked(name: str, value: Any, shape: tuple[int, ...]) -> NDArray[Any]:
-    try:
-        array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} must be numbers of shape {shape}, got {value!r}") from None
-    if array.shape != shape:
-        raise InputError(f"{name} must have shape {shape}, got {array.shape}")
-    if not name.endswith("_status"):
-        return array
-    if not _STATUSES.issuperset(array.tolist()):
-        last = max(_STATUSES)
-        raise InputError(f"{name} must be `Status` values, 0 to {last:d}, got {array.tolist()}")
-    return array.astype(np.int64)
+    return trip_fields(frame, int(row))

@@ -1,4 +1,4 @@
-"""The page that shows a scene: meshcat's viewer and the project's player in one text.
+"""The page that shows a scene: MeshCat's viewer, the project's player and the data in one text.
 
 The same player shows a playback that is embedded in it (`playback_page`, `player_fragment`) and
 frames that a `Viewer` sends (`live_page`). Nothing is fetched from anywhere.
@@ -11,19 +11,24 @@ import html
 import json
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import umsgpack
+from numpy.typing import NDArray
 
 from retarget.core.errors import ModelError
-from retarget.viewer.packing import pack, scene_header
-from retarget.viewer.scene import Playback, Scene
+from retarget.core.types import FINGERS, SIDES, Status
+from retarget.viewer.colours import STATUS_COLOURS, STATUS_TEXT
+from retarget.viewer.playback import Playback
+from retarget.viewer.scene import Scene
 
 _WEB = Path(__file__).parent / "web"
+_INTEGERS = {1: "<u1", 2: "<u2", 4: "<u4"}
 _SCRIPTS = ("stage.js", "overlay.js", "live.js", "player.js", "start.js")
 # nothing but what is in the page, and the viewer that served it, can be reached
 _POLICY = (
@@ -95,24 +100,102 @@ def live_page(scene: Scene, live: dict[str, Any], *, title: str) -> str:
 
     Args:
         scene: as for `playback_page`.
-        live: the layout of the messages with frames, see `live_layout`.
+        live: the layout of the messages with frames, see `live.layout`.
         title: names what is shown.
 
     Raises:
         ModelError: meshcat's viewer is not installed.
     """
     header = {**scene_header(scene), "title": title, "whole": True, "live": live}
-    return _page(_box("player", header, _packed_commands(scene)), title)
+    return _page(_box("player", header, _packed_messages(scene)), title)
 
 
 def _playback_body(
     scene: Scene, playback: Playback, name: str, title: str, camera: str, frame: int, *, whole: bool
 ) -> str:
-    described, frames = pack(playback)
+    described, frames = playback_data(playback)
     header = scene_header(scene)
     header |= {"title": title, "whole": whole, "camera": camera, "frame": frame}
     header |= {"playback": described, "notes": [*header["notes"], *described["notes"]]}
-    return _box(name, header, _packed_commands(scene), frames)
+    return _box(name, header, _packed_messages(scene), frames)
+
+
+def scene_header(scene: Scene) -> dict[str, Any]:
+    """What the page must know of a scene, fit for JSON; lengths are in mm where names say so."""
+    return {
+        "objects": list(scene.objects),
+        "meshes": list(scene.meshes),
+        "lines": list(scene.lines),
+        "coloured": list(scene.coloured),
+        "colour_table": scene.colour_table.tolist(),
+        "error_levels": scene.error_levels,
+        "error_max_mm": 1e3 * scene.error_max_m,
+        "statuses": [
+            {
+                "value": int(status),
+                "label": status.label,
+                "text": STATUS_TEXT[status],
+                "colour": STATUS_COLOURS[status],
+            }
+            for status in Status
+        ],
+        "sides": list(SIDES),
+        "fingers": list(FINGERS),
+        "layers": [asdict(layer) for layer in scene.layers],
+        "presets": [asdict(preset) for preset in scene.presets],
+        "notes": list(scene.notes),
+    }
+
+
+def playback_data(playback: Playback) -> tuple[dict[str, Any], bytes]:
+    """A playback as a JSON-able header and a zlib stream of its arrays.
+
+    Arrays are little-endian, in C order, at offsets that are multiples of 4. Each row is stored as
+    its difference to the row before, bit patterns taken as integers that wrap: exact, and what does
+    not move becomes zeros.
+    """
+    milli = 1e3
+    arrays: dict[str, NDArray[Any]] = {
+        "poses": playback.poses,
+        "vertices": playback.vertices,
+        "lengths": playback.lengths,
+        "error_mm": (milli * playback.error_m).astype(np.float32),
+        "fit_residual_mm": (milli * playback.fit_residual_m).astype(np.float32),
+        "wrist_position_error_mm": (milli * playback.wrist_position_error_m).astype(np.float32),
+        "wrist_rotation_error_deg": np.degrees(playback.wrist_rotation_error_rad).astype(
+            np.float32
+        ),
+        "visible": playback.visible.astype(np.uint8),
+        "colours": playback.colours,
+        "hand_status": playback.hand_status.astype(np.uint8),
+        "arm_status": playback.arm_status.astype(np.uint8),
+    }
+    described, chunks, offset = {}, [], 0
+    for name, array in arrays.items():
+        little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+        words = little.view(_INTEGERS[array.dtype.itemsize])
+        chunk = np.concatenate([words[:1], np.diff(words, axis=0)]).tobytes()
+        chunk += bytes(-len(chunk) % 4)
+        described[name] = {
+            "dtype": array.dtype.name,
+            "shape": list(array.shape),
+            "offset": offset,
+            "delta": True,
+        }
+        chunks.append(chunk)
+        offset += len(chunk)
+    header = {
+        "rate": playback.rate,
+        "stride": playback.stride,
+        "rows": len(playback.frames),
+        "frames": playback.frames.tolist(),
+        "vertex_scale": playback.vertex_scale,
+        "vertex_offset": playback.vertex_offset.tolist(),
+        "notes": list(playback.notes),
+        "bytes": offset,
+        "arrays": described,
+    }
+    return header, zlib.compress(b"".join(chunks), 6)
 
 
 def _page(body: str, title: str) -> str:
@@ -145,9 +228,9 @@ def _box(name: str, header: dict[str, Any], scene: bytes, frames: bytes = b"") -
 </div>"""
 
 
-def _packed_commands(scene: Scene) -> bytes:
-    """The commands in order, each behind its length (uint32, little-endian), deflated."""
-    packed = (umsgpack.packb(command) for command in scene.commands)
+def _packed_messages(scene: Scene) -> bytes:
+    """The messages in order, each behind its length (uint32, little-endian), deflated."""
+    packed = (umsgpack.packb(message) for message in scene.messages)
     return zlib.compress(b"".join(struct.pack("<I", len(one)) + one for one in packed), 6)
 
 

@@ -2,18 +2,53 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from retarget.core.errors import InputError
-from retarget.core.types import BoolArray, FloatArray, Status
+from retarget.core.types import BoolArray, FloatArray, IntArray, Status
 from retarget.human.hand_model import hands_hash
 from retarget.mapping.retargeter import RoundTrip
-from retarget.viewer.scene import Playback, Scene
-from retarget.viewer.states import frame_states
+from retarget.viewer.scene import Scene
+from retarget.viewer.states import frame_states, trip_fields
 
 LEVELS = 65534  # of 16 bits, one kept out so that both ends round to a level
 SMALLEST_RANGE = 1e-4  # of a colour scale [m]
+
+
+@dataclass(frozen=True)
+class Playback:
+    """A demonstration's frames: as `FrameState`, with T rows each.
+
+    Attributes:
+        rate: frames per second of these rows [Hz].
+        frames: (T,) number of each row's frame in the file.
+        stride: 1, or how many recorded frames one row stands for.
+        vertices: (T, 2, V, 3) int16; metres are ``vertex_offset + vertex_scale * value``.
+        vertex_scale: [m].
+        vertex_offset: (3,) [m].
+        notes: what the page should say, e.g. that frames were left out.
+    """
+
+    rate: float
+    frames: IntArray
+    stride: int
+    poses: NDArray[np.float32]
+    visible: BoolArray
+    vertices: NDArray[np.int16]
+    vertex_scale: float
+    vertex_offset: FloatArray
+    colours: NDArray[np.uint8]
+    lengths: NDArray[np.float32]
+    error_m: FloatArray
+    fit_residual_m: FloatArray
+    wrist_position_error_m: FloatArray
+    wrist_rotation_error_rad: FloatArray
+    hand_status: IntArray
+    arm_status: IntArray
+    notes: tuple[str, ...] = ()
 
 
 def record(
@@ -45,18 +80,7 @@ def record(
     stride = 1 if rows.step is None else rows.step
     if len(numbers) == 0 or stride < 1:
         raise InputError(f"a playback needs at least one of {demo.frames} frames, got {rows}")
-    there = demo.valid[rows][..., None, None]
-    state = frame_states(
-        scene,
-        qpos=demo.qpos[rows],
-        returned=trip.robot.qpos[rows],
-        pca=trip.human.pca[rows],
-        T_world_mano=np.where(there, trip.human.T_world_mano[rows], np.nan),
-        targets=np.where(there, demo.fingertips[rows], np.nan),
-        wrists=np.where(there, demo.T_world_wrist[rows], np.nan),
-        hand_status=trip.robot.hand_status[rows],
-        arm_status=trip.robot.arm_status[rows],
-    )
+    state = frame_states(scene, **trip_fields(trip, rows))
     vertices, scale, offset = quantised(state.vertices)
     notes = (
         (f"one in {stride} of {demo.frames} frames, {demo.rate / stride:g} a second",)
@@ -115,7 +139,7 @@ def quantised(points: NDArray[np.float32]) -> tuple[NDArray[np.int16], float, Fl
 def error_range(trip: RoundTrip) -> float:
     """A round end for the colour scale: the 99th percentile of the errors, up to 1, 2 or 5 [m].
 
-    Frames that were not reached do not count: their status tells them, and beside them all other
+    Frames that were not reached do not count: their status shows them, and beside them all other
     errors would have one colour.
     """
     errors = trip.fingertip_error_m + trip.wrist_position_error_m[..., None]

@@ -57,7 +57,9 @@ class Rig:
         # a joint without limits is a point on a circle to Pinocchio: cosine, sine
         self._round = np.array([j.idx_q for j in joints if j.nq == 2], dtype=np.int64)
         self._round_from = np.array([k for k, j in enumerate(joints) if j.nq == 2], dtype=np.int64)
-        self.rest = np.stack([f.robot(h.template) for f, h in zip(frames, hands, strict=True)])
+        self.rest = np.stack(
+            [f.robot_from_human(h.template) for f, h in zip(frames, hands, strict=True)]
+        )
         self._points: dict[int, NativePoints] = {}
         moved_by = [_moved_by(robot, name) for name in self.links]
         self.tinted = tuple(k for k, mover in enumerate(moved_by) if mover is not None)
@@ -90,7 +92,7 @@ class Rig:
     def skin(self, pca: ArrayLike) -> FloatArray:
         """Vertices of the hands in the robot's wrist frames: (T, 2, K) -> (T, 2, V, 3) [m].
 
-        They are carried by the similarity of `frames`, at the robot's scale, so that the fitted
+        They are moved by the similarity of `frames`, at the robot's scale, so that the fitted
         fingertips lie on the robot's within the fit's residual. NaN where a coefficient is.
         """
         c = np.asarray(pca, dtype=np.float64)
@@ -101,7 +103,9 @@ class Rig:
             vertices = range(len(self.hands[0].template))
             self._points[components] = NativePoints(self.hands, vertices, components=components)
         points = self._points[components](c)
-        return np.stack([f.robot(points[:, k]) for k, f in enumerate(self.frames)], axis=1)
+        return np.stack(
+            [f.robot_from_human(points[:, k]) for k, f in enumerate(self.frames)], axis=1
+        )
 
 
 def _moved_by(robot: Robot, link: str) -> tuple[int, bool] | None:

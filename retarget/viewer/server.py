@@ -36,7 +36,7 @@ class PageServer:
 
     Args:
         page: the document.
-        host: address to listen on; a warning tells where others can reach it.
+        host: address to listen on; a warning is given where others can reach it.
         port: port to listen on; by default the first one that is free.
         scene: first message to every page that connects: which page this server's frames are for.
         source: makes the newest message, on the server's thread; None where there are none.
@@ -90,7 +90,7 @@ class PageServer:
         return bool(self._clients)
 
     def changed(self) -> None:
-        """Tell, from any thread, that the source has a newer message; returns at once."""
+        """Note, from any thread, that the source has a newer message; returns at once."""
         if self._clients and not self._woken:
             self._woken = True
             with suppress(RuntimeError):  # closed in the meantime

@@ -1,8 +1,8 @@
-"""Where everything is in a frame: the same arithmetic for one live frame and for a whole file."""
+"""What changes in a scene: all of it in one frame, and in all frames of a file at once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,41 @@ from retarget.core.geometry import quat_wxyz_from_rotation
 from retarget.core.status import severer
 from retarget.core.types import FINGERS, SIDES, BoolArray, FloatArray, IntArray, Status
 from retarget.mapping.hand_frame import human_wrists, robot_wrists
+from retarget.mapping.retargeter import RoundTrip
 from retarget.viewer.colours import error_rows, human_rows, returned_rows
-from retarget.viewer.scene import FrameState, Scene
+from retarget.viewer.rig import Rig
+from retarget.viewer.scene import Scene
 
 SHORTEST = 1e-6  # a line of no length has no direction [m]
 _TIPS = len(SIDES) * len(FINGERS)
+_STATUSES = frozenset(Status)
 _UNTURNED = (0.0, 0.0, 0.0, 1.0)  # x y z w
 
-Given = Mapping[str, Any]  # an argument of `frame_state` -> its rows, or None
+
+@dataclass(frozen=True)
+class FrameState:
+    """All that changes, at one frame.
+
+    Attributes:
+        poses: (N, 7) float32 rows ``x y z qx qy qz qw`` [m]; always finite, and without meaning
+            where not visible (a playback holds the last one seen).
+        visible: (N,) False where the object has no place in this frame.
+        vertices: (2, V, 3) float32 of the hands, each in its object's frame [m]; always finite.
+        colours: (C,) uint8 rows of the colour table.
+        lengths: (E,) float32 z scale of each line [m]; always positive.
+        error_m: (2, 5) distance drawn from target to reached [m]; NaN where either is missing.
+        hand_status: (2,) `Status` values.
+        arm_status: (2,) `Status` values.
+    """
+
+    poses: NDArray[np.float32]
+    visible: BoolArray
+    vertices: NDArray[np.float32]
+    colours: NDArray[np.uint8]
+    lengths: NDArray[np.float32]
+    error_m: FloatArray
+    hand_status: IntArray
+    arm_status: IntArray
 
 
 def frame_state(
@@ -70,29 +97,35 @@ def frame_state(
 
 def frame_states(scene: Scene, **given: Any) -> FrameState:
     """T frames: the arguments and results of `frame_state`, each with T rows."""
-    rig, frames = scene.rig, _frames(given)
+    rig = scene.rig
     joints, links = len(rig.robot.joint_names), len(rig.links)
+    shapes = field_shapes(joints, np.shape(given["pca"])[-1] if given.get("pca") is not None else 0)
+    rows = {
+        name: checked_rows(name, given[name], shape)
+        for name, shape in shapes.items()
+        if given.get(name) is not None
+    }
+    counts = {len(values) for values in rows.values()}
+    if len(counts) != 1:
+        raise InputError(f"a scene's frame needs some input, as many rows of each; got {counts}")
+    frames = counts.pop()
     places = _Places(frames, len(scene.objects))
 
     def bodies(name: str) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Links, fingertips and wrists of a configuration, NaN where there is none."""
-        qpos = _rows(given, name, (frames, joints))
-        if qpos is None:
-            found = np.full((frames, links + _TIPS + 2, 4, 4), np.nan)
+        if name in rows:
+            found = rig.poses(rows[name])
         else:
-            found = rig.poses(qpos)
+            found = np.full((frames, links + _TIPS + 2, 4, 4), np.nan)
         return found[:, :links], found[:, links:-2, :3, 3], found[:, -2:]
 
     recorded, own_tips, own_wrists = bodies("qpos")
     back, reached, _ = bodies("returned")
-    targets = _rows(given, "targets", (frames, 2, 5, 3))
-    wanted = own_tips if targets is None else targets.reshape(frames, _TIPS, 3)
+    wanted = rows["targets"].reshape(frames, _TIPS, 3) if "targets" in rows else own_tips
     reached = np.where(np.isfinite(wanted), reached, np.nan)  # no error to colour it by
-    wrists = _rows(given, "wrists", (frames, 2, 4, 4))
-    wrists = own_wrists if wrists is None else wrists
-    human = _rows(given, "T_world_mano", (frames, 2, 4, 4))
-    human = human_wrists(rig.robot, wrists) if human is None else human
-    vertices, known = _skin(scene, given, frames)
+    wrists = rows.get("wrists", own_wrists)
+    human = rows["T_world_mano"] if "T_world_mano" in rows else human_wrists(rig.robot, wrists)
+    vertices, known = _skin(rig, rows.get("pca"), frames)
     places.put(recorded)
     places.put(back)
     places.put(np.where(known[..., None, None], robot_wrists(rig.robot, human), np.nan))
@@ -102,8 +135,8 @@ def frame_states(scene: Scene, **given: Any) -> FrameState:
     places.put(wrists)
     places.put(human)
 
-    hand_status = _status(given, "hand_status", frames)
-    arm_status = _status(given, "arm_status", frames)
+    fine = np.full((frames, len(SIDES)), int(Status.OK))
+    hand_status, arm_status = rows.get("hand_status", fine), rows.get("arm_status", fine)
     poses, visible = places.finish()
     level = error_rows(error, scene.error_max_m)
     moved = [(hand_status if by_hand else arm_status)[:, side] for side, by_hand in rig.movers]
@@ -118,6 +151,57 @@ def frame_states(scene: Scene, **given: Any) -> FrameState:
         hand_status=hand_status,
         arm_status=arm_status,
     )
+
+
+def field_shapes(joints: int, components: int) -> dict[str, tuple[int, ...]]:
+    """The shapes of the arguments of `frame_state` for n joints and K coefficients."""
+    return {
+        "qpos": (joints,),
+        "returned": (joints,),
+        "pca": (2, components),
+        "T_world_mano": (2, 4, 4),
+        "targets": (2, 5, 3),
+        "wrists": (2, 4, 4),
+        "hand_status": (2,),
+        "arm_status": (2,),
+    }
+
+
+def checked_rows(name: str, rows: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    """A copy of an argument of `frame_states`, each of its rows of a shape; `Status` as integers.
+
+    Raises:
+        InputError: a wrong shape, or rows that are no numbers or no `Status`.
+    """
+    try:
+        array = np.array(rows, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} must be numbers of shape {shape}, got {rows!r}") from None
+    if array.shape[1:] != shape:
+        raise InputError(f"{name} must have shape {shape}, got {array.shape[1:]}")
+    if not name.endswith("_status"):
+        return array
+    if not _STATUSES.issuperset(array.ravel().tolist()):  # of a few, as fast as it gets
+        raise InputError(
+            f"{name} must be `Status` values, 0 to {max(_STATUSES):d}, got {array.tolist()}"
+        )
+    return array.astype(np.int64)
+
+
+def trip_fields(trip: RoundTrip, rows: slice | int) -> dict[str, Any]:
+    """Rows of a round trip as `frame_states` takes them, or one row as `frame_state` does."""
+    demo, human, robot = trip.demo, trip.human, trip.robot
+    there = demo.valid[rows][..., None, None]
+    return {
+        "qpos": demo.qpos[rows],
+        "returned": robot.qpos[rows],
+        "pca": human.pca[rows],
+        "T_world_mano": np.where(there, human.T_world_mano[rows], np.nan),
+        "targets": np.where(there, demo.fingertips[rows], np.nan),
+        "wrists": np.where(there, demo.T_world_wrist[rows], np.nan),
+        "hand_status": robot.hand_status[rows],
+        "arm_status": robot.arm_status[rows],
+    }
 
 
 class _Places:
@@ -174,42 +258,11 @@ class _Places:
         return rows
 
 
-def _skin(scene: Scene, given: Given, frames: int) -> tuple[NDArray[np.float32], BoolArray]:
+def _skin(rig: Rig, pca: FloatArray | None, frames: int) -> tuple[NDArray[np.float32], BoolArray]:
     """Vertices (T, 2, V, 3), at rest where the coefficients are missing, and where they are not."""
-    rest, pca = scene.rig.rest, given.get("pca")
     if pca is None:
         known = np.zeros((frames, 2), dtype=np.bool_)
-        return np.broadcast_to(rest, (frames, *rest.shape)).astype(np.float32), known
-    c = np.asarray(pca, dtype=np.float64)
-    if c.ndim != 3 or c.shape[:2] != (frames, 2):
-        raise InputError(f"pca must have shape (..., 2, K), got {c.shape[1:]}")
-    known = np.asarray(np.isfinite(c).all(axis=-1))
-    skin = scene.rig.skin(np.where(known[..., None], c, 0.0))
-    return np.where(known[..., None, None], skin, rest).astype(np.float32), known
-
-
-def _frames(given: Given) -> int:
-    counts = {len(values) for values in given.values() if values is not None}
-    if len(counts) != 1:
-        raise InputError(f"a scene's frame needs some input, as many rows of each; got {counts}")
-    return counts.pop()
-
-
-def _rows(given: Given, name: str, shape: tuple[int, ...]) -> FloatArray | None:
-    values = given.get(name)
-    if values is None:
-        return None
-    array = np.asarray(values, dtype=np.float64)
-    if array.shape != shape:
-        raise InputError(f"{name} must have shape {shape[1:]}, got {array.shape[1:]}")
-    return array
-
-
-def _status(given: Given, name: str, frames: int) -> IntArray:
-    values = given.get(name)
-    if values is None:
-        return np.full((frames, len(SIDES)), int(Status.OK))
-    status = np.asarray(values, dtype=np.int64)
-    if status.shape != (frames, len(SIDES)) or not np.isin(status, list(Status)).all():
-        raise InputError(f"{name} must be (2,) `Status` values, got {np.asarray(values).tolist()}")
-    return status
+        return np.broadcast_to(rig.rest, (frames, *rig.rest.shape)).astype(np.float32), known
+    known = np.asarray(np.isfinite(pca).all(axis=-1))
+    skin = rig.skin(np.where(known[..., None], pca, 0.0))
+    return np.where(known[..., None, None], skin, rig.rest).astype(np.float32), known

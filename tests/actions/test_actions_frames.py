@@ -11,11 +11,11 @@ from hypothesis import given
 from retarget.actions import (
     Normalization,
     action,
-    camera_of,
-    from_human,
+    action_from_motion,
     make_chunks,
+    motion_from_action,
+    pack,
     to_camera,
-    to_human,
     to_world,
     transform_action,
     unpack,
@@ -96,7 +96,7 @@ def test_the_camera_is_the_published_matrix(robot: Robot) -> None:
     published = np.array(
         [[0, -1, 0, 0], [-0.766, 0, -0.643, 1.1617], [0.643, 0, -0.766, 1.2444], [0, 0, 0, 1]]
     )
-    T = camera_of(robot, "main").T_camera_world
+    T = robot.camera("main").T_camera_world
     assert np.abs(T[:3, 3] - published[:3, 3]).max() <= 1e-4
     np.testing.assert_allclose(np.round(T[:3, :3], 3), published[:3, :3], atol=1e-12)
     c, s = np.cos(np.radians(40.0)), np.sin(np.radians(40.0))
@@ -117,7 +117,7 @@ def test_what_is_ahead_of_the_camera_is_in_front(robot: Robot) -> None:
 
 def test_an_unknown_camera_is_refused(robot: Robot) -> None:
     with pytest.raises(InputError, match="no camera 'side'; it has: main"):
-        camera_of(robot, "side")
+        robot.camera("side")
 
 
 def test_what_is_not_rigid_is_refused() -> None:
@@ -145,6 +145,17 @@ def test_frames_of_half_precision(robot: Robot, dtype: torch.dtype) -> None:
     T_world_camera = np.broadcast_to(transform_inverse(T), (4, 4, 4))
     chunks = make_chunks(seen, 3, T_world_camera=T_world_camera)
     assert chunks.rotation.dtype == dtype
+
+
+def test_a_camera_may_be_a_tensor() -> None:
+    T = random_transforms(np.random.default_rng(0), ())
+    pose = torch.from_numpy(T).requires_grad_()
+    ours, theirs = (random_action(0, (3,), torch=kind) for kind in (False, True))
+    seen = to_world(theirs, pose)
+    close(unpack(pack(seen).detach()), to_world(ours, T))
+    seen.translation.sum().backward()
+    assert torch.isfinite(pose.grad).all()
+    assert pose.grad[:3].abs().sum() > 0
 
 
 def test_normalised_positions_cannot_change_frames() -> None:
@@ -176,7 +187,7 @@ def test_human_motion_and_back(seed: int) -> None:
     motion = human(seed)
     T = random_transforms(np.random.default_rng(seed), ())
     for camera in (None, T):
-        back = to_human(from_human(motion, camera), motion.hand, camera)
+        back = motion_from_action(action_from_motion(motion, camera), motion.hand, camera)
         np.testing.assert_allclose(back.T_world_mano, motion.T_world_mano, atol=1e-12)
         np.testing.assert_allclose(back.pca, motion.pca, atol=1e-12)
         np.testing.assert_array_equal(back.status, motion.status)
@@ -187,10 +198,10 @@ def test_missing_and_unconverged_hands_keep_their_status() -> None:
     motion.status[2, 0] = Status.MISSING_INPUT
     motion.status[3, 1] = Status.NOT_CONVERGED
     motion.pca[4, 1] = np.nan
-    one = from_human(motion)
+    one = action_from_motion(motion)
     assert one.status[3, 1] == Status.NOT_CONVERGED
     assert one.status[2, 0] == one.status[4, 1] == Status.MISSING_INPUT
-    back = to_human(one, "0123")
+    back = motion_from_action(one, "0123")
     assert np.isnan(back.pca[2, 0]).all()
     assert np.isnan(back.T_world_mano[4, 1]).all()
     assert np.isfinite(back.T_world_mano[3, 1]).all()
@@ -207,9 +218,9 @@ def test_too_many_components_and_normalised_actions_are_refused() -> None:
         motion.hand,
     )
     with pytest.raises(InputError, match="K from 1 to 15"):
-        from_human(wide)
+        action_from_motion(wide)
     with pytest.raises(InputError, match=r"normalised \(egovla\)"):
-        to_human(Normalization.egovla().apply(from_human(motion)), "0123")
+        motion_from_action(Normalization.egovla().apply(action_from_motion(motion)), "0123")
 
 
 def test_presets_are_inverses(robot: Robot) -> None:

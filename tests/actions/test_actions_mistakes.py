@@ -19,12 +19,12 @@ from retarget.actions import (
     Action,
     Normalization,
     action,
-    from_human,
+    action_from_motion,
     make_chunks,
     make_label,
+    motion_from_action,
     pack,
     to_camera,
-    to_human,
     unpack,
 )
 from retarget.actions.ensembler import ChunkEnsembler
@@ -62,14 +62,14 @@ def test_1_the_left_wrist_has_its_own_axes(robot: Robot) -> None:
     """R_mano = R_ee A, A of its own side, all the way from robot wrists to actions and back."""
     robot_side = random_transforms(np.random.default_rng(0), (6, 2))
     T = robot.cameras["main"].T_camera_world
-    vectors = pack(from_human(motion_of(human_wrists(robot, robot_side)), T))
+    vectors = pack(action_from_motion(motion_of(human_wrists(robot, robot_side)), T))
     seen = unpack(vectors)
     want = T[:3, :3] @ robot_side[..., :3, :3] @ PUBLISHED_AXES
     np.testing.assert_allclose(seen.rotation, want, atol=1e-12)
     # with the right hand's axes the left wrist would be half a turn off
     wrong = T[:3, :3] @ robot_side[:, 0, :3, :3] @ PUBLISHED_AXES[1]
     np.testing.assert_allclose(rotation_angle(seen.rotation[:, 0], wrong), np.pi, atol=1e-6)
-    back = robot_wrists(robot, to_human(seen, "", T).T_world_mano)
+    back = robot_wrists(robot, motion_from_action(seen, "", T).T_world_mano)
     np.testing.assert_allclose(back, robot_side, atol=1e-12)
 
 
@@ -79,7 +79,7 @@ def test_2_hands_are_not_normalised_twice() -> None:
     with pytest.raises(InputError, match="normalised already"):
         rule.apply(once)
     with pytest.raises(InputError, match="normalised"):
-        to_human(once, "")
+        motion_from_action(once, "")
     with pytest.raises(InputError, match="normalised"):
         ChunkEnsembler().push(once, 0)
 

@@ -22,7 +22,7 @@ from retarget.core.errors import TrainingError
 from retarget.core.types import Demo
 from retarget.data.demo.reader import load_demo
 from retarget.data.demo.writer import save_demo
-from retarget.data.human_file import read_human
+from retarget.data.human_file import load_human
 from retarget.robot.robot import Robot
 
 COMMANDS = (
@@ -135,7 +135,7 @@ def test_a_valid_demonstration(path: Path) -> None:
     result = run("replay", path)
     assert result.exit_code == 0
     assert result.stderr == ""
-    for told in (
+    for words in (
         str(path),
         "8 frames, 0.267 s at 30 Hz; agrees with its own joints",
         "fit residual",
@@ -150,7 +150,7 @@ def test_a_valid_demonstration(path: Path) -> None:
         "peak arm jerk",
         "VALID",
     ):
-        assert told in result.stdout, told
+        assert words in result.stdout, words
     assert "NOT VALID" not in result.stdout
     assert max(map(len, result.stdout.replace(str(path), "").splitlines())) <= 100
 
@@ -329,7 +329,7 @@ def test_to_human_and_back(path: Path, tmp_path: Path) -> None:
     result = run("to-human", path, "--out", tmp_path / "human.hdf5")
     assert result.exit_code == 0, result.stderr
     assert f"{path} -> {tmp_path / 'human.hdf5'}" in result.stdout
-    motion, info = read_human(tmp_path / "human.hdf5")
+    motion, info = load_human(tmp_path / "human.hdf5")
     assert motion.pca.shape == (FRAMES, 2, 15)
     assert (info.camera, info.source, info.versions["retarget"]) == ("main", path.name, __version__)
     result = run("to-robot", tmp_path / "human.hdf5", "--out", tmp_path / "back.hdf5")
@@ -367,8 +367,8 @@ def test_make_demo(tmp_path: Path) -> None:
 def test_check_hand() -> None:
     result = run("check-hand", "--samples", 200)
     assert result.exit_code == 0, result.stderr
-    for told in ("200 random poses", "fingertip error, refined once", "left", "right", "p99"):
-        assert told in result.stdout
+    for words in ("200 random poses", "fingertip error, refined once", "left", "right", "p99"):
+        assert words in result.stdout
 
 
 def test_training_that_misses_the_gate_saves_nothing(tmp_path: Path, monkeypatch: Any) -> None:
@@ -429,7 +429,7 @@ def test_calibrate_warns_where_the_hand_had_to_be_turned(monkeypatch: Any) -> No
     import retarget.mapping.calibration
     from retarget.core.types import Calibration
 
-    def told(*degrees: float) -> str:
+    def warnings(*degrees: float) -> str:
         left, right = (Calibration(1.0, np.radians([0.0, 0.0, d])) for d in degrees)
         monkeypatch.setattr(
             retarget.mapping.calibration, "calibrate", lambda robot, hands: (left, right)
@@ -438,14 +438,14 @@ def test_calibrate_warns_where_the_hand_had_to_be_turned(monkeypatch: Any) -> No
         assert result.exit_code == 0, result.stderr
         return result.stderr
 
-    assert told(44.0, -44.0) == ""
-    lines = told(44.0, -91.0).splitlines()
+    assert warnings(44.0, -44.0) == ""
+    lines = warnings(44.0, -91.0).splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("warning: the right hand is turned by 91 degrees")
     # A = [[0, 1, 0], [1, 0, 0], [0, 0, -1]] less a quarter turn about the hand model's z
     assert "sides.right.wrist_to_mano" in lines[0]
     assert lines[0].endswith("[[1, 0, 0], [0, -1, 0], [0, 0, -1]]")
-    assert len(told(91.0, 180.0).splitlines()) == 2
+    assert len(warnings(91.0, 180.0).splitlines()) == 2
 
 
 def test_mano_check_and_convert(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def test_every_bad_file_has_its_line_and_the_rest_goes_on(
 
 
 @pytest.mark.parametrize("fault", DISAGREEING)
-def test_a_disagreement_is_told_in_millimetres_with_its_cause(
+def test_a_disagreement_is_reported_in_millimetres_with_its_cause(
     tmp_path: Path, demo: Demo, fault: str
 ) -> None:
     make, cause = DISAGREEING[fault]
@@ -199,7 +199,7 @@ def test_a_report_of_nothing_but_bad_input_has_a_size(tmp_path: Path) -> None:
     assert f"wrote {page}: {page.stat().st_size / 1e3:.0f} kB\n" in result.stdout
 
 
-def test_what_is_written_is_told(path: Path, tmp_path: Path, demo: Demo) -> None:
+def test_what_is_written_is_reported(path: Path, tmp_path: Path, demo: Demo) -> None:
     out, figures = tmp_path / "out.hdf5", tmp_path / "out.json"
     for command, *options in (("replay",), ("run", "--fast", "--hand-velocity", "10")):
         result = run(command, path, *options, "--out", out, "--json", figures)

@@ -13,7 +13,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from retarget import Controller, Retargeter, load_demo
-from retarget.actions import from_human, pack, unpack
+from retarget.actions import action_from_motion, pack, unpack
 from retarget.actions.chunk_check import as_chunk
 from retarget.actions.ensembler import ChunkEnsembler
 from retarget.control.action_feed import ActionFeed, read_feed, standing
@@ -48,7 +48,7 @@ def trip(rt: Retargeter, demo: Demo) -> RoundTrip:
 
 def feed_of(rt: Retargeter, demo: Demo, camera: str | None = "main", **changes: Any) -> ActionFeed:
     T = None if camera is None else rt.robot.cameras[camera].T_camera_world
-    vectors = pack(from_human(rt.to_human(demo), T))
+    vectors = pack(action_from_motion(rt.to_human(demo), T))
     feed = ActionFeed(
         path=Path("demo"),
         rate=demo.rate,

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from retarget.core.statistics import ErrorSketch, FrameStats
-from retarget.core.text import FrameRuns, frames_text
+from retarget.core.statistics import ErrorSketch, FrameRuns, FrameStats
+from retarget.core.text import frames_text
 from retarget.core.types import FloatArray
 
 WITHIN = 1.3e-4  # relative, what docs/replay.md promises of long files
@@ -125,15 +125,6 @@ def test_blocks_change_no_figure(seed: int, kind: int, splits: list[int], start:
     assert figures(sketch_of(errors, splits, start)) == figures(sketch_of(errors, start=start))
 
 
-def test_a_copy_goes_on_by_itself() -> None:
-    errors = long_errors(1, 0)
-    sketch = sketch_of(errors)
-    before, copy = figures(sketch), sketch.copy()
-    copy.add(np.full((20_000, 1), 5.0), len(errors))
-    assert figures(sketch) == before
-    assert (copy.max, copy.worst_frame) == (5.0, len(errors))
-
-
 def test_asking_changes_nothing() -> None:
     errors = long_errors(2, 1)
     asked = ErrorSketch()
@@ -185,7 +176,7 @@ def test_memory_stays() -> None:
     assert peak < 3_000_000
 
 
-# --- frames that are told -----------------------------------------------------------------------
+# --- frames in words ----------------------------------------------------------------------------
 
 
 @given(frames=st.sets(st.integers(0, 60)), splits=st.lists(st.integers(0, 61), max_size=5))

@@ -18,7 +18,7 @@ from retarget.actions import (
     Action,
     Normalization,
     action,
-    from_human,
+    action_from_motion,
     make_chunks,
     pack,
     to_camera,
@@ -31,11 +31,11 @@ from retarget.data.action_file import (
     ActionFileInfo,
     ActionReader,
     ActionWriter,
-    read_actions,
-    write_actions,
+    load_actions,
+    save_actions,
 )
 from retarget.data.demo.writer import save_demo
-from retarget.data.human_file import read_human
+from retarget.data.human_file import load_human
 from retarget.mapping.retargeter import Retargeter
 from retarget.robot.robot import Robot
 
@@ -56,8 +56,8 @@ INFO = ActionFileInfo(
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"rate": -1.0}, "rate must be positive"),
-        ({"rate": np.nan}, "rate must be positive"),
+        ({"rate": -1.0}, "rate must be a positive number"),
+        ({"rate": np.nan}, "rate must be a positive number"),
         ({"stride": 0}, "stride must be at least 1"),
         ({"stride": 1.5}, "stride must be a whole number"),
         ({"hand": None}, "hand must be text, got None"),
@@ -71,7 +71,7 @@ def test_what_could_not_be_read_is_not_written(
 ) -> None:
     path = tmp_path / "actions.hdf5"
     with pytest.raises(InputError, match=said):
-        write_actions(
+        save_actions(
             path, random_action(0, (3,)), ActionFileInfo(**{"rate": 30.0, "hand": HAND} | changes)
         )
     assert not list(tmp_path.iterdir())
@@ -81,9 +81,9 @@ def test_what_is_no_action_is_not_written(tmp_path: Path) -> None:
     path, info = tmp_path / "actions.hdf5", ActionFileInfo(rate=30.0, hand=HAND)
     vectors: Any = pack(random_action(0, (3,)))
     with pytest.raises(InputError, match="expected an Action, got ndarray"):
-        write_actions(path, vectors, info)
+        save_actions(path, vectors, info)
     with pytest.raises(InputError, match="no frames were written"):
-        write_actions(path, random_action(0, (3,))[:0], info)
+        save_actions(path, random_action(0, (3,))[:0], info)
     assert not list(tmp_path.iterdir())
 
 
@@ -92,8 +92,8 @@ def test_what_is_written_is_read(tmp_path: Path, shape: tuple[int, ...]) -> None
     assert INFO.normalization is not None
     one = INFO.normalization.apply(random_action(0, shape))
     path = tmp_path / "actions.hdf5"
-    write_actions(path, one, INFO)
-    back, info = read_actions(path, hand=HAND)
+    save_actions(path, one, INFO)
+    back, info = load_actions(path, hand=HAND)
     close(back, one)
     for name in ("rate", "hand", "camera", "normalization", "stride", "source", "versions"):
         assert getattr(info, name) == getattr(INFO, name), name
@@ -114,7 +114,7 @@ def test_only_what_must_be_there_must_be(tmp_path: Path) -> None:
     with h5py.File(path, "w") as file:
         file["chunks"] = rows
         file.attrs.update(format="retarget-actions", version=1, rate=30.0, hand=HAND)
-    found, info = read_actions(path)
+    found, info = load_actions(path)
     close(found, unpack(rows.astype(float)))
     assert (info.camera, info.T_camera_world, info.normalization, info.stride) == (
         "",
@@ -130,8 +130,8 @@ def test_missing_hands_come_back_missing(tmp_path: Path) -> None:
     translation[2, 1] = np.nan
     lost = action(translation, one.pca, one.rotation)
     info = dataclasses.replace(INFO, normalization=None)
-    write_actions(tmp_path / "a.hdf5", lost, info)
-    back, _ = read_actions(tmp_path / "a.hdf5")
+    save_actions(tmp_path / "a.hdf5", lost, info)
+    back, _ = load_actions(tmp_path / "a.hdf5")
     close(back, lost)
     assert back.status[2, 1] == Status.MISSING_INPUT
 
@@ -139,13 +139,13 @@ def test_missing_hands_come_back_missing(tmp_path: Path) -> None:
 def test_blocks_give_the_same_bytes_as_one(tmp_path: Path) -> None:
     one = random_action(0, (100,))
     info = dataclasses.replace(INFO, normalization=None)
-    write_actions(tmp_path / "whole.hdf5", one, info)
+    save_actions(tmp_path / "whole.hdf5", one, info)
     with ActionWriter(tmp_path / "parts.hdf5", info) as writer:
         for start in range(0, 100, 7):
             writer.append(one[start : start + 7])
     whole, parts = ((tmp_path / f"{name}.hdf5").read_bytes() for name in ("whole", "parts"))
     assert len(whole) == len(parts)
-    close(read_actions(tmp_path / "parts.hdf5")[0], one)
+    close(load_actions(tmp_path / "parts.hdf5")[0], one)
 
 
 def write_both(path: Path, info: ActionFileInfo, *parts: Action) -> None:
@@ -174,7 +174,7 @@ def test_nothing_is_left_where_writing_fails(tmp_path: Path) -> None:
     [
         (lambda f: f.attrs.__setitem__("format", "other"), "is not an action file"),
         (lambda f: f.attrs.__setitem__("version", 9), "version 9 of its format"),
-        (lambda f: f.attrs.__setitem__("rate", 0.0), "'rate' must be positive"),
+        (lambda f: f.attrs.__setitem__("rate", 0.0), "'rate' is "),
         (lambda f: f.attrs.__delitem__("rate"), "attribute 'rate' is missing"),
         (lambda f: f.attrs.__delitem__("hand"), "attribute 'hand' is missing"),
         (lambda f: f.attrs.__setitem__("stride", 0), "'stride' must be at least 1"),
@@ -189,11 +189,11 @@ def test_a_faulty_file_is_refused_in_one_sentence(
     tmp_path: Path, change: Callable[[Any], None], said: str
 ) -> None:
     path = tmp_path / "a.hdf5"
-    write_actions(path, random_action(0, (4,)), dataclasses.replace(INFO, normalization=None))
+    save_actions(path, random_action(0, (4,)), dataclasses.replace(INFO, normalization=None))
     with h5py.File(path, "r+") as file:
         change(file)
     with pytest.raises(FileError) as error:
-        read_actions(path)
+        load_actions(path)
     assert str(error.value).startswith(str(path))
     assert said in str(error.value)
     assert "\n" not in str(error.value)
@@ -206,20 +206,27 @@ def test_a_faulty_dataset_is_refused(tmp_path: Path, data: Any) -> None:
         file["actions"] = data
         file.attrs.update(format="retarget-actions", version=1, rate=30.0, hand=HAND)
     with pytest.raises(FileError, match=r"'actions' must|holds no actions"):
-        read_actions(path)
+        load_actions(path)
 
 
 def test_another_hand_and_other_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.hdf5"
-    write_actions(path, random_action(0, (4,)), dataclasses.replace(INFO, normalization=None))
+    save_actions(path, random_action(0, (4,)), dataclasses.replace(INFO, normalization=None))
     with pytest.raises(FileError, match=f"of hand model {HAND}, expected abc"):
-        read_actions(path, hand="abc")
-    with pytest.raises(InputError, match="3 to 9 is not within its 4 steps"):
-        read_actions(path, start=3, stop=9)
+        load_actions(path, hand="abc")
+    with pytest.raises(InputError, match="steps 3 to 9 are not within its 4 steps"):
+        load_actions(path, start=3, stop=9)
     with pytest.raises(FileError, match="is this a robot demonstration"):
-        read_actions(write_raw(tmp_path / "demo.hdf5"))
+        load_actions(write_raw(tmp_path / "demo.hdf5"))
     with pytest.raises(FileError, match="no such file"):
-        read_actions(tmp_path / "none.hdf5")
+        load_actions(tmp_path / "none.hdf5")
+
+
+def test_names_of_before_still_work() -> None:
+    import retarget
+
+    assert (retarget.read_actions, retarget.write_actions) == (load_actions, save_actions)
+    assert (retarget.load_actions, retarget.save_actions) == (load_actions, save_actions)
 
 
 # --- the command
@@ -251,9 +258,9 @@ def test_to_actions_writes_the_labels(
     path, made = demo
     done = run(path, "--out", tmp_path / "a.hdf5")
     assert done.exit_code == 0, done.output
-    found, info = read_actions(tmp_path / "a.hdf5", hand=retargeter.fitter.hand_hash)
+    found, info = load_actions(tmp_path / "a.hdf5", hand=retargeter.fitter.hand_hash)
     T = retargeter.robot.cameras["main"].T_camera_world
-    close(found, from_human(retargeter.to_human(made), T))
+    close(found, action_from_motion(retargeter.to_human(made), T))
     assert (info.rate, info.camera, info.source) == (30.0, "main", "demo.hdf5")
     np.testing.assert_array_equal(info.T_camera_world, T)
     assert found.status[5].tolist() == [int(Status.MISSING_INPUT), 0]
@@ -280,10 +287,10 @@ def test_to_actions_writes_chunks(
         tmp_path / "rule.json",
     )
     assert done.exit_code == 0, done.output
-    found, info = read_actions(tmp_path / "c.hdf5")
+    found, info = load_actions(tmp_path / "c.hdf5")
     assert (info.camera, info.T_camera_world, info.stride) == ("", None, 3)
     assert info.normalization == rule
-    want = make_chunks(from_human(retargeter.to_human(made)), 8, stride=3)
+    want = make_chunks(action_from_motion(retargeter.to_human(made)), 8, stride=3)
     close(rule.undo(found), want)
 
 
@@ -292,9 +299,11 @@ def test_to_actions_takes_human_motion(demo: tuple[Path, Demo], tmp_path: Path) 
     human = tmp_path / "human.hdf5"
     assert CliRunner().invoke(app, ["to-human", str(path), "--out", str(human)]).exit_code == 0
     assert run(human, "--out", tmp_path / "a.hdf5").exit_code == 0
-    motion, info = read_human(human)
-    found, _ = read_actions(tmp_path / "a.hdf5", hand=info.hand)
-    close(found, to_camera(from_human(motion), info.T_camera_world))
+    motion, info = load_human(human)
+    found, _ = load_actions(tmp_path / "a.hdf5", hand=info.hand)
+    close(found, to_camera(action_from_motion(motion), info.T_camera_world))
+    assert run(human, "--out", tmp_path / "slow.hdf5", "--rate", 7).exit_code == 0
+    assert load_actions(tmp_path / "slow.hdf5")[1].rate == 7.0
 
 
 def test_to_actions_refuses_options_of_chunks_without_chunks(
@@ -342,7 +351,7 @@ def test_real_demonstrations_become_actions(shared: Path, tmp_path: Path) -> Non
     path = sorted((shared / "teleop" / "demos").glob("*.hdf5"))[0]
     done = run(path, "--out", tmp_path / "a.hdf5", "--chunks")
     assert done.exit_code in (0, 1), done.output
-    found, info = read_actions(tmp_path / "a.hdf5")
+    found, info = load_actions(tmp_path / "a.hdf5")
     assert found.shape == (21, 30)
     assert (found.status == 0).all()
     assert (found.translation[..., 2] > 0).all()  # ahead of the camera

@@ -13,6 +13,7 @@ from retarget.core.checks import call
 from retarget.core.types import BoolArray, FloatArray, IntArray, Status
 from retarget.human.hand_model import HandModel, load_hand
 from retarget.human.keypoints import TIP_VERTICES, HandKeypoints
+from retarget.human.native import NativeHand
 from retarget.robot.arm.chain import Chain
 from retarget.robot.arm.native import ArmSettings, NativeArm
 
@@ -36,6 +37,36 @@ def hand_targets(hand: HandModel, count: int, seed: int = 0, spread: float = 0.8
     return np.ascontiguousarray(
         HandKeypoints(hand, vertices=TIPS, joints=()).points(HandKeypoints(hand).pose(c))
     )
+
+
+def hand_evaluation(
+    native: NativeHand,
+    unknowns: FloatArray,
+    targets: FloatArray,
+    weights: FloatArray | None = None,
+    *,
+    beta: float = 1.0,
+    prior: float = 1e-6,
+    soft_limits: tuple[FloatArray | None, FloatArray | None] = (None, None),
+    soft_weight: float = 1e-4,
+    isa: str = "",
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """What a fit sees at given unknowns.
+
+    Unknowns are (n, U): K coefficients [rad] and, with a free wrist, its rotation vector [rad]
+    and translation [m]; the other arguments are those of `NativeHand.fit`.
+
+    Returns:
+        Points (n, P, 3) [m]; cost (n,) [m^2]; half its gradient (n, U) and half its
+        Gauss-Newton Hessian (n, U, U), both by the standardised unknowns: coefficients over
+        sigma, wrist over its scale.
+    """
+    n, u = unknowns.shape
+    out = np.empty((n, native.points, 3)), np.empty(n), np.empty((n, u)), np.empty((n, u, u))
+    low, high = soft_limits
+    how = beta, prior, low, high, soft_weight, isa
+    call(native._solver.evaluate, unknowns, targets, weights, *how, *out)
+    return out
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from native_cases import TIPS, arm, blended_hand, hand_targets
 from retarget.core import _native
 from retarget.core.errors import InputError
 from retarget.human.native import NativeHand, NativePoints
-from retarget.mapping.native_mlp import NativeMLP
+from retarget.mapping.network import Network
 from retarget.robot.arm.ik import ArmIK
 
 NUMBERS: list[Any] = [
@@ -94,8 +94,8 @@ def main(calls: int) -> None:
     how: dict[str, Any] = {"max_iterations": 5, "threads": 1}
     layers = [np.ones((2, 5, 9)), np.ones((2, 9, 3))], [np.ones((2, 9)), np.ones((2, 3))]
     scaling = [np.zeros((2, 5)), np.ones((2, 5)), -np.ones((2, 3)), np.ones((2, 3))]
-    mlp, place = NativeMLP(*layers, *scaling), NativePoints((hand, hand), TIPS, components=4)
-    raw = fitter._solver, solver.native.solver, mlp.network
+    mlp, place = Network(*layers, *scaling), NativePoints((hand, hand), TIPS, components=4)
+    raw = fitter._solver, solver.native.solver, mlp.native
     cases: list[tuple[Any, list[Any], dict[str, Any]]] = [
         (
             fitter.fit,
@@ -114,7 +114,6 @@ def main(calls: int) -> None:
                 "soft_weight": 1.0,
             },
         ),
-        (fitter.evaluate, [zeros, targets], {"beta": 1.0, "prior": 0.0, "isa": ""}),
         (solver.solve, [poses], {"q0": start}),
         (solver.solve_trajectory, [poses[None]], {"q0": start[:1]}),
         (solver.forward, [start], {}),
@@ -222,8 +221,8 @@ def main(calls: int) -> None:
         ),
         (mlp, [np.ones((4, 2, 5))], {"clamp": True, "threads": 1}),
         (place, [np.ones((4, 2, 4))], {"threads": 1, "isa": ""}),
-        (NativeMLP, [*layers, *scaling], {"isa": ""}),
-        (NativeMLP, [layers[0][:1], layers[1][:1], *scaling], {}),
+        (Network, [*layers, *scaling], {"isa": ""}),
+        (Network, [layers[0][:1], layers[1][:1], *scaling], {}),
         (raw[2].run, [np.ones((4, 2, 5)), True, 1, np.ones((4, 2, 3))], {}),
         (_native.Mlp, [*layers, *scaling[2:], ""], {}),
         (

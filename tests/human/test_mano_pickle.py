@@ -29,7 +29,7 @@ from retarget.core.types import SIDES
 from retarget.human.hand_model import load_hand, load_hands
 from retarget.human.mano_convert import check, convert, hand_files
 from retarget.human.mano_format import LEFT_MENDED
-from retarget.human.mano_pickle import read_mano_pickle
+from retarget.human.mano_pickle import load_mano_pickle
 
 
 def official_arrays(side: str) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def test_the_test_files_have_the_official_structure(official: Path) -> None:
 def test_reads_the_official_structure(official: Path) -> None:
     for side in SIDES:
         arrays = official_arrays(side)
-        read = read_mano_pickle(official / f"MANO_{side.upper()}.pkl")
+        read = load_mano_pickle(official / f"MANO_{side.upper()}.pkl")
         for key, values in read.items():
             np.testing.assert_array_equal(values, arrays[key], err_msg=key)
         assert set(arrays) - set(read) == {"J", "bs_style", "bs_type"}
@@ -100,7 +100,7 @@ def test_loads_and_mends_the_official_pair(official: Path) -> None:
 def test_older_protocols(tmp_path: Path, protocol: int) -> None:
     data = official_pickle(official_arrays("right"), protocol)
     assert (b"copy_reg\n_reconstructor" in data) == (protocol == 1)
-    read = read_mano_pickle(write(tmp_path, data))
+    read = load_mano_pickle(write(tmp_path, data))
     np.testing.assert_array_equal(read["shapedirs"], official_arrays("right")["shapedirs"])
 
 
@@ -112,7 +112,7 @@ def test_files_saved_anew_by_todays_python(tmp_path: Path, protocol: int, layout
     fortran = np.asfortranarray(arrays["posedirs"])
     big_endian = arrays["weights"].astype(">f8")
     content = {**arrays, "J_regressor": regressor, "posedirs": fortran, "weights": big_endian}
-    read = read_mano_pickle(write(tmp_path, pickle.dumps(content, protocol)))
+    read = load_mano_pickle(write(tmp_path, pickle.dumps(content, protocol)))
     for key, values in read.items():
         np.testing.assert_array_equal(values, arrays[key], err_msg=key)
 
@@ -131,7 +131,7 @@ def test_chumpy_arrays_in_every_place(tmp_path: Path) -> None:
         flat.__dict__.update(a=inner, idxs=np.arange(0, 90, 2))
         content["hands_variance"] = flat
         data = python2_pickle(content)
-    read = read_mano_pickle(write(tmp_path, data))
+    read = load_mano_pickle(write(tmp_path, data))
     for key in ("v_template", "weights", "posedirs", "hands_mean"):
         np.testing.assert_array_equal(read[key], arrays[key])
     np.testing.assert_array_equal(read["hands_variance"], np.arange(0.0, 90.0, 2.0))
@@ -283,7 +283,7 @@ def test_hostile_files_are_refused_by_name_and_stay_inert(tmp_path: Path, name: 
     sentinel = tmp_path / "ran"
     data, refused = hostile(sentinel)[name]
     with pytest.raises(ModelError) as caught:
-        read_mano_pickle(write(tmp_path, data))
+        load_mano_pickle(write(tmp_path, data))
     assert not sentinel.exists()
     assert caught.value.evidence["refused"] == refused
     assert refused in str(caught.value)
@@ -319,7 +319,7 @@ def array_program(
 
 
 def test_the_hand_written_array_is_one(tmp_path: Path) -> None:
-    read = read_mano_pickle(write(tmp_path, array_program(raw="\0" * 8)))
+    read = load_mano_pickle(write(tmp_path, array_program(raw="\0" * 8)))
     np.testing.assert_array_equal(read["v_template"], [0.0])
 
 
@@ -340,7 +340,7 @@ def test_the_hand_written_array_is_one(tmp_path: Path) -> None:
 def test_arrays_whose_parts_disagree(tmp_path: Path, parts: dict[str, str], message: str) -> None:
     program = array_program(**{"raw": "\0" * 8, **parts})
     with pytest.raises(ModelError, match="v_template cannot be read") as caught:
-        read_mano_pickle(write(tmp_path, program))
+        load_mano_pickle(write(tmp_path, program))
     assert message in str(caught.value)
 
 
@@ -367,7 +367,7 @@ def sparse_with(**changes: Any) -> Any:
 def test_sparse_matrices_that_point_outside(tmp_path: Path, changes: dict[str, Any]) -> None:
     content = {**official_arrays("right"), "J_regressor": sparse_with(**changes)}
     with pytest.raises(ModelError, match="J_regressor cannot be read"):
-        read_mano_pickle(write(tmp_path, python2_pickle(content)))
+        load_mano_pickle(write(tmp_path, python2_pickle(content)))
 
 
 def test_sparse_indices_past_the_end(tmp_path: Path) -> None:
@@ -376,7 +376,7 @@ def test_sparse_indices_past_the_end(tmp_path: Path) -> None:
         indices[5] = row
         content = {**official_arrays("right"), "J_regressor": sparse_with(indices=indices)}
         with pytest.raises(ModelError, match="J_regressor cannot be read"):
-            read_mano_pickle(write(tmp_path, python2_pickle(content)))
+            load_mano_pickle(write(tmp_path, python2_pickle(content)))
 
 
 def test_chumpy_that_computes_is_refused(tmp_path: Path) -> None:
@@ -389,9 +389,9 @@ def test_chumpy_that_computes_is_refused(tmp_path: Path) -> None:
         loop.__dict__.update(a=loop, idxs=np.arange(3))
         endless = python2_pickle({**official_arrays("right"), "v_template": loop})
     with pytest.raises(ModelError, match=r"chumpy\.ch\.MatVecMult is a computation"):
-        read_mano_pickle(write(tmp_path, data))
+        load_mano_pickle(write(tmp_path, data))
     with pytest.raises(ModelError, match="nested too deeply"):
-        read_mano_pickle(write(tmp_path, endless))
+        load_mano_pickle(write(tmp_path, endless))
 
 
 def test_a_stand_in_cannot_be_altered(tmp_path: Path) -> None:
@@ -399,7 +399,7 @@ def test_a_stand_in_cannot_be_altered(tmp_path: Path) -> None:
     for target in ("numpy\ndtype", "chumpy.ch\nCh", "copy_reg\n_reconstructor"):
         program = b"\x80\x02c" + target.encode() + b"\nN}X\x04\x00\x00\x00kindK\x01s\x86b."
         with pytest.raises(ModelError, match="not a readable pickle"):
-            read_mano_pickle(write(tmp_path, program))
+            load_mano_pickle(write(tmp_path, program))
 
 
 # --- files that are something else
@@ -421,7 +421,7 @@ def test_a_stand_in_cannot_be_altered(tmp_path: Path) -> None:
 )
 def test_other_files(tmp_path: Path, data: bytes, message: str) -> None:
     with pytest.raises(ModelError, match=message):
-        read_mano_pickle(write(tmp_path, data))
+        load_mano_pickle(write(tmp_path, data))
 
 
 def test_a_file_that_is_too_large_or_absent(
@@ -429,12 +429,12 @@ def test_a_file_that_is_too_large_or_absent(
 ) -> None:
     monkeypatch.setattr("retarget.human.mano_pickle.LARGEST_FILE", 10)
     with pytest.raises(ModelError, match="has 11 bytes; a hand model has less than 10"):
-        read_mano_pickle(write(tmp_path, b"N" * 11))
+        load_mano_pickle(write(tmp_path, b"N" * 11))
     with pytest.raises(ModelError, match="No such file"):
-        read_mano_pickle(tmp_path / "none.pkl")
+        load_mano_pickle(tmp_path / "none.pkl")
     monkeypatch.undo()
     with pytest.raises(ModelError, match="cannot be read"):
-        read_mano_pickle(tmp_path)
+        load_mano_pickle(tmp_path)
 
 
 def test_a_hand_that_lacks_something(tmp_path: Path) -> None:
@@ -454,7 +454,7 @@ STARTS = [position for _, _, position in pickletools.genops(SMALL)]
 @given(cut=st.integers(0, len(SMALL) - 1))
 def test_every_cut_is_noticed(tmp_path: Path, cut: int) -> None:
     with pytest.raises(ModelError, match=r"cut short|cannot be read"):
-        read_mano_pickle(write(tmp_path, SMALL[:cut]))
+        load_mano_pickle(write(tmp_path, SMALL[:cut]))
 
 
 @given(data=st.data())
@@ -465,7 +465,7 @@ def test_damage_is_an_error_or_still_arrays(tmp_path: Path, data: st.DataObject)
         start = data.draw(st.sampled_from(STARTS))
         changed[start + data.draw(st.integers(0, 3))] = data.draw(st.integers(0, 255))
     try:
-        read = read_mano_pickle(write(tmp_path, bytes(changed)))
+        read = load_mano_pickle(write(tmp_path, bytes(changed)))
     except ModelError:
         return
     assert all(isinstance(values, np.ndarray) for values in read.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from native_cases import TIPS, blended_hand, hand_targets
+from native_cases import TIPS, blended_hand, hand_evaluation, hand_targets
 from scipy.optimize import least_squares, minimize
 
 from retarget.core.geometry import rotation_from_rotvec
@@ -36,7 +36,7 @@ def test_points_are_the_keypoint_layers(
     c = np.random.default_rng(1).normal(size=(20, components)) * hand.sigma[:components] * 2.0
     native = NativeHand(hand, TIPS, joints, components=components)
     targets = np.zeros((20, len(joints) + 5, 3))
-    points = native.evaluate(c, targets)[0]
+    points = hand_evaluation(native, c, targets)[0]
     np.testing.assert_allclose(points, points_of(hand, joints, c), atol=1e-12)
 
 
@@ -59,7 +59,7 @@ def test_points_are_smplx_s() -> None:
         torch.tensor(hand.weights, **f64),
     )
     native = NativeHand(hand, TIPS)
-    points = native.evaluate(c, np.zeros((10, 5, 3)))[0]
+    points = hand_evaluation(native, c, np.zeros((10, 5, 3)))[0]
     np.testing.assert_allclose(points, vertices.numpy()[:, list(TIPS)], atol=1e-7)
 
 
@@ -76,8 +76,8 @@ def test_derivatives_are_finite_differences(beta: float, wrist: tuple[float, flo
     limits = -0.2 * hand.sigma[:7], 0.2 * hand.sigma[:7]
 
     def at(z: FloatArray) -> tuple[FloatArray, float, FloatArray, FloatArray]:
-        out = native.evaluate(
-            (z * scale)[None], targets, weights, beta=beta, prior=1e-3, soft_limits=limits
+        out = hand_evaluation(
+            native, (z * scale)[None], targets, weights, beta=beta, prior=1e-3, soft_limits=limits
         )
         return out[0][0].ravel(), float(out[1][0]), out[2][0], out[3][0]
 

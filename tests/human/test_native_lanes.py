@@ -7,11 +7,12 @@ import sys
 
 import numpy as np
 import pytest
-from native_cases import TIPS, arm, blended_hand, hand_targets
+from native_cases import TIPS, arm, blended_hand, hand_evaluation, hand_targets
 
 import retarget
 from retarget.core import _native
-from retarget.human.native import NativeHand, build_info
+from retarget.core.version import build_info
+from retarget.human.native import NativeHand
 
 ISAS = _native.isas()
 
@@ -51,8 +52,8 @@ def test_instruction_sets_agree_on_hands(isa: str) -> None:
     np.testing.assert_allclose(other.residual, best.residual, atol=1e-12)
     unknowns = np.zeros((3, 15))
     for a, b in zip(
-        native.evaluate(unknowns, targets[:3]),
-        native.evaluate(unknowns, targets[:3], isa=isa),
+        hand_evaluation(native, unknowns, targets[:3]),
+        hand_evaluation(native, unknowns, targets[:3], isa=isa),
         strict=True,
     ):
         np.testing.assert_allclose(a, b, atol=1e-14)

@@ -40,7 +40,7 @@ def test_gradient_is_that_of_the_cost(robot: Robot) -> None:
 
 
 def test_finds_a_minimum(robot: Robot) -> None:
-    found = calibrate(robot, load_hands(), samples=60)
+    found = calibrate(robot.name, load_hands(), samples=60)
     rng = np.random.default_rng(0)
     tips = []
     for side in SIDES:
@@ -59,7 +59,7 @@ def test_finds_a_minimum(robot: Robot) -> None:
 def test_a_wrong_wrist_to_mano_is_turned_back(robot: Robot, axis: tuple[float, ...]) -> None:
     """From its own start the search ends in a bad minimum after a half turn about y or z.
 
-    Its small rotation would not have told, either.
+    Its small rotation would not have shown it, either.
     """
     turn = rotation_from_rotvec(np.pi * np.array(axis))
     sides = [replace(side, wrist_to_mano=side.wrist_to_mano @ turn) for side in robot.sides]

@@ -11,12 +11,12 @@ from scipy.optimize import minimize
 
 from retarget.core.errors import InputError, ModelError
 from retarget.core.geometry import rotation_from_rotvec, transform, transform_points
-from retarget.core.types import SIDES, Calibration, Status
+from retarget.core.types import SIDES, Calibration, Status, side_index
 from retarget.human import fit_engines, fit_newton
 from retarget.human.hand_model import HandModel, hand_from_arrays, load_hands
 from retarget.human.mano_format import POSE
 from retarget.mapping.fitter import HandFit, MANOFitter
-from retarget.mapping.hand_frame import mirrored_calibration, robot_wrists
+from retarget.mapping.hand_frame import robot_wrists
 
 JUMP, STEP = 0.05, 1e-3  # [standard deviations], [rad]
 
@@ -97,8 +97,10 @@ def test_frames_far_off_get_more_starts(
     def fits() -> HandFit:
         big = (Calibration(1.5), Calibration(1.5))
         other = MANOFitter(fitter.robot, calibrations=big, components=6, prior=1e-9, engine=engine)
-        target = other.frames[1].human(robot_tips(other, robot_poses(other, 400, 6))[:, 1])
-        return other.fit_human(1, target)
+        target = other.frames[1].human_from_robot(
+            robot_tips(other, robot_poses(other, 400, 6))[:, 1]
+        )
+        return other.fit_hand(1, target)
 
     more, failed = fits(), fit_newton.FAILED
     for module in (fit_engines, fit_newton):
@@ -133,10 +135,10 @@ def test_threads_change_nothing(fitter: MANOFitter) -> None:
 def test_reaches_the_optimum_scipy_reaches(fitter: MANOFitter, beta: float) -> None:
     robust = MANOFitter(fitter.robot, fitter.hands, beta=beta)
     rng = np.random.default_rng(6)
-    targets = robust.frames[1].human(robot_tips(robust, robot_poses(robust, 4, 7))[:, 1])
+    targets = robust.frames[1].human_from_robot(robot_tips(robust, robot_poses(robust, 4, 7))[:, 1])
     targets[:, 0] += 5e-3 * rng.normal(size=(4, 3))  # an outlying thumb
     sigma, hand = robust.hands[1].sigma[:15], robust.layers[1]
-    fits = robust.fit_human(1, targets)
+    fits = robust.fit_hand(1, targets)
     for target, pca in zip(targets, fits.pca, strict=True):
 
         def cost(z: np.ndarray, goal: np.ndarray = target) -> float:
@@ -190,12 +192,20 @@ def test_human_hand_follows_every_robot_joint(fitter: MANOFitter) -> None:
     assert smallest.min() >= 0.01  # [m/rad]
 
 
+def mirrored_calibration(calibration: Calibration) -> Calibration:
+    """The same similarity seen in the mirror ``x -> -x`` of the hand model's frame."""
+    flip = np.array([-1.0, 1.0, 1.0])
+    return Calibration(
+        calibration.scale, -calibration.rotation * flip, calibration.translation * flip
+    )
+
+
 def test_mirrored_hands_have_mirrored_parameters(fitter: MANOFitter) -> None:
     flip = np.array([-1.0, 1.0, 1.0])
     right = fitter.calibrations[1]
     pair = MANOFitter(fitter.robot, fitter.hands, calibrations=(mirrored_calibration(right), right))
-    tips = fitter.frames[1].human(robot_tips(fitter, robot_poses(fitter, 100, 12))[:, 1])
-    ours, theirs = pair.fit_human(1, tips), pair.fit_human(0, tips * flip)
+    tips = fitter.frames[1].human_from_robot(robot_tips(fitter, robot_poses(fitter, 100, 12))[:, 1])
+    ours, theirs = pair.fit_hand(1, tips), pair.fit_hand(0, tips * flip)
     np.testing.assert_allclose(theirs.pca, ours.pca, atol=1e-9)  # the same numbers, mirrored hand
     poses = [pair.layers[k].pose(f.pca) for k, f in ((1, ours), (0, theirs))]
     mirrored = poses[0].reshape(-1, 15, 3) * -flip
@@ -204,15 +214,17 @@ def test_mirrored_hands_have_mirrored_parameters(fitter: MANOFitter) -> None:
     p = np.random.default_rng(0).normal(size=(10, 3))
     through = p @ fitter.frames[1].axes * flip @ fitter.frames[0].axes.T
     np.testing.assert_allclose(
-        pair.frames[0].human(through), pair.frames[1].human(p) * flip, atol=1e-12
+        pair.frames[0].human_from_robot(through),
+        pair.frames[1].human_from_robot(p) * flip,
+        atol=1e-12,
     )
 
 
 def test_the_robot_frame_and_the_human_frame_are_inverse(fitter: MANOFitter) -> None:
     p = np.random.default_rng(13).normal(size=(7, 5, 3))
     for frame in fitter.frames:
-        np.testing.assert_allclose(frame.robot(frame.human(p)), p, atol=1e-12)
-        moved = (frame.human(p + 1e-3) - frame.human(p)) / 1e-3
+        np.testing.assert_allclose(frame.robot_from_human(frame.human_from_robot(p)), p, atol=1e-12)
+        moved = (frame.human_from_robot(p + 1e-3) - frame.human_from_robot(p)) / 1e-3
         np.testing.assert_allclose(moved, np.ones(3) @ frame.linear.T + 0.0 * moved, atol=1e-9)
 
 
@@ -220,7 +232,9 @@ def test_residuals_are_distances_at_the_robot(fitter: MANOFitter) -> None:
     tips = robot_tips(fitter, robot_poses(fitter, 50, 14))
     motion = fitter.fit(tips, np.broadcast_to(np.eye(4), (50, 2, 4, 4)))
     human = fitter.fingertips(motion.pca)
-    back = np.stack([frame.robot(human[:, k]) for k, frame in enumerate(fitter.frames)], axis=1)
+    back = np.stack(
+        [frame.robot_from_human(human[:, k]) for k, frame in enumerate(fitter.frames)], axis=1
+    )
     np.testing.assert_allclose(
         motion.residual, np.linalg.norm(back - tips, axis=-1), rtol=1e-9, atol=1e-12
     )
@@ -259,8 +273,8 @@ def test_pose_blend_shapes_only_cost_iterations(fitter: MANOFitter) -> None:
 
     hands = (bent(fitter.hands[0]), bent(fitter.hands[1]))
     other = MANOFitter(fitter.robot, hands, calibrations=fitter.calibrations)
-    target = other.frames[1].human(robot_tips(other, robot_poses(other, 60, 17))[:, 1])
-    fit = other.fit_human(1, target)
+    target = other.frames[1].human_from_robot(robot_tips(other, robot_poses(other, 60, 17))[:, 1])
+    fit = other.fit_hand(1, target)
     assert (fit.status == int(Status.OK)).all()
     sigma = other.hands[1].sigma[:15]
     tips, J = other.layers[1].fingertips_and_jacobian(fit.pca)
@@ -290,7 +304,7 @@ def test_empty_input_is_refused(fitter: MANOFitter) -> None:
     with pytest.raises(InputError, match=r"not empty, got \(0, 2, 5, 3\)"):
         fitter.fit(np.zeros((0, 2, 5, 3)), np.zeros((0, 2, 4, 4)))
     with pytest.raises(InputError, match=r"not empty, got \(0, 5, 3\)"):
-        fitter.fit_human(0, np.zeros((0, 5, 3)))
+        fitter.fit_hand(0, np.zeros((0, 5, 3)))
 
 
 def test_input_is_not_modified(fitter: MANOFitter) -> None:
@@ -344,13 +358,27 @@ def test_refuses_shapes(fitter: MANOFitter) -> None:
     with pytest.raises(InputError, match="valid must be boolean"):
         fitter.fit(np.zeros((3, 2, 5, 3)), T, np.ones((3, 2)))
     with pytest.raises(InputError, match=r"target must have shape \(\.\.\., 5, 3\)"):
-        fitter.fit_human(0, np.zeros((3, 4, 3)))
+        fitter.fit_hand(0, np.zeros((3, 4, 3)))
     with pytest.raises(InputError, match=r"pca must have shape \(\.\.\., 2, K\)"):
         fitter.fingertips(np.zeros(15))
     with pytest.raises(InputError, match="target must hold real numbers, got dtype complex128"):
-        fitter.fit_human(0, np.zeros((5, 3), dtype=complex))
+        fitter.fit_hand(0, np.zeros((5, 3), dtype=complex))
     with pytest.raises(InputError, match="fingertips must hold real numbers, got dtype <U3"):
         fitter.fit(np.full((3, 2, 5, 3), "tip"), T)
+
+
+def test_a_side_has_a_name_and_a_number(fitter: MANOFitter) -> None:
+    target = np.stack([hand.fingertips(np.zeros(15)) for hand in fitter.layers])
+    for k, name in enumerate(SIDES):
+        pca = fitter.fit_hand(k, target[k]).pca
+        np.testing.assert_array_equal(fitter.fit_hand(name, target[k]).pca, pca)
+        np.testing.assert_array_equal(fitter.tips_of(name, pca), fitter.tips_of(k, pca))
+        assert side_index(name) == side_index(np.int64(k)) == k
+    for side in (-1, 2, "L", "", None, 1.0, np.zeros(2), [0]):
+        with pytest.raises(InputError, match="side must be 'left', 'right', 0 or 1, got"):
+            fitter.fit_hand(side, target[0])  # type: ignore[arg-type]
+        with pytest.raises(InputError, match="side must be 'left', 'right', 0 or 1, got"):
+            fitter.tips_of(side, np.zeros(15))  # type: ignore[arg-type]
 
 
 def test_refuses_hands_without_a_calibration() -> None:

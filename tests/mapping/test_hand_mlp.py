@@ -9,14 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from retarget.core.errors import InputError, ModelError, TrainingError
 from retarget.core.types import SIDES
-from retarget.mapping.checkpoint import load_network, save_network, shipped_path
 from retarget.mapping.fitter import MANOFitter
-from retarget.mapping.hand_check import GATE, check_hands, require_accurate
-from retarget.mapping.hand_mlp import HandMLP
-from retarget.mapping.network import Network
+from retarget.mapping.hand_accuracy import GATE, check_hands, require_accurate
+from retarget.mapping.hand_mlp import HandMLP, shipped_path
 from retarget.mapping.train import TrainSettings, sample_hand, train_hands, train_network
 from retarget.robot.robot import Robot
 
@@ -102,7 +101,7 @@ def test_a_humans_hand_gives_the_nearest_pose(mlp: HandMLP) -> None:
     robot, frame = mlp.fitter.robot, mlp.fitter.frames[1]
     rng = np.random.default_rng(2)
     pca = rng.normal(size=(20, 2, 15)) * mlp.fitter.hands[0].sigma[:15]
-    goals = frame.robot(mlp.fitter.fingertips(pca)[:, 1])
+    goals = frame.robot_from_human(mlp.fitter.fingertips(pca)[:, 1])
     lower, upper = robot.hand_limits(1)
 
     def distance(q: np.ndarray, goal: np.ndarray) -> float:
@@ -243,10 +242,14 @@ def test_a_hand_may_have_another_number_of_joints(tmp_path: Path, refine: int) -
 
 def test_network_is_smooth(mlp: HandMLP) -> None:
     """Finite differences at two scales agree: no kink inside the limits."""
-    network: Network = mlp.network
-    x = network.center + 0.3 * network.spread * np.random.default_rng(4).normal(size=(2, 50, 15))
+    network = mlp.network
+    x = network.center + 0.3 * network.spread * np.random.default_rng(4).normal(size=(50, 2, 15))
     d = np.random.default_rng(5).normal(size=x.shape)
-    slopes = [(network(x + h * d) - network(x - h * d)) / (2 * h) for h in (1e-5, 1e-4)]
+
+    def slope(h: float) -> np.ndarray:
+        return (network(x + h * d, clamp=False) - network(x - h * d, clamp=False)) / (2 * h)
+
+    slopes = [slope(h) for h in (1e-5, 1e-4)]
     np.testing.assert_allclose(slopes[0], slopes[1], rtol=1e-3, atol=1e-3)
 
 
@@ -259,10 +262,15 @@ def test_refuses_wrong_input(mlp: HandMLP) -> None:
         check_hands(mlp, active=np.zeros((0, 2, 6)))
 
 
-def test_save_network_is_load_network(fitter: MANOFitter, mlp: HandMLP, tmp_path: Path) -> None:
+def test_saved_networks_are_the_loaded_ones(mlp: HandMLP, tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
-    save_network(path, mlp.network, fitter, {"x": 1.0})
-    network, errors = load_network(path, fitter)
-    assert errors == {"x": 1.0}
-    for a, b in zip(network.weights, mlp.network.weights, strict=True):
+    HandMLP(mlp.network, mlp.fitter, {"x": 1.0}).save(path)
+    loaded = HandMLP.load(path, fitter=mlp.fitter)
+    assert loaded.errors == {"x": 1.0}
+    for a, b in zip(loaded.network.weights, mlp.network.weights, strict=True):
         np.testing.assert_array_equal(a, b)
+    ours, shipped = load_file(path), load_file(shipped_path(mlp.fitter))
+    assert ours.keys() == shipped.keys()
+    for name, array in ours.items():  # the layout that files of before have
+        assert array.dtype == shipped[name].dtype
+        np.testing.assert_array_equal(array, shipped[name])

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retarget import Demo, Retargeter, Status, load_demo
-from retarget.core.errors import InputError
+from retarget import Demo, Retargeter, Robot, Status, load_demo
+from retarget.core.errors import InputError, ModelError
 from retarget.core.types import SIDES
 from retarget.mapping.fitter import MANOFitter
 from retarget.mapping.hand_mlp import HandMLP
+from retarget.mapping.train import train_hands
 
 UNREACHABLE = {  # frame, side: all in the first frames of three Flip-Mug episodes
     "Flip-Mug_episode_0": {(0, 0), (0, 1)},
@@ -32,7 +33,7 @@ def demo(rt: Retargeter) -> Demo:
     robot, frames = rt.robot, 40
     phase = np.linspace(0.0, 2.0 * np.pi, frames)[:, None]
     qpos = np.zeros((frames, len(robot.joint_names)))
-    qpos[:, 0] = 0.1  # a leg joint: carried along
+    qpos[:, 0] = 0.1  # a leg joint: copied
     for k, side in enumerate(robot.sides):
         qpos[:, robot.indices(side.arm_joints)] = side.arm_posture + 0.05 * np.sin(phase + k)
         lower, upper = robot.hand_limits(k)
@@ -169,5 +170,29 @@ def test_refuses_what_does_not_fit(rt: Retargeter, demo: Demo) -> None:
         Retargeter(refine=-1)
     with pytest.raises(InputError, match="made with the fitter"):
         Retargeter(fitter=MANOFitter(), hand_mlp=HandMLP.load())
-    with pytest.raises(InputError, match="fitter is for another robot"):
-        Retargeter(replace(rt.robot, hash="0"), fitter=rt.fitter)
+    other = replace(rt.robot, hash="0")
+    for wrong in (
+        lambda: Retargeter(other, fitter=rt.fitter),
+        lambda: Retargeter(other, hand_mlp=rt.hand_mlp),
+        lambda: Retargeter("h1_inspire", fitter=MANOFitter(other)),
+        lambda: HandMLP.load(robot=other, fitter=rt.fitter),
+        lambda: train_hands(rt.fitter, robot=other),
+    ):
+        with pytest.raises(InputError, match="fitter is for another robot"):
+            wrong()
+
+
+def test_a_robot_may_be_named(rt: Retargeter) -> None:
+    """By name, folder or file, wherever one is taken."""
+    folder = rt.robot.path
+    for robot in ("h1_inspire", folder, str(folder), folder / "robot.toml", rt.robot):
+        found = [
+            Robot.of(robot),
+            MANOFitter(robot).robot,
+            HandMLP.load(robot=robot).fitter.robot,
+            Retargeter(robot, fitter=rt.fitter).robot,
+        ]
+        assert {one.hash for one in found} == {rt.robot.hash}
+    assert Robot.of(rt.robot) is rt.robot
+    with pytest.raises(ModelError, match="no robot of that name"):
+        Retargeter("h2")

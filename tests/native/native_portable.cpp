@@ -2,11 +2,10 @@
 #include <cmath>
 #include <cstdio>
 
-#include "arm_solver.hpp"
-#include "dispatch.hpp"
-#include "hand_solver.hpp"
-#include "mlp_model.hpp"
-#include "workspace.hpp"
+#include "arm/solver.hpp"
+#include "core/dispatch.hpp"
+#include "hand/solver.hpp"
+#include "mlp/network.hpp"
 
 using namespace retarget;
 using Numbers = std::vector<double>;
@@ -26,9 +25,9 @@ Numbers draws(std::size_t count, double size) {
 }
 
 /// A line that every machine must agree on, but for `slack`.
-void tell(const Kernels& kernels, const char* what, double slack, const double* numbers, std::size_t count) {
+void report(const Kernels& kernels, const char* what, double slack, const Numbers& numbers) {
   std::printf("%s\t%s\t%g", kernels.isa, what, slack);
-  for (std::size_t i = 0; i < count; ++i) std::printf("\t%.17g", numbers[i]);
+  for (const double x : numbers) std::printf("\t%.17g", x);
   std::printf("\n");
 }
 
@@ -43,9 +42,9 @@ void arms(const Kernels& kernels, int n) {
   const Numbers lower(size, -2.0), upper(size, 2.0), half(size, 2.0);
   ArmArrays a;
   a.joints = n;
-  a.step = step.data(), a.axis = axis.data(), a.tool = a.base = unit.data();
-  a.lower = lower.data(), a.upper = upper.data(), a.half_range = half.data(), a.posture = posture.data();
-  a.known = kKnown, a.known_joints = known.data(), a.rotation_weight = 0.15;
+  a.step = {step, 3}, a.axis = {axis, 3}, a.tool = a.base = unit;
+  a.limits = {half, lower, upper, 0.15};
+  a.posture = posture, a.known_joints = {known, n};
   const ArmSolver solver(a, kernels);
 
   constexpr std::size_t kAll = kCount * kFrames;
@@ -53,9 +52,9 @@ void arms(const Kernels& kernels, int n) {
   for (std::size_t k = 0; k < q.size(); ++k)  // every sequence wanders from its own beginning
     q[k] = k % (kFrames * size) < size ? 15 * q[k] : std::fmax(-1.9, std::fmin(1.9, q[k - size] + q[k]));
   ArmEvaluation out{};
-  out.pose = targets.data();
-  solver.evaluate(kAll, nullptr, q.data(), out);
-  tell(kernels, "forward", 1e-12, targets.data(), targets.size());
+  out.pose = Rows<double>(targets, 16);
+  solver.evaluate({}, Rows<const double>(q, n), out);
+  report(kernels, "forward", 1e-12, targets);
 
   for (const bool lean : {true, false})
     for (const bool single : {false, true}) {
@@ -65,14 +64,19 @@ void arms(const Kernels& kernels, int n) {
       for (long s = 0; s < kCount; ++s) start.insert(start.end(), posture.begin(), posture.end());
       std::vector<unsigned char> moving(kCount, 1);
       std::vector<std::int64_t> status(kAll), iterations(kAll);
-      ArmPoses poses{kCount, kFrames, targets.data(), 16 * kFrames, 16, start.data(), moving.data(), joints.data(),
-                     errors.data(), errors.data() + kAll, status.data(), iterations.data()};
+      ArmPoses poses{};
+      poses.count = kCount, poses.frames = kFrames;
+      poses.in = {{targets, kFrames, 16}, {start, n}, moving};
+      poses.out.joints = {joints, n};
+      poses.out.position_error = Span<double>(errors).part(0, kAll);
+      poses.out.rotation_error = Span<double>(errors).from(kAll);
+      poses.out.status = status, poses.out.iterations = iterations;
       solver.solve(poses, settings, 2);
       // where float32 stops depends on its rounding
       const Numbers kinds(status.begin(), status.end());
-      if (lean || !single) tell(kernels, lean ? "status" : "walked status", 0, kinds.data(), kinds.size());
-      tell(kernels, lean ? "errors" : "walked errors", lean || !single ? 1e-9 : 1e-3, errors.data(), errors.size());
-      if (n == 6 && lean) tell(kernels, "joints", 1e-6, joints.data(), joints.size());
+      if (lean || !single) report(kernels, lean ? "status" : "walked status", 0, kinds);
+      report(kernels, lean ? "errors" : "walked errors", lean || !single ? 1e-9 : 1e-3, errors);
+      if (n == 6 && lean) report(kernels, "joints", 1e-6, joints);
     }
 }
 
@@ -88,31 +92,34 @@ void hands(const Kernels& kernels, bool wrist) {
   for (int p = 0; p < kPoints; ++p) weights[kJoints * p + 3 * p + 3] = 0.75, weights[kJoints * p + 3 * p + 2] = 0.25;
   HandArrays a;
   a.points = kPoints, a.components = kComponents;
-  a.rest = rest.data(), a.point = point.data(), a.blend = blend.data(), a.weights = weights.data();
-  a.mean = mean.data(), a.basis = basis.data(), a.sigma = sigma.data(), a.parents = parents;
+  a.rest = {rest, 3}, a.point = {point, 3}, a.blend = blend, a.weights = {weights, kJoints};
+  a.mean = mean, a.basis = {basis, 45}, a.sigma = sigma, a.parents = parents;
   if (wrist) a.wrist_rotation = 0.3, a.wrist_translation = 0.02;
   const HandSolver solver(a);
 
   const std::size_t n = std::size_t(solver.unknowns());
+  const long unknowns = long(n);
   const Numbers wanted = draws(kFrames * n, 0.5);
   Numbers targets(3 * kPoints * kFrames), none(targets.size()), cost(kFrames), gradient(kFrames * n), hessian(kFrames * n * n);
   HandBatch b{};
-  b.frames = kFrames, b.targets = none.data(), b.start = wanted.data();
-  b.beta = 0.005, b.prior = 1e-7;
-  solver.evaluate(b, {targets.data(), cost.data(), gradient.data(), hessian.data()}, kernels);
-  tell(kernels, "points", 1e-12, targets.data(), targets.size());
-  tell(kernels, "hessian", 1e-9, hessian.data(), hessian.size());
+  b.frames = kFrames;
+  b.in.targets = {none, 3 * kPoints}, b.in.start = {wanted, unknowns};
+  b.objective.beta = 0.005, b.objective.prior = 1e-7;
+  const HandEvaluation out{
+      {targets, 3 * kPoints}, cost, {gradient, unknowns}, {hessian, unknowns * unknowns}};
+  solver.evaluate(b, out, kernels);
+  report(kernels, "points", 1e-12, targets);
+  report(kernels, "hessian", 1e-9, hessian);
   for (double& x : targets) x += draw(0.002);
 
   for (const bool single : {false, true}) {
     Numbers solution(kFrames * n), residual(kFrames * kPoints);
     std::vector<int> iterations(kFrames);
     std::vector<unsigned char> converged(kFrames);
-    b.targets = targets.data(), b.start = wanted.data();
-    b.solution = solution.data(), b.residual = residual.data(), b.cost = cost.data();
-    b.iterations = iterations.data(), b.converged = converged.data();
+    b.in.targets = {targets, 3 * kPoints};
+    b.out = {{solution, unknowns}, {residual, kPoints}, cost, iterations, converged};
     solver.fit(b, LmOptions{}, single, 2, kernels);
-    tell(kernels, "residuals", 1e-6, residual.data(), residual.size());
+    report(kernels, "residuals", 1e-6, residual);
   }
 }
 
@@ -120,13 +127,12 @@ void networks(const Kernels& kernels) {
   state = 13;
   const Numbers first = draws(2 * 15 * 70, 0.3), second = draws(2 * 70 * 6, 0.3), bias = draws(2 * 70, 0.1);
   const Numbers lower(12, -1.0), upper(12, 1.0), inputs = draws(33 * 2 * 15, 1.0);
-  const Mlp mlp(2, {{15, 70, first.data(), bias.data()}, {70, 6, second.data(), bias.data()}}, lower.data(),
-                upper.data(), kernels);
+  const Span<const double> biases = bias;
+  const Mlp mlp({{15, 70, {first, 15 * 70}, {biases, 70}}, {70, 6, {second, 70 * 6}, {biases.part(0, 12), 6}}},
+                {lower, 6}, {upper, 6}, kernels);
   Numbers outputs(33 * 12);
-  MlpBatch batch{33, inputs.data(), outputs.data(), true, 0};
-  const Workspaces workspace(1, kernels.mlp_workspace(mlp.model()));
-  kernels.mlp(mlp.model(), batch, workspace[0]);
-  tell(kernels, "networks", 1e-12, outputs.data(), outputs.size());
+  mlp.run({inputs, 2, 15}, {outputs, 2, 6}, true, 1);
+  report(kernels, "networks", 1e-12, outputs);
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ FLAGS = [
 
 def build(compiler: str, program: Path) -> None:
     """Compile all of the core that does not speak with Python."""
-    sources = [p for p in sorted(NATIVE.glob("*.cpp")) if not p.name.startswith("bind")]
+    sources = [p for p in sorted(NATIVE.glob("*/*.cpp")) if p.parent.name != "python"]
     sources.append(HERE / "native_portable.cpp")
     flags = [*FLAGS, '-DRETARGET_ISA_NAME="baseline"', f"-I{NATIVE}", "-o", str(program)]
     subprocess.run([*shlex.split(compiler), *map(str, sources), *flags], check=True)

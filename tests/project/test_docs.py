@@ -15,7 +15,7 @@ from action_values import random_action, random_transforms
 from places import ROOT
 
 from retarget import Retargeter, Robot
-from retarget.actions import from_human, make_chunks, pack
+from retarget.actions import action_from_motion, make_chunks, pack
 from retarget.control.action_feed import standing
 from retarget.data.convert import to_actions
 from retarget.data.generate.make_demo import make_demo
@@ -54,7 +54,7 @@ def deploying_page(folder: Path) -> dict[str, Any]:
     rt, left = Retargeter(), count()
     demo = make_demo(frames=20, robot=rt.robot)
     T = rt.robot.cameras["main"].T_camera_world
-    chunks = pack(make_chunks(from_human(rt.to_human(demo), T)))
+    chunks = pack(make_chunks(action_from_motion(rt.to_human(demo), T)))
     state = SimpleNamespace(qpos=standing(rt.robot, demo.qpos[0]), sent=[])
 
     def write(qpos: np.ndarray, hand_command: np.ndarray) -> None:

@@ -25,9 +25,9 @@ from retarget.data.demo.writer import save_demo
 from retarget.mapping.retargeter import Retargeter, RoundTrip
 from retarget.replay.replay import Replay, replay_file
 from retarget.replay.report_html import report as report_module
-from retarget.replay.report_html.kept import joined
-from retarget.replay.report_html.reduce import envelope, runs
-from retarget.replay.report_html.report import HtmlReport, worst_frame
+from retarget.replay.report_html.figure import envelope
+from retarget.replay.report_html.plots import runs
+from retarget.replay.report_html.report import HtmlReport, joined, worst_frame
 from retarget.replay.tolerances import Tolerances
 from retarget.robot.robot import Robot
 
@@ -118,9 +118,9 @@ def written(
     folder = tmp_path_factory.mktemp("reports")
     found = {}
     for name, path in files.items():
-        page, told = folder / f"{name}.html", folder / f"{name}.json"
-        run("replay", path, "--html", page, "--json", told, code=int(name in ("far", "one")))
-        found[name] = page.read_text(encoding="utf-8"), json.loads(told.read_text())
+        page, figures = folder / f"{name}.html", folder / f"{name}.json"
+        run("replay", path, "--html", page, "--json", figures, code=int(name in ("far", "one")))
+        found[name] = page.read_text(encoding="utf-8"), json.loads(figures.read_text())
     return found
 
 
@@ -136,14 +136,14 @@ def values(packed: Any) -> Any:
 
 @pytest.mark.parametrize("name", ["good", "far", "one", "gaps"])
 def test_every_part_is_there(written: dict[str, tuple[str, Any]], name: str) -> None:
-    text, told = written[name]
+    text, report = written[name]
     page = Page(text)
     assert page.all("html", lang="en")
     assert f"{name}.hdf5" in page.text("title")
     assert ("✗ NOT VALID" if name in ("far", "one") else "✓ VALID") in page.text(
         "div", **{"class": "verdict"}
     )
-    for reason in told["demos"][0]["reasons"]:
+    for reason in report["demos"][0]["reasons"]:
         assert reason in page.text("div", **{"class": "verdict"})
     captions = [caption[2] for caption in page.all("caption")]
     assert captions == [
@@ -178,8 +178,8 @@ def test_nothing_is_loaded(written: dict[str, tuple[str, Any]]) -> None:
 
 
 def test_figures_are_those_of_the_json(written: dict[str, tuple[str, Any]]) -> None:
-    for text, told in written.values():
-        (demo,) = told["demos"]
+    for text, report in written.values():
+        (demo,) = report["demos"]
         cells = Page(text).all("data")
         known = sum(
             side["fingertip_error_m"]["mean"] is not None for side in demo["sides"].values()
@@ -209,13 +209,13 @@ def test_tables_say_what_the_terminal_says(
 
 
 def test_worst_frames_are_links(written: dict[str, tuple[str, Any]]) -> None:
-    text, told = written["far"]
+    text, report = written["far"]
     page = Page(text)
     for key, side, name in (
         ("left.wrist_position_error_m.worst_frame", "left", "wrist_position_error_m"),
         ("right.fingertip_error_m.worst_frame", "right", "fingertip_error_m"),
     ):
-        frame = told["demos"][0]["sides"][side][name]["worst_frame"]
+        frame = report["demos"][0]["sides"][side][name]["worst_frame"]
         assert page.text("td", **{"data-key": key}) == str(frame)
         assert page.all("a", href=f"#demo=0&frame={frame}")
     assert page.all("article")[0][1]["data-worst"] == "7"
@@ -287,9 +287,9 @@ def test_hostile_names_are_text(tmp_path: Path, demo: Demo) -> None:
 def test_several_the_worst_first(files: dict[str, Path], tmp_path: Path) -> None:
     junk = tmp_path / "junk.hdf5"
     junk.write_text("no demonstration")
-    out, told = tmp_path / "all.html", tmp_path / "all.json"
-    run("replay", *files.values(), junk, "--html", out, "--json", told, code=2)
-    report = json.loads(told.read_text())
+    out, figures = tmp_path / "all.html", tmp_path / "all.json"
+    run("replay", *files.values(), junk, "--html", out, "--json", figures, code=2)
+    report = json.loads(figures.read_text())
     page = Page(out.read_text(encoding="utf-8"))
     assert "5 demonstrations: 2 valid, 2 not valid, 1 bad input" in page.text("section")
     rows = page.all("tr")
@@ -307,7 +307,7 @@ def test_several_the_worst_first(files: dict[str, Path], tmp_path: Path) -> None
     assert len(page.all("a", href="#demo=3")) == 1
 
 
-def test_refused_alone_is_told(tmp_path: Path) -> None:
+def test_refused_alone_is_reported(tmp_path: Path) -> None:
     junk = tmp_path / "junk.hdf5"
     junk.write_text("no demonstration")
     run("replay", junk, "--html", tmp_path / "page.html", code=2)
@@ -352,7 +352,7 @@ def test_what_cannot_be_played_back_is_said(
     def fail(*args: Any, **options: Any) -> Any:
         raise ModelError(tmp_path / "arm.stl", "cannot be read as a mesh")
 
-    monkeypatch.setattr("retarget.viewer.build.scene_of", fail)
+    monkeypatch.setattr("retarget.viewer.scene.scene_of", fail)
     run("replay", files["good"], "--html", tmp_path / "page.html")
     page = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
     assert "There is no 3D playback" in page.text("p")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
@@ -14,18 +15,24 @@ import pytest
 from demo_files import robot_demo
 from hypothesis import given
 from hypothesis import strategies as st
+from places import ROOT
+from rich.console import Console
 
+from retarget.cli.replay_report import print_replay
 from retarget.core.errors import DemoError, InputError
 from retarget.core.statistics import FrameStats, MotionExtremes
 from retarget.core.text import angle_text, frames_text, length_text, number_text
 from retarget.core.types import Demo, FloatArray, RobotMotion, Status
 from retarget.data.convert import demo_to_human, human_to_demo
 from retarget.data.demo.check import check_demo
-from retarget.data.demo.reader import load_demo
+from retarget.data.demo.reader import DemoReader, load_demo
 from retarget.data.demo.writer import save_demo
 from retarget.mapping.retargeter import Retargeter, RoundTrip
+from retarget.replay.metrics import METRICS, Metric
 from retarget.replay.record import ReplayRecord
 from retarget.replay.replay import Replay, replay_file
+from retarget.replay.report_html.tables import error_tables
+from retarget.replay.report_json import replay_json
 from retarget.replay.tolerances import Tolerances
 from retarget.replay.verdict import Reason, reasons
 from retarget.robot.robot import Robot
@@ -107,9 +114,57 @@ def test_blocks_change_nothing(
         assert a.limit_margin_rad == pytest.approx(b.limit_margin_rad, abs=1e-9)
 
 
+@pytest.mark.parametrize(("block", "reads"), [(FRAMES, 1), (FRAMES - 1, 1 + 2)])
+def test_what_is_one_block_is_read_once(
+    retargeter: Retargeter, path: Path, block: int, reads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[Demo] = []
+    read = DemoReader.read
+
+    def counted(reader: DemoReader, *rows: Any) -> Demo:
+        found.append(read(reader, *rows))
+        return found[-1]
+
+    monkeypatch.setattr(DemoReader, "read", counted)
+    assert replay_file(path, retargeter, block=block).passed
+    assert len(found) == reads
+
+
+def test_a_metric_is_one_entry_that_everything_reads(
+    retargeter: Retargeter, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drift(trip: RoundTrip) -> FloatArray:
+        return np.full((trip.demo.frames, 2, 3), 0.125)
+
+    monkeypatch.setitem(
+        METRICS,
+        "drift_m",
+        Metric("drift_m", "drift of the wrist", "arm", length_text, drift, "|a - b|"),
+    )
+    replay = replay_file(path, retargeter)
+    for side in replay.sides:
+        assert side.drift_m.max == side.reached_drift_m.mean == 0.125
+    with pytest.raises(AttributeError, match="no figure 'drift_rad'"):
+        _ = replay.sides[0].drift_rad
+    report = replay_json([("demo", replay)], retargeter, Tolerances(), 0)
+    assert report["demos"][0]["sides"]["left"]["reached_drift_m"]["p99"] == 0.125
+    console = Console(width=100, file=io.StringIO())
+    print_replay(console, replay)
+    assert "drift of the wrist" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert 'title="|a - b|">drift of the wrist</th>' in error_tables(replay, 0)
+
+
+def test_every_metric_is_explained() -> None:
+    page = (ROOT / "docs" / "replay.md").read_text(encoding="utf-8")
+    for metric in METRICS.values():
+        assert f'"{metric.key}"' in page
+        assert metric.title.split()[0] in page
+        assert metric.tolerance in ("", *(field.name for field in fields(Tolerances)))
+
+
 def test_progress_counts_all_frames(retargeter: Retargeter, path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
-    replay_file(path, retargeter, block=11, progress=lambda *told: seen.append(told))
+    replay_file(path, retargeter, block=11, progress=lambda *reported: seen.append(reported))
     assert seen[0] == ("checking", FRAMES, FRAMES)
     assert seen[1:] == [("replaying", done, FRAMES) for done in (11, 22, 30)]
 
@@ -212,7 +267,7 @@ def reasons_of(
     tolerances: Tolerances | None = None,
     block: int = RECORD,
 ) -> list[Reason]:
-    record = ReplayRecord(retargeter.robot, RECORD, RATE, tolerances)
+    record = ReplayRecord(retargeter.robot, RATE, tolerances)
     for part in parts(trip, block):
         record.watch(part.demo)
     for part in parts(trip, block):
@@ -360,19 +415,20 @@ def test_reached_errors_leave_out_what_is_out_of_reach(retargeter: Retargeter, b
     trip = good_trip(retargeter)
     trip.wrist_position_error_m[:, 0] = np.arange(RECORD) * 1e-8
     out_of_reach(trip, retargeter.robot)
-    record = ReplayRecord(retargeter.robot, RECORD, RATE)
+    record = ReplayRecord(retargeter.robot, RATE)
     for part in parts(trip, block):
         record.add(part)
     left, right = record.sides
     reached = np.delete(np.arange(RECORD), [2, 3, 4]) * 1e-8
-    assert left.wrist_position_error.max == 0.036
-    assert left.wrist_position_error.worst_frame == 3
-    assert left.reached_wrist_position_error.count == RECORD - 3
-    assert left.reached_wrist_position_error.mean == reached.mean()
-    assert left.reached_wrist_position_error.quantile(0.5) == np.median(reached)
-    assert left.reached_wrist_rotation_error.count == RECORD - 3
-    assert (list(left.unreachable.frames), left.unreachable.position) == ([2, 3, 4], 0.036)
-    assert right.reached_wrist_position_error is right.wrist_position_error
+    assert left.errors["wrist_position_error_m"].max == 0.036
+    assert left.errors["wrist_position_error_m"].worst_frame == 3
+    assert left.errors["reached_wrist_position_error_m"].count == RECORD - 3
+    assert left.errors["reached_wrist_position_error_m"].mean == reached.mean()
+    assert left.errors["reached_wrist_position_error_m"].quantile(0.5) == np.median(reached)
+    assert left.errors["reached_wrist_rotation_error_rad"].count == RECORD - 3
+    assert (list(left.unreachable.frames), left.unreachable.position_m) == ([2, 3, 4], 0.036)
+    figures = right.result()
+    assert figures.reached_wrist_position_error_m == figures.wrist_position_error_m
     assert left.status[Status.UNREACHABLE] == 3
 
 
@@ -394,7 +450,7 @@ def test_a_longer_motion_takes_no_more_memory(retargeter: Retargeter) -> None:
         },
     )
     trip.status[:] = np.where(np.arange(1000)[:, None] < 900, trip.status[:1], trip.status[4])
-    record = ReplayRecord(retargeter.robot, 0, RATE)
+    record = ReplayRecord(retargeter.robot, RATE)
     held = []
     tracemalloc.start()
     try:

@@ -24,11 +24,10 @@ from retarget.human.keypoints import HandKeypoints
 from retarget.mapping.hand_frame import robot_wrists
 from retarget.mapping.retargeter import Retargeter, RoundTrip
 from retarget.robot.robot import Robot
-from retarget.viewer.build import build_scene, scene_of
-from retarget.viewer.packing import pack, scene_header
-from retarget.viewer.playback import error_range, quantised, record
-from retarget.viewer.scene import FrameState, Playback, Scene
-from retarget.viewer.states import frame_state
+from retarget.viewer.page import playback_data, scene_header
+from retarget.viewer.playback import Playback, error_range, quantised, record
+from retarget.viewer.scene import Scene, build_scene, scene_of
+from retarget.viewer.states import FrameState, frame_state
 
 FRAMES = 24
 
@@ -92,7 +91,7 @@ def under(scene: Scene, prefix: str) -> list[int]:
 
 
 def test_every_layer_has_its_objects(scene: Scene) -> None:
-    drawn = {c["path"] for c in scene.commands if c["type"] == "set_object"}
+    drawn = {c["path"] for c in scene.messages if c["type"] == "set_object"}
     assert set(scene.objects) <= drawn
     assert {"/floor", "/camera"} <= drawn
     tips = {f"{side}/{finger}" for side in SIDES for finger in FINGERS}
@@ -112,11 +111,11 @@ def test_every_layer_has_its_objects(scene: Scene) -> None:
     assert len(set(scene.objects)) == len(scene.objects)
 
 
-def test_commands_and_header_can_be_sent(scene: Scene, retargeter: Retargeter) -> None:
-    packed = [umsgpack.packb(command) for command in scene.commands]
+def test_messages_and_header_can_be_sent(scene: Scene, retargeter: Retargeter) -> None:
+    packed = [umsgpack.packb(command) for command in scene.messages]
     assert sum(map(len, packed)) < 3e6
     again = scene_of(retargeter.fitter)
-    assert packed == [umsgpack.packb(command) for command in again.commands]
+    assert packed == [umsgpack.packb(command) for command in again.messages]
     header = json.loads(json.dumps(scene_header(scene), allow_nan=False))
     assert [status["label"] for status in header["statuses"]] == [s.label for s in Status]
     assert len({status["colour"] for status in header["statuses"]}) == len(Status)
@@ -210,7 +209,7 @@ def test_skin_is_the_skinning_within_the_quantisation(
         zip(retargeter.fitter.hands, retargeter.fitter.frames, strict=True)
     ):
         layer = HandKeypoints(hand)
-        wanted = frame.robot(layer.mesh(layer.pose(trip.human.pca[:, side])))
+        wanted = frame.robot_from_human(layer.mesh(layer.pose(trip.human.pca[:, side])))
         assert np.abs(found[:, side] - wanted).max() < playback.vertex_scale / 2 + 1e-7
 
 
@@ -321,7 +320,7 @@ def test_a_round_trip_of_other_hands_is_refused(scene: Scene, trip: RoundTrip) -
 # --- colours ------------------------------------------------------------------------------------
 
 
-def test_colour_rises_with_error_and_tells_status(scene: Scene, trip: RoundTrip) -> None:
+def test_colour_rises_with_error_and_shows_status(scene: Scene, trip: RoundTrip) -> None:
     table = scene.colour_table.astype(float) / 255
     linear = np.where(table <= 0.04045, table / 12.92, ((table + 0.055) / 1.055) ** 2.4)
     lightness = (linear @ [0.2126, 0.7152, 0.0722])[: scene.error_levels]
@@ -386,7 +385,7 @@ def unpacked(header: dict, payload: bytes) -> dict[str, np.ndarray]:
 
 def test_packing_is_exact(scene: Scene, gaps: RoundTrip) -> None:
     playback = record(scene, gaps)
-    header, payload = pack(playback)
+    header, payload = playback_data(playback)
     found = unpacked(json.loads(json.dumps(header, allow_nan=False)), payload)
     for name in ("poses", "vertices", "lengths", "colours", "visible", "hand_status", "arm_status"):
         np.testing.assert_array_equal(found[name], getattr(playback, name))
@@ -396,7 +395,7 @@ def test_packing_is_exact(scene: Scene, gaps: RoundTrip) -> None:
 
 
 def test_five_hundred_frames_fit(retargeter: Retargeter, scene: Scene) -> None:
-    header, payload = pack(record(scene, retargeter.round_trip(make_demo(frames=500))))
+    header, payload = playback_data(record(scene, retargeter.round_trip(make_demo(frames=500))))
     assert header["rows"] == 500
     assert header["bytes"] < 7e6
     assert len(payload) < 3e6
@@ -419,7 +418,7 @@ def test_the_meshed_robot_is_drawn_and_stands_alike(shared: Path, retargeter: Re
     meshed = build_scene(robot, retargeter.fitter.hands)
     own = build_scene(retargeter.robot, retargeter.fitter.hands)
     assert meshed.notes == ()
-    assert sum(len(umsgpack.packb(command)) for command in meshed.commands) < 6e6
+    assert sum(len(umsgpack.packb(command)) for command in meshed.messages) < 6e6
     shared_paths = sorted(set(meshed.objects) & set(own.objects))
     assert len(shared_paths) > 100
     q = make_demo(frames=2).qpos[0]

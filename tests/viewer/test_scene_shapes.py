@@ -14,8 +14,7 @@ from retarget.core.errors import ModelError
 from retarget.core.resources import resource
 from retarget.robot.robot import Robot
 from retarget.viewer import surfaces
-from retarget.viewer.robot_surfaces import robot_surfaces
-from retarget.viewer.urdf_shapes import find_mesh, read_shapes
+from retarget.viewer.robot_surfaces import find_mesh, read_shapes, robot_surfaces
 
 URDF = resource("robots", "h1_inspire", "h1_inspire.urdf")
 

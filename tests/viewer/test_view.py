@@ -38,9 +38,9 @@ from retarget.viewer import live
 from retarget.viewer import page as pages
 from retarget.viewer.browser import find_browser, save_picture
 from retarget.viewer.export import view_demo
-from retarget.viewer.live import field_shapes, live_arrays
+from retarget.viewer.live import live_arrays
 from retarget.viewer.server import PageServer
-from retarget.viewer.states import frame_state
+from retarget.viewer.states import field_shapes, frame_state
 
 FRAMES = 12
 
@@ -93,7 +93,7 @@ def port_of(url: str) -> int:
 
 
 class Looking:
-    """A page as the server sees it: asks for a frame when told to."""
+    """A page as the server sees it: asks for a frame when the test says so."""
 
     def __init__(self, viewer: Viewer, socket: Any) -> None:
         self.viewer, self.socket = viewer, socket
@@ -175,7 +175,7 @@ def test_places_that_cannot_be_listened_on(host: str, port: int | None) -> None:
 
 
 def test_messages_hold_the_frame(retargeter: Retargeter, viewer: Viewer, trip: RoundTrip) -> None:
-    """Every array of a message, at the place the page is told, is that of `frame_state`."""
+    """Every array of a message, at the place the page has for it, is that of `frame_state`."""
     viewer.show(trip, row=3, number=7)
     _, message = viewer._message()
     state = frame_state(
@@ -305,14 +305,14 @@ def test_commands_bring_their_statuses(viewer: Viewer) -> None:
 
 
 @pytest.mark.parametrize("name", [*field_shapes(50, 15)])
-def test_wrong_shapes_are_told(viewer: Viewer, name: str) -> None:
+def test_wrong_shapes_are_reported(viewer: Viewer, name: str) -> None:
     fields: dict[str, Any] = {name: np.zeros(3)}
     qpos = fields.pop("qpos", np.zeros(50))
     with pytest.raises(InputError, match=rf"{name} must have shape .*got \(3,\)"):
         viewer.show(qpos, **fields)
 
 
-def test_other_misuse_is_told(viewer: Viewer, trip: RoundTrip) -> None:
+def test_other_misuse_is_reported(viewer: Viewer, trip: RoundTrip) -> None:
     with pytest.raises(InputError, match="'speed' is none of qpos, returned"):
         viewer.show(np.zeros(50), speed=1)
     with pytest.raises(InputError, match="qpos must be numbers"):
@@ -473,8 +473,8 @@ def test_no_numbers_where_some_are_needed_are_one_line(
             file[f"observations/{name}"][:] = np.nan
     result = CliRunner().invoke(app, [command, str(wrong), option, str(tmp_path / "out")])
     assert "no frame has a finite wrist pose and fingertips of either hand" in said(result)
-    told = {"out"} if command == "replay" else set()  # a report says what it could not read
-    assert {path.name for path in tmp_path.iterdir()} == {"wrong.hdf5", *told}
+    written = {"out"} if command == "replay" else set()  # a report says what it could not read
+    assert {path.name for path in tmp_path.iterdir()} == {"wrong.hdf5", *written}
 
 
 def test_port_in_use_is_one_line(demo: Path) -> None:

@@ -23,8 +23,7 @@ from retarget.data.generate.make_demo import make_demo
 from retarget.mapping.retargeter import Retargeter, RoundTrip
 from retarget.viewer.export import DemoView, view_demo
 from retarget.viewer.page import player_fragment
-from retarget.viewer.playback import record
-from retarget.viewer.scene import Playback
+from retarget.viewer.playback import Playback, record
 from retarget.viewer.server import PageServer
 
 FRAMES = 45
@@ -134,10 +133,10 @@ def test_every_frame_is_shown_as_recorded(page: Opened, exported: Exported) -> N
 def test_scrubbing_shows_frame_time_and_statuses(page: Opened, exported: Exported) -> None:
     page.go(exported.url)
     playback = exported.playback
-    page.js("() => document.addEventListener('retarget:frame', (e) => (window.told = e.detail))")
+    page.js("() => document.addEventListener('retarget:frame', (e) => (window.seen = e.detail))")
     for row in (0, 4, len(playback.frames) - 2):
         page.page.locator(".rt-scrub").fill(str(row))
-        assert page.js("() => window.told") == {"frame": row, "source": row}
+        assert page.js("() => window.seen") == {"frame": row, "source": row}
         clock = page.page.locator(".rt-clock").inner_text()
         assert clock.startswith(f"frame {row} of 0–")
         assert clock.endswith(f"{row / playback.rate:.2f} s")

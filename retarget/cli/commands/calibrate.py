@@ -8,21 +8,16 @@ from typing import Annotated
 import typer
 
 from retarget.cli.commands.console import stdout, working
-from retarget.cli.commands.options import HandsOption, RobotOption, UrdfOption, load_robot
+from retarget.cli.commands.options import HandOptions, file_option
 from retarget.cli.commands.places import make_folder, require_writable
 
 
 def calibrate(
-    robot: RobotOption = "h1_inspire",
-    urdf: UrdfOption = None,
-    hands: HandsOption = "open",
+    using: HandOptions,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            readable=False,
-            metavar="FILE",
-            help="Write it: for --calibration, or as calibration.toml beside robot.toml.",
+        file_option(
+            "--out", "Write it: for --calibration, or as calibration.toml beside robot.toml."
         ),
     ] = None,
 ) -> None:
@@ -39,15 +34,15 @@ def calibrate(
     from retarget.mapping.calibration import calibrate, turn_warning
     from retarget.robot.calibration_file import write_calibration
 
-    models, loaded = load_hands(hands), load_robot(robot, urdf)
+    models, loaded = load_hands(using.hands), using.load_robot()
     with working("calibrating both hands"):
         found = calibrate(loaded, models)
     console = stdout()
     print_calibration(console, found)
     for side, calibration in zip(loaded.sides, found, strict=True):
-        told = turn_warning(side, calibration)
-        if told:
-            typer.echo(f"warning: {told}", err=True)
+        warning = turn_warning(side, calibration)
+        if warning:
+            typer.echo(f"warning: {warning}", err=True)
     if out is not None:
         make_folder(out)
         write_calibration(out, hands_hash(models), found)

@@ -45,7 +45,7 @@ def written(place: Path) -> str:
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
-    """Tell on stderr, where that is a terminal, that something takes a while."""
+    """Say on stderr, where that is a terminal, that something takes a while."""
     from rich.console import Console
 
     console = Console(stderr=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,55 +18,39 @@ from retarget.cli.commands.console import (
     stdout,
 )
 from retarget.cli.commands.options import (
-    AllowMismatchOption,
-    CalibrationOption,
-    HandsOption,
-    RateOption,
+    FitOptions,
+    ReadOptions,
     RefineOption,
-    RobotOption,
-    UrdfOption,
-    WeightsOption,
-    load_fitter,
-    load_retargeter,
+    RetargeterOptions,
+    file_option,
+    input_files,
     refuse_idle,
 )
 from retarget.cli.commands.places import Source, find_sources, make_folder, plan_outputs
 from retarget.core.errors import RetargetError
 
 if TYPE_CHECKING:
-    from retarget.core.progress import Progress
     from retarget.data.convert import Conversion
     from retarget.robot.robot import Robot
 
 OutOption = Annotated[
-    Path,
-    typer.Option(
-        "--out",
-        readable=False,
-        metavar="FILE|FOLDER",
-        help="Where to write; a folder for several files.",
-    ),
+    Path, file_option("--out", "Where to write; a folder for several files.", "FILE|FOLDER")
 ]
 
 
 def to_human(
     demos: Annotated[
         list[Path],
-        typer.Argument(
-            readable=False, metavar="DEMO", help="Demonstration files, or folders of them."
-        ),
+        input_files("DEMO", "Demonstration files, or folders of them."),
     ],
     out: OutOption,
+    *,
     camera: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Camera of the robot to express the wrists in, too."),
     ] = None,
-    allow_mismatch: AllowMismatchOption = False,
-    rate: RateOption = None,
-    robot: RobotOption = "h1_inspire",
-    urdf: UrdfOption = None,
-    hands: HandsOption = "open",
-    calibration: CalibrationOption = None,
+    reading: ReadOptions,
+    using: FitOptions,
 ) -> None:
     """Write demonstrations as human hand motion: the labels a policy trains on.
 
@@ -79,38 +64,27 @@ def to_human(
     from retarget.data.convert import demo_to_human
     from retarget.mapping.retargeter import Retargeter
 
-    fitter = load_fitter(robot, urdf, hands, calibration)
+    fitter = using.load_fitter()
     retargeter = Retargeter(fitter.robot, fitter=fitter)
-    camera = _camera(fitter.robot, camera)
-
-    def convert(source: Path, place: Path, progress: Progress) -> Conversion:
-        return demo_to_human(
-            source,
-            place,
-            retargeter,
-            camera=camera,
-            rate=rate,
-            strict=not allow_mismatch,
-            progress=progress,
-        )
-
+    convert = partial(
+        demo_to_human,
+        retargeter=retargeter,
+        camera=_camera(fitter.robot, camera),
+        rate=reading.rate,
+        strict=not reading.allow_mismatch,
+    )
     _convert_all(sources, outputs, convert)
 
 
 def to_robot(
     humans: Annotated[
         list[Path],
-        typer.Argument(
-            readable=False, metavar="HUMAN", help="Human motion files, or folders of them."
-        ),
+        input_files("HUMAN", "Human motion files, or folders of them."),
     ],
     out: OutOption,
+    *,
     refine: RefineOption = 0,
-    robot: RobotOption = "h1_inspire",
-    urdf: UrdfOption = None,
-    hands: HandsOption = "open",
-    calibration: CalibrationOption = None,
-    weights: WeightsOption = None,
+    using: RetargeterOptions,
 ) -> None:
     """Turn human hand motion into demonstrations of the robot.
 
@@ -122,25 +96,18 @@ def to_robot(
 
     from retarget.data.convert import human_to_demo
 
-    retargeter = load_retargeter(robot, urdf, hands, calibration, weights, refine)
-
-    def convert(source: Path, place: Path, progress: Progress) -> Conversion:
-        return human_to_demo(source, place, retargeter, progress=progress)
-
-    _convert_all(sources, outputs, convert)
+    retargeter = using.load_retargeter(refine)
+    _convert_all(sources, outputs, partial(human_to_demo, retargeter=retargeter))
 
 
 def to_actions(
     context: typer.Context,
     sources: Annotated[
         list[Path],
-        typer.Argument(
-            readable=False,
-            metavar="DEMO",
-            help="Demonstration or human motion files, or folders of them.",
-        ),
+        input_files("DEMO", "Demonstration or human motion files, or folders of them."),
     ],
     out: OutOption,
+    *,
     chunks: Annotated[
         bool, typer.Option("--chunks", help="Write the chunk of every frame, not single steps.")
     ] = False,
@@ -156,12 +123,8 @@ def to_actions(
         str | None,
         typer.Option(metavar="egovla|FILE", help="Normalise: as published, or by a JSON file."),
     ] = None,
-    allow_mismatch: AllowMismatchOption = False,
-    rate: RateOption = None,
-    robot: RobotOption = "h1_inspire",
-    urdf: UrdfOption = None,
-    hands: HandsOption = "open",
-    calibration: CalibrationOption = None,
+    reading: ReadOptions,
+    using: FitOptions,
 ) -> None:
     """Write demonstrations as a policy's actions: 48 numbers a step, or chunks of steps.
 
@@ -174,31 +137,25 @@ def to_actions(
     outputs = plan_outputs(found, sources, out)
 
     from retarget.actions import Normalization
-    from retarget.data import convert as convert_actions
+    from retarget.data.convert import to_actions as convert_to_actions
     from retarget.mapping.retargeter import Retargeter
 
     normalization = None
     if normalize is not None:
         published = normalize == "egovla"
         normalization = Normalization.egovla() if published else Normalization.load(normalize)
-    fitter = load_fitter(robot, urdf, hands, calibration)
+    fitter = using.load_fitter()
     retargeter = Retargeter(fitter.robot, fitter=fitter)
-    named = None if camera == "world" else _camera(fitter.robot, camera)
-
-    def convert(source: Path, place: Path, progress: Progress) -> Conversion:
-        return convert_actions.to_actions(
-            source,
-            place,
-            retargeter,
-            camera=named,
-            horizon=horizon if chunks else None,
-            stride=stride,
-            normalization=normalization,
-            rate=rate,
-            strict=not allow_mismatch,
-            progress=progress,
-        )
-
+    convert = partial(
+        convert_to_actions,
+        retargeter=retargeter,
+        camera=None if camera == "world" else _camera(fitter.robot, camera),
+        horizon=horizon if chunks else None,
+        stride=stride,
+        normalization=normalization,
+        rate=reading.rate,
+        strict=not reading.allow_mismatch,
+    )
     _convert_all(found, outputs, convert)
 
 
@@ -213,9 +170,9 @@ def _camera(robot: Robot, camera: str | None) -> str | None:
 def _convert_all(
     sources: Sequence[Source],
     outputs: Sequence[Path | None],
-    convert: Callable[[Path, Path, Progress], Conversion],
+    convert: Callable[..., Conversion],
 ) -> None:
-    """Convert every file that can be, tell of each, and exit with the code for all."""
+    """Convert every file that can be, report on each, and exit with the code for all."""
     from retarget.cli.tables import print_conversion
 
     console, refused, passed = stdout(), False, True
@@ -225,7 +182,7 @@ def _convert_all(
                 if source.error or place is None:
                     raise RetargetError(source.error)
                 make_folder(place)
-                conversion = convert(source.path, place, bar(source.path.name))
+                conversion = convert(source.path, place, progress=bar(source.path.name))
             except RetargetError as error:
                 refused = True
                 complain(str(error))

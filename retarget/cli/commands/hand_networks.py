@@ -10,22 +10,19 @@ import typer
 
 from retarget.cli.commands.console import NOT_VALID, VALID, complain, stdout, working
 from retarget.cli.commands.options import (
-    CalibrationOption,
-    HandsOption,
-    RobotOption,
-    UrdfOption,
+    FitOptions,
     WeightsOption,
-    load_fitter,
+    file_option,
 )
 from retarget.cli.commands.places import make_folder, require_writable
 from retarget.core.errors import TrainingError
 
 
 def train_hand(
-    out: Annotated[
-        Path,
-        typer.Option("--out", readable=False, metavar="FILE", help="Where to write the weights."),
-    ] = Path("hand_mlp.safetensors"),
+    *,
+    out: Annotated[Path, file_option("--out", "Where to write the weights.")] = Path(
+        "hand_mlp.safetensors"
+    ),
     seed: Annotated[
         int, typer.Option(metavar="N", help="Of poses, weights, batches and noise.")
     ] = 0,
@@ -37,10 +34,7 @@ def train_hand(
         int | None,
         typer.Option(metavar="N", min=1, help="Robot poses per hand; by default what trains best."),
     ] = None,
-    robot: RobotOption = "h1_inspire",
-    urdf: UrdfOption = None,
-    hands: HandsOption = "open",
-    calibration: CalibrationOption = None,
+    using: FitOptions,
 ) -> None:
     """Train the hand networks, measure them, and save them if they are accurate enough.
 
@@ -52,7 +46,7 @@ def train_hand(
     from retarget.cli.tables import line, print_hand_check
     from retarget.mapping.train import train_hands
 
-    fitter = load_fitter(robot, urdf, hands, calibration)
+    fitter = using.load_fitter()
     console = stdout()
     try:
         mlp = train_hands(
@@ -71,25 +65,23 @@ def train_hand(
 
 
 def check_hand(
+    *,
     weights: WeightsOption = None,
     samples: Annotated[
         int, typer.Option(metavar="N", min=1, help="Robot poses per hand.")
     ] = 20_000,
     seed: Annotated[int, typer.Option(metavar="N", help="Of those poses.")] = 1,
-    robot: RobotOption = "h1_inspire",
-    urdf: UrdfOption = None,
-    hands: HandsOption = "open",
-    calibration: CalibrationOption = None,
+    using: FitOptions,
 ) -> None:
     """Measure the hand networks on random robot poses and under noisy input.
 
     Exit code: 0 within the gate of 50 um, 1 above it, 2 bad input.
     """
     from retarget.cli.tables import print_hand_check
-    from retarget.mapping.hand_check import check_hands, require_accurate
+    from retarget.mapping.hand_accuracy import check_hands, require_accurate
     from retarget.mapping.hand_mlp import HandMLP
 
-    fitter = load_fitter(robot, urdf, hands, calibration)
+    fitter = using.load_fitter()
     mlp = HandMLP.load(weights, fitter=fitter)
     with working(f"measuring {samples} poses of each hand"):
         check = check_hands(mlp, samples=samples, seed=seed)

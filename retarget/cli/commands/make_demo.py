@@ -44,7 +44,6 @@ def make_demo(
 
     from retarget.cli.tables import line
     from retarget.data.generate.make_demo import make_demo
-    from retarget.robot.robot import Robot
 
     make_folder(out)
     demo = make_demo(
@@ -54,7 +53,7 @@ def make_demo(
         task=task,
         noise=1e-3 * noise,
         rate=rate,
-        robot=Robot.load(robot),
+        robot=robot,
     )
     seconds = demo.frames / demo.rate
     line(

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from retarget.cli.commands.console import BAD_INPUT, complain, examples
+from retarget.cli.commands.options import file_option, input_files
 from retarget.core.errors import FileError, RetargetError
 
 app = typer.Typer(
@@ -17,10 +18,7 @@ app = typer.Typer(
 )
 
 PathArgument = Annotated[
-    Path,
-    typer.Argument(
-        readable=False, metavar="PATH", help="A .pkl or .npz file, or a folder that holds them."
-    ),
+    Path, input_files("PATH", "A .pkl or .npz file, or a folder that holds them.")
 ]
 
 
@@ -54,12 +52,7 @@ def convert(
     path: PathArgument,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            readable=False,
-            metavar="FILE|FOLDER",
-            help="Where to write; by default beside PATH.",
-        ),
+        file_option("--out", "Where to write; by default beside PATH.", "FILE|FOLDER"),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace files that are there.")

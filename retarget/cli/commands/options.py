@@ -1,9 +1,13 @@
-"""Options that several commands share, and the objects they stand for."""
+"""Options that several commands share, as dataclasses that load what they name."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -15,10 +19,47 @@ if TYPE_CHECKING:
     from retarget.robot.robot import Robot
 
 
+def unfolded(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose parameters that are dataclasses of options are those options, in place."""
+    folded: dict[str, Any] = {}
+    shown: list[Parameter] = []
+    for parameter in _parameters(command):
+        kind = parameter.annotation
+        if is_dataclass(kind):
+            folded[parameter.name] = kind
+        shown += _parameters(kind) if is_dataclass(kind) else [parameter]
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        for name, kind in folded.items():
+            given[name] = kind(**{field.name: given.pop(field.name) for field in fields(kind)})
+        command(**given)
+
+    run.__signature__ = Signature(shown)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in shown}
+    return run
+
+
+def _parameters(of: Any) -> list[Parameter]:
+    """The parameters of a function or dataclass, their annotations evaluated."""
+    hints = get_type_hints(of, include_extras=True)
+    return [
+        parameter.replace(annotation=hints[parameter.name], kind=Parameter.KEYWORD_ONLY)
+        for parameter in signature(of).parameters.values()
+    ]
+
+
 def positive(value: float | None) -> float | None:
     """An option's number, refused where it is not positive; None passes."""
     if value is not None and not 0.0 < value < float("inf"):
         raise typer.BadParameter(f"must be a positive number, got {value}")
+    return value
+
+
+def not_negative(value: float | None) -> float | None:
+    """An option's number, refused where it is negative or none; None passes."""
+    if value is not None and not value >= 0.0:
+        raise typer.BadParameter(f"must not be negative, got {value}")
     return value
 
 
@@ -34,11 +75,14 @@ def refuse_idle(context: typer.Context, names: tuple[str, ...], why: str) -> Non
             raise InputError(f"--{name.replace('_', '-')} would do nothing: {why}")
 
 
-def not_negative(value: float | None) -> float | None:
-    """An option's number, refused where it is negative or none; None passes."""
-    if value is not None and not value >= 0.0:
-        raise typer.BadParameter(f"must not be negative, got {value}")
-    return value
+def input_files(metavar: str, help: str) -> Any:
+    """An argument that names a file to read, or several."""
+    return typer.Argument(readable=False, metavar=metavar, help=help)
+
+
+def file_option(name: str, help: str, metavar: str = "FILE") -> Any:
+    """An option that names a file."""
+    return typer.Option(name, readable=False, metavar=metavar, help=help)
 
 
 RobotOption = Annotated[
@@ -47,37 +91,8 @@ RobotOption = Annotated[
         "--robot", metavar="NAME|FOLDER", help="Robot of the library, or folder with a robot.toml."
     ),
 ]
-UrdfOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--urdf", readable=False, metavar="FILE", help="URDF to take instead of the robot's own."
-    ),
-]
-HandsOption = Annotated[
-    str,
-    typer.Option(
-        "--hands",
-        metavar="open|mano|PATH",
-        help="Human hand model: the open hand, MANO's own files, or a file or folder.",
-    ),
-]
-CalibrationOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--calibration",
-        readable=False,
-        metavar="FILE",
-        help="Calibration to take instead of the robot's own.",
-    ),
-]
 WeightsOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--weights",
-        readable=False,
-        metavar="FILE",
-        help="Hand networks to take instead of the robot's own.",
-    ),
+    Path | None, file_option("--weights", "Hand networks to take instead of the robot's own.")
 ]
 RefineOption = Annotated[
     int,
@@ -88,76 +103,111 @@ RefineOption = Annotated[
         help="Gauss-Newton steps after the hand networks; 1 leaves next to no fingertip error.",
     ),
 ]
-RateOption = Annotated[
-    float | None,
-    typer.Option(
-        "--rate",
-        metavar="HZ",
-        callback=positive,
-        help="Frames per second, instead of what the file or the robot says.",
-    ),
-]
-AllowMismatchOption = Annotated[
-    bool,
-    typer.Option(
-        "--allow-mismatch",
-        help="Go on with files whose poses disagree with forward kinematics of their own joints.",
-    ),
-]
 
 
-def load_robot(robot: str, urdf: Path | None) -> Robot:
-    """The robot the options name."""
-    from retarget.robot.robot import Robot
+@dataclass(frozen=True)
+class ReadOptions:
+    """How demonstrations are read."""
 
-    return Robot.load(robot, urdf)
-
-
-def load_fitter(robot: str, urdf: Path | None, hands: str, calibration: Path | None) -> MANOFitter:
-    """The fit the options name.
-
-    Raises:
-        ModelError: a file is not what it should be, or the calibration is of another hand.
-    """
-    from retarget.human.hand_model import hands_hash, load_hands
-    from retarget.mapping.fitter import MANOFitter
-    from retarget.robot.calibration_file import read_calibration
-
-    models = load_hands(hands)
-    found = None
-    if calibration is not None:
-        read = read_calibration(calibration)
-        if read is None:
-            raise ModelError(calibration, "no such file")
-        wanted = hands_hash(models)
-        for hand, _ in read:
-            if hand != wanted:
-                raise ModelError(
-                    calibration,
-                    f"was found for hand model {hand}, but the hands are {wanted} "
-                    f"({models[0].source})",
-                )
-        found = [value for _, value in read]
-    return MANOFitter(load_robot(robot, urdf), models, calibrations=found)
+    allow_mismatch: Annotated[
+        bool,
+        typer.Option(
+            "--allow-mismatch",
+            help="Go on with files whose poses disagree with forward kinematics of their own "
+            "joints.",
+        ),
+    ] = False
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            "--rate",
+            metavar="HZ",
+            callback=positive,
+            help="Frames per second, instead of what the file or the robot says.",
+        ),
+    ] = None
 
 
-def load_retargeter(
-    robot: str,
-    urdf: Path | None,
-    hands: str,
-    calibration: Path | None,
-    weights: Path | None,
-    refine: int,
-) -> Retargeter:
-    """The retargeter the options name, its networks read.
+@dataclass(frozen=True)
+class HandOptions:
+    """A robot and the human hands that go with it."""
 
-    Raises:
-        ModelError: a file is not what it should be.
-    """
-    from retarget.mapping.hand_mlp import HandMLP
-    from retarget.mapping.retargeter import Retargeter
+    robot: RobotOption = "h1_inspire"
+    urdf: Annotated[
+        Path | None, file_option("--urdf", "URDF to take instead of the robot's own.")
+    ] = None
+    hands: Annotated[
+        str,
+        typer.Option(
+            "--hands",
+            metavar="open|mano|PATH",
+            help="Human hand model: the open hand, MANO's own files, or a file or folder.",
+        ),
+    ] = "open"
 
-    fitter = load_fitter(robot, urdf, hands, calibration)
-    return Retargeter(
-        fitter.robot, fitter=fitter, hand_mlp=HandMLP.load(weights, fitter=fitter), refine=refine
-    )
+    def load_robot(self) -> Robot:
+        """The robot they name."""
+        from retarget.robot.robot import Robot
+
+        return Robot.load(self.robot, self.urdf)
+
+
+@dataclass(frozen=True)
+class FitOptions(HandOptions):
+    """What a fit of human hands to a robot is made of."""
+
+    calibration: Annotated[
+        Path | None,
+        file_option("--calibration", "Calibration to take instead of the robot's own."),
+    ] = None
+
+    def load_fitter(self) -> MANOFitter:
+        """The fit they name.
+
+        Raises:
+            ModelError: a file is not what it should be, or the calibration is of another hand.
+        """
+        from retarget.human.hand_model import hands_hash, load_hands
+        from retarget.mapping.fitter import MANOFitter
+        from retarget.robot.calibration_file import read_calibration
+
+        models = load_hands(self.hands)
+        found = None
+        if self.calibration is not None:
+            read = read_calibration(self.calibration)
+            if read is None:
+                raise ModelError(self.calibration, "no such file")
+            wanted = hands_hash(models)
+            for hand, _ in read:
+                if hand != wanted:
+                    raise ModelError(
+                        self.calibration,
+                        f"was found for hand model {hand}, but the hands are {wanted} "
+                        f"({models[0].source})",
+                    )
+            found = [value for _, value in read]
+        return MANOFitter(self.load_robot(), models, calibrations=found)
+
+
+@dataclass(frozen=True)
+class RetargeterOptions(FitOptions):
+    """What a retargeter is made of, but for its refinement."""
+
+    weights: WeightsOption = None
+
+    def load_retargeter(self, refine: int) -> Retargeter:
+        """The retargeter they name, its networks read.
+
+        Raises:
+            ModelError: a file is not what it should be.
+        """
+        from retarget.mapping.hand_mlp import HandMLP
+        from retarget.mapping.retargeter import Retargeter
+
+        fitter = self.load_fitter()
+        return Retargeter(
+            fitter.robot,
+            fitter=fitter,
+            hand_mlp=HandMLP.load(self.weights, fitter=fitter),
+            refine=refine,
+        )

@@ -19,15 +19,11 @@ from retarget.cli.commands.console import (
     written,
 )
 from retarget.cli.commands.options import (
-    AllowMismatchOption,
-    CalibrationOption,
-    HandsOption,
-    RateOption,
+    ReadOptions,
     RefineOption,
-    RobotOption,
-    UrdfOption,
-    WeightsOption,
-    load_retargeter,
+    RetargeterOptions,
+    file_option,
+    input_files,
     not_negative,
 )
 from retarget.cli.commands.places import (
@@ -46,32 +42,21 @@ _SHOWN_IN_FULL = 2  # demonstrations; of more, a summary says more
 
 
 def replay(
-    demos: Annotated[
-        list[Path],
-        typer.Argument(
-            readable=False, metavar="DEMO", help="Demonstration files, or folders of them."
-        ),
-    ],
+    demos: Annotated[list[Path], input_files("DEMO", "Demonstration files, or folders of them.")],
+    *,
     out: Annotated[
         Path | None,
-        typer.Option(
+        file_option(
             "--out",
-            readable=False,
-            metavar="FILE|FOLDER",
-            help="Write what comes back, in the same layout; a folder for several demonstrations.",
+            "Write what comes back, in the same layout; a folder for several demonstrations.",
+            "FILE|FOLDER",
         ),
     ] = None,
-    json: Annotated[
-        Path | None,
-        typer.Option("--json", readable=False, metavar="FILE", help="Write the report as JSON."),
-    ] = None,
+    json: Annotated[Path | None, file_option("--json", "Write the report as JSON.")] = None,
     html: Annotated[
         Path | None,
-        typer.Option(
-            "--html",
-            readable=False,
-            metavar="FILE",
-            help="Write the report as a page with plots and 3D playback, all in one file.",
+        file_option(
+            "--html", "Write the report as a page with plots and 3D playback, all in one file."
         ),
     ] = None,
     verbose: Annotated[
@@ -106,13 +91,8 @@ def replay(
             metavar="PERCENT", callback=not_negative, help="Frames in which a hand may be missing."
         ),
     ] = 50.0,
-    allow_mismatch: AllowMismatchOption = False,
-    rate: RateOption = None,
-    robot: RobotOption = "h1_inspire",
-    urdf: UrdfOption = None,
-    hands: HandsOption = "open",
-    calibration: CalibrationOption = None,
-    weights: WeightsOption = None,
+    reading: ReadOptions,
+    using: RetargeterOptions,
 ) -> None:
     """Carry demonstrations to human hand motion and back, and say what was lost.
 
@@ -125,7 +105,7 @@ def replay(
         require_writable(report, [source.path for source in sources])
     require_distinct(*(("--out", place) for place in outputs), ("--json", json), ("--html", html))
 
-    from retarget.cli.report import print_replay, print_summary
+    from retarget.cli.replay_report import print_replay, print_summary
     from retarget.replay.replay import Replay, replay_file
     from retarget.replay.report_json import replay_json, write_json
     from retarget.replay.tolerances import Tolerances
@@ -137,12 +117,13 @@ def replay(
         wrist_rad=math.radians(rotation_tolerance),
         missing=0.01 * missing_tolerance,
     )
-    retargeter = load_retargeter(robot, urdf, hands, calibration, weights, refine)
+    retargeter = using.load_retargeter(refine)
     page = None
     if html is not None:
         from retarget.replay.report_html.report import HtmlReport
 
-        page = HtmlReport(retargeter, tolerances, {"calibration": calibration, "weights": weights})
+        own = {"calibration": using.calibration, "weights": using.weights}
+        page = HtmlReport(retargeter, tolerances, own)
     results: list[tuple[str, Replay | str]] = []
     saved: list[Path] = []
     with progress_bar(len(sources)) as bar:
@@ -157,8 +138,8 @@ def replay(
                     source.path,
                     retargeter,
                     out=place,
-                    rate=rate,
-                    strict=not allow_mismatch,
+                    rate=reading.rate,
+                    strict=not reading.allow_mismatch,
                     tolerances=tolerances,
                     progress=bar(source.path.name),
                     keep=None if page is None else blocks.append,

@@ -12,15 +12,9 @@ import typer
 
 from retarget.cli.commands.console import NOT_VALID, VALID, progress_bar, stdout
 from retarget.cli.commands.options import (
-    AllowMismatchOption,
-    CalibrationOption,
-    HandsOption,
-    RateOption,
+    ReadOptions,
     RefineOption,
-    RobotOption,
-    UrdfOption,
-    WeightsOption,
-    load_retargeter,
+    RetargeterOptions,
     refuse_idle,
 )
 from retarget.cli.commands.places import make_folder, require_distinct, require_writable
@@ -40,6 +34,7 @@ def run(
             readable=False, metavar="FILE", help="A demonstration, or a file of actions."
         ),
     ],
+    *,
     fast: Annotated[
         bool, typer.Option("--fast", help="As fast as it can, instead of in real time.")
     ] = False,
@@ -92,13 +87,8 @@ def run(
         str, typer.Option(metavar="stay|posture", help="What an arm does after that.")
     ] = "stay",
     refine: RefineOption = 0,
-    allow_mismatch: AllowMismatchOption = False,
-    rate: RateOption = None,
-    robot: RobotOption = "h1_inspire",
-    urdf: UrdfOption = None,
-    hands: HandsOption = "open",
-    calibration: CalibrationOption = None,
-    weights: WeightsOption = None,
+    reading: ReadOptions,
+    using: RetargeterOptions,
 ) -> None:
     """Feed a controller chunk by chunk and watch its commands.
 
@@ -112,24 +102,25 @@ def run(
 
     from retarget import Controller
     from retarget.cli.run_report import print_run, run_json
-    from retarget.control.action_feed import holds_actions, read_feed
+    from retarget.control.action_feed import read_feed
     from retarget.control.faults import Faults
     from retarget.control.run_loop import run_demo, run_feed
     from retarget.data.demo.writer import save_demo
+    from retarget.data.file_kind import FileKind, file_kind
     from retarget.replay.report_json import write_json
 
     faults = Faults(drop=drop, nan=nan, delay=late, seed=seed)
-    if holds_actions(source):
+    if file_kind(source) is FileKind.ACTIONS:
         refuse_idle(context, ("camera", "allow_mismatch"), f"{source} holds actions")
-    retargeter = load_retargeter(robot, urdf, hands, calibration, weights, refine)
+    retargeter = using.load_retargeter(refine)
     with progress_bar(1) as bar:
         feed = read_feed(
             source,
             retargeter,
             camera=camera or ("main" if "main" in retargeter.robot.cameras else None),
             horizon=horizon,
-            rate=rate,
-            strict=not allow_mismatch,
+            rate=reading.rate,
+            strict=not reading.allow_mismatch,
             progress=bar(source.name),
         )
     if feed.chunked:
@@ -149,7 +140,7 @@ def run(
         found = run_feed(controller, feed, faults=faults, real_time=not fast, watch=watch)
     if out is not None:
         make_folder(out)
-        save_demo(out, run_demo(retargeter.robot, found), attrs={"robot": retargeter.robot.name})
+        save_demo(out, run_demo(retargeter.robot, found), robot=retargeter.robot)
     print_run(stdout(), feed, found)
     if out is not None:
         typer.echo(f"wrote {out}")

@@ -10,15 +10,11 @@ import typer
 
 from retarget.cli.commands.console import progress_bar, written
 from retarget.cli.commands.options import (
-    AllowMismatchOption,
-    CalibrationOption,
-    HandsOption,
-    RateOption,
+    ReadOptions,
     RefineOption,
-    RobotOption,
-    UrdfOption,
-    WeightsOption,
-    load_retargeter,
+    RetargeterOptions,
+    file_option,
+    input_files,
     refuse_idle,
 )
 from retarget.cli.commands.places import make_folder, require_distinct, require_writable
@@ -35,23 +31,11 @@ def _size(text: str) -> str:
 
 def view(
     context: typer.Context,
-    demo: Annotated[
-        Path, typer.Argument(readable=False, metavar="DEMO", help="Demonstration file.")
-    ],
-    html: Annotated[
-        Path | None,
-        typer.Option(
-            "--html", readable=False, metavar="FILE", help="Write a page that plays offline."
-        ),
-    ] = None,
+    demo: Annotated[Path, input_files("DEMO", "Demonstration file.")],
+    *,
+    html: Annotated[Path | None, file_option("--html", "Write a page that plays offline.")] = None,
     png: Annotated[
-        Path | None,
-        typer.Option(
-            "--png",
-            readable=False,
-            metavar="FILE",
-            help="Write a still picture; needs Chromium or Chrome.",
-        ),
+        Path | None, file_option("--png", "Write a still picture; needs Chromium or Chrome.")
     ] = None,
     frame: Annotated[int, typer.Option(metavar="N", min=0, help="Frame of the picture.")] = 0,
     camera: Annotated[
@@ -88,13 +72,8 @@ def view(
         bool, typer.Option("--no-open", help="Only print the address, open no browser.")
     ] = False,
     refine: RefineOption = 0,
-    allow_mismatch: AllowMismatchOption = False,
-    rate: RateOption = None,
-    robot: RobotOption = "h1_inspire",
-    urdf: UrdfOption = None,
-    hands: HandsOption = "open",
-    calibration: CalibrationOption = None,
-    weights: WeightsOption = None,
+    reading: ReadOptions,
+    using: RetargeterOptions,
 ) -> None:
     """Show a demonstration in 3D: as recorded, as human hands, and as it comes back.
 
@@ -116,10 +95,14 @@ def view(
 
     if png is not None:
         find_browser()  # before any work
-    retargeter = load_retargeter(robot, urdf, hands, calibration, weights, refine)
+    retargeter = using.load_retargeter(refine)
     with progress_bar(1) as bar:
         shown = view_demo(
-            demo, retargeter, rate=rate, strict=not allow_mismatch, progress=bar(demo.name)
+            demo,
+            retargeter,
+            rate=reading.rate,
+            strict=not reading.allow_mismatch,
+            progress=bar(demo.name),
         )
     for note in shown.scene.notes:
         typer.echo(f"note: {note}", err=True)
@@ -156,10 +139,10 @@ def _serve(page: str, host: str, port: int | None, *, opened: bool) -> None:
     from retarget.viewer.live import open_browser
     from retarget.viewer.server import PageServer
 
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
         server = PageServer(page, host=host, port=port)
-    for warning in told:
+    for warning in raised:
         typer.echo(f"warning: {warning.message}", err=True)
     try:
         typer.echo(f"{server.url} (Ctrl-C ends)")

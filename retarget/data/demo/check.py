@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
@@ -21,9 +21,7 @@ from retarget.data.demo.diagnose import (
     typical,
 )
 from retarget.data.demo.reader import DemoReader
-
-if TYPE_CHECKING:
-    from retarget.robot.robot import Robot
+from retarget.robot.robot import Robot
 
 TOLERANCE = 5e-3  # [m] twice what encoders and the mounting of a hand cost a real robot
 _ROTATION_PER_METRE = 20.0  # [rad/m]; 5 mm go with 0.1 rad
@@ -98,7 +96,7 @@ class DemoCheck:
 
 
 def check_demo(
-    demo: Demo, robot: Robot, *, tolerance: float = TOLERANCE, strict: bool = True
+    demo: Demo, robot: Robot | str | Path, *, tolerance: float = TOLERANCE, strict: bool = True
 ) -> DemoCheck:
     """Compare recorded wrist poses and fingertips with forward kinematics of the recorded joints.
 
@@ -108,7 +106,7 @@ def check_demo(
 
     Args:
         demo: the demonstration; frames that are not valid do not count.
-        robot: the robot it should be of.
+        robot: the robot it should be of, or its name or folder.
         tolerance: how far wrists and fingertips may typically be off [m]; rotations may be off by
             20 rad for each metre of it.
         strict: refuse a demonstration that disagrees. Where False, only one whose hands are swapped
@@ -118,18 +116,50 @@ def check_demo(
         DemoError: the demonstration disagrees with itself; in millimetres, with the likely cause.
         InputError: the number of joints is not the robot's, or ``tolerance`` is not positive.
     """
-    return check_blocks([demo], robot, tolerance=tolerance, strict=strict)
+    return _check([demo], Robot.of(robot), tolerance, strict)
 
 
-def check_blocks(
-    blocks: Iterable[Demo], robot: Robot, *, tolerance: float = TOLERANCE, strict: bool = True
+def check_recording(
+    reader: DemoReader,
+    robot: Robot,
+    *,
+    strict: bool = True,
+    progress: Progress = no_progress,
+    watch: Callable[[Demo], None] | None = None,
 ) -> DemoCheck:
-    """`check_demo` of a demonstration that comes in consecutive blocks, none of which is kept.
+    """Read all frames of a file and check them, one by one and against the file's own joints.
+
+    Args:
+        reader: the file.
+        robot: the robot it should be of.
+        strict: see `check_demo`.
+        progress: called after every block.
+        watch: called with every block that is sound.
 
     Raises:
-        DemoError: see `check_demo`.
-        InputError: there is no block; see `check_demo`.
+        DemoError: a frame is unsound, no frame has a hand, or the file disagrees with itself.
     """
+    seen = False
+
+    def blocks() -> Iterator[Demo]:
+        nonlocal seen
+        for demo in reader.blocks(BLOCK):
+            seen = seen or bool(demo.valid.any())
+            yield demo
+            if watch is not None:
+                watch(demo)
+            progress("checking", demo.start + demo.frames, reader.frames)
+
+    check = _check(blocks(), robot, TOLERANCE, strict)
+    if not seen:
+        raise DemoError(
+            reader.path, "no frame has a finite wrist pose and fingertips of either hand"
+        )
+    return check
+
+
+def _check(blocks: Iterable[Demo], robot: Robot, tolerance: float, strict: bool) -> DemoCheck:
+    """`check_demo` of a demonstration that comes in consecutive blocks, none of which is kept."""
     if not tolerance > 0.0:
         raise InputError(f"tolerance must be positive [m], got {tolerance}")
     seen = [_Seen() for _ in SIDES]
@@ -196,42 +226,3 @@ def _disagreement(errors: ErrorSketch) -> Disagreement:
 def _mm(length: float) -> str:
     millimetres = length * 1000.0
     return f"{round(millimetres, 1 if millimetres >= 100.0 else 3):.6g} mm"
-
-
-def checked(
-    reader: DemoReader,
-    robot: Robot,
-    *,
-    strict: bool = True,
-    progress: Progress = no_progress,
-    watch: Callable[[Demo], None] | None = None,
-) -> DemoCheck:
-    """Read all frames of a file and check them, one by one and against the file's own joints.
-
-    Args:
-        reader: the file.
-        robot: the robot it should be of.
-        strict: see `check_demo`.
-        progress: called after every block.
-        watch: called with every block that is sound.
-
-    Raises:
-        DemoError: a frame is unsound, no frame has a hand, or the file disagrees with itself.
-    """
-    seen = False
-
-    def blocks() -> Iterator[Demo]:
-        nonlocal seen
-        for demo in reader.blocks(BLOCK):
-            seen = seen or bool(demo.valid.any())
-            yield demo
-            if watch is not None:
-                watch(demo)
-            progress("checking", demo.start + demo.frames, reader.frames)
-
-    check = check_blocks(blocks(), robot, strict=strict)
-    if not seen:
-        raise DemoError(
-            reader.path, "no frame has a finite wrist pose and fingertips of either hand"
-        )
-    return check

@@ -1,12 +1,12 @@
-"""Distances between a demonstration's recorded poses and forward kinematics of its joints."""
+"""How far a demonstration is from forward kinematics of its joints, and the likely mistake."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import permutations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,34 @@ if TYPE_CHECKING:
     from retarget.robot.robot import Robot
 
 TYPICAL = 0.75  # quantile that a verdict goes by
+_EXPLAINED = 1e-3  # [m] and, times 20, [rad]: what may be left once the mistake is undone
+_FRAMES = 512  # frames looked at; a mistake of layout shows in all of them
+_LARGEST_LAG = 5  # frames
+_TURN = 0.2  # [rad]
+_UNITS = {"millimetres": 1e-3, "centimetres": 1e-2}
+
+_Guess = tuple[str, dict[str, Any]]
+"""A mistake, and the fields of the demonstration with it undone."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A mistake that would make a file look as it does.
+
+    Attributes:
+        text: the mistake.
+        left_over: what typically remains once it is undone [m], or None where none was found.
+        fatal: certain damage if it were ignored: swapped hands, lengths that are not metres.
+    """
+
+    text: str
+    left_over: float | None = None
+    fatal: bool = False
+
+    def __str__(self) -> str:
+        if self.left_over is None:
+            return self.text
+        return f"{self.text} (undone, {max(self.left_over * 1000.0, 0.01):.2g} mm or less remain)"
 
 
 @dataclass(frozen=True)
@@ -41,6 +69,39 @@ class DemoErrors:
     fingertip: FloatArray
 
 
+def likely_cause(demo: Demo, robot: Robot) -> Cause:
+    """The first usual mistake whose undoing leaves less than a millimetre, else a general answer.
+
+    Tried, simplest first: hands swapped (poses, fingertips, joints), quaternions xyzw, millimetres
+    or centimetres, fingertips in another finger order, poses in the robot's, a camera's or another
+    frame, poses of another frame of the hand, joints in degrees, in URDF or alphabetical order,
+    fingers' joints permuted, passive finger joints not filled in, poses that lag the joints.
+    """
+    demo = dataclasses.replace(demo, action=None, **_rows(demo, slice(_FRAMES), slice(_FRAMES)))
+    T_world_wrist, fingertips = robot.forward(demo.qpos)
+    for guesses, fatal in (
+        (_swaps(demo, robot), True),
+        (_quaternions(demo), False),
+        (_units(demo), True),
+        (_fingers(demo, fingertips), False),
+        (_world_frames(demo, T_world_wrist, robot), False),
+        (_wrist_frames(demo, T_world_wrist, robot), False),
+        (_joint_orders(demo, robot), False),
+        (_finger_joints(demo, robot), False),
+        (_lags(demo), False),
+    ):
+        for text, changes in guesses:
+            mended = dataclasses.replace(demo, **changes)
+            if "qpos" in changes:
+                errors = demo_errors(mended, robot)
+            else:
+                errors = _errors_between(mended, T_world_wrist, fingertips)
+            left_over = _left_over(errors)
+            if left_over is not None:
+                return Cause(text, left_over, fatal)
+    return Cause(_general(_errors_between(demo, T_world_wrist, fingertips)))
+
+
 def demo_errors(demo: Demo, robot: Robot) -> DemoErrors:
     """Recorded wrist poses and fingertips against forward kinematics of the recorded joints.
 
@@ -54,17 +115,7 @@ def demo_errors(demo: Demo, robot: Robot) -> DemoErrors:
             value=demo.qpos.shape,
         )
     T_world_wrist, fingertips = robot.forward(demo.qpos)
-    return errors_between(demo, T_world_wrist, fingertips)
-
-
-def errors_between(demo: Demo, T_world_wrist: FloatArray, fingertips: FloatArray) -> DemoErrors:
-    """Recorded wrist poses and fingertips against others, (T, 2, 4, 4) and (T, 2, 5, 3) [m]."""
-    recorded = demo.T_world_wrist
-    position = np.linalg.norm(recorded[..., :3, 3] - T_world_wrist[..., :3, 3], axis=-1)
-    rotation = rotation_angle(recorded[..., :3, :3], T_world_wrist[..., :3, :3])
-    tips = np.linalg.norm(demo.fingertips - fingertips, axis=-1).max(axis=-1)
-    lost = ~demo.valid
-    return DemoErrors(*(np.where(lost, np.nan, values) for values in (position, rotation, tips)))
+    return _errors_between(demo, T_world_wrist, fingertips)
 
 
 def typical(values: FloatArray) -> float:
@@ -73,39 +124,17 @@ def typical(values: FloatArray) -> float:
     return float(np.quantile(seen, TYPICAL, method="lower")) if seen.size else float("nan")
 
 
-_LARGEST_LAG = 5  # frames
-_TURN = 0.2  # [rad]
-_UNITS = {"millimetres": 1e-3, "centimetres": 1e-2}
-
-
-@dataclass(frozen=True)
-class Guess:
-    """A demonstration with one mistake undone.
-
-    Attributes:
-        text: the mistake.
-        demo: the demonstration without it.
-        fatal: certain damage if it were ignored.
-        moved: the joints are not those of the file, so forward kinematics must be redone.
-    """
-
-    text: str
-    demo: Demo
-    fatal: bool = False
-    moved: bool = False
-
-
-def swaps(demo: Demo, robot: Robot) -> Iterator[Guess]:
+def _swaps(demo: Demo, robot: Robot) -> Iterator[_Guess]:
     """Left and right exchanged: everything recorded, or poses, tips or joints alone."""
     valid = demo.valid[:, ::-1]
     poses, tips = demo.T_world_wrist[:, ::-1], demo.fingertips[:, ::-1]
-    both = dataclasses.replace(demo, T_world_wrist=poses, fingertips=tips, valid=valid)
-    yield Guess("left and right are swapped", both, fatal=True)
+    yield (
+        "left and right are swapped",
+        {"T_world_wrist": poses, "fingertips": tips, "valid": valid},
+    )
     if demo.valid.all():
-        turned = dataclasses.replace(demo, T_world_wrist=poses)
-        yield Guess("left and right wrist poses are swapped", turned, fatal=True)
-        turned = dataclasses.replace(demo, fingertips=tips)
-        yield Guess("left and right fingertips are swapped", turned, fatal=True)
+        yield "left and right wrist poses are swapped", {"T_world_wrist": poses}
+        yield "left and right fingertips are swapped", {"fingertips": tips}
     for text, groups in (
         ("joints", ("arm_joints", "hand_joints")),
         ("arm joints", ("arm_joints",)),
@@ -115,48 +144,41 @@ def swaps(demo: Demo, robot: Robot) -> Iterator[Guess]:
         for group in groups:
             left, right = (robot.indices(getattr(side, group)) for side in robot.sides)
             qpos[:, left], qpos[:, right] = demo.qpos[:, right], demo.qpos[:, left]
-        turned = dataclasses.replace(demo, qpos=qpos)
-        yield Guess(f"left and right {text} of qpos are swapped", turned, fatal=True, moved=True)
+        yield f"left and right {text} of qpos are swapped", {"qpos": qpos}
 
 
-def quaternions(demo: Demo) -> Iterator[Guess]:
+def _quaternions(demo: Demo) -> Iterator[_Guess]:
     """The scalar stood last."""
     poses = demo.T_world_wrist.copy()
     quat_wxyz = quat_wxyz_from_rotation(poses[demo.valid][:, :3, :3])
     poses[demo.valid, :3, :3] = rotation_from_quat_wxyz(np.roll(quat_wxyz, 1, axis=-1))
-    turned = dataclasses.replace(demo, T_world_wrist=poses)
-    yield Guess("quaternions are in the order x y z w, expected w x y z", turned)
+    yield "quaternions are in the order x y z w, expected w x y z", {"T_world_wrist": poses}
 
 
-def units(demo: Demo) -> Iterator[Guess]:
+def _units(demo: Demo) -> Iterator[_Guess]:
     """Lengths that are not metres."""
     for unit, factor in _UNITS.items():
         poses = demo.T_world_wrist.copy()
         poses[..., :3, 3] *= factor
-        tips = demo.fingertips * factor
-        for text, poses_then, tips_then in (
-            ("all lengths", poses, tips),
-            ("wrist positions", poses, demo.fingertips),
-            ("fingertips", demo.T_world_wrist, tips),
-        ):
-            scaled = dataclasses.replace(demo, T_world_wrist=poses_then, fingertips=tips_then)
-            yield Guess(f"{text} are in {unit}, expected metres", scaled, fatal=True)
+        wrists, tips = {"T_world_wrist": poses}, {"fingertips": demo.fingertips * factor}
+        yield f"all lengths are in {unit}, expected metres", wrists | tips
+        yield f"wrist positions are in {unit}, expected metres", wrists
+        yield f"fingertips are in {unit}, expected metres", tips
 
 
-def fingers(demo: Demo, fingertips: FloatArray) -> Iterator[Guess]:
+def _fingers(demo: Demo, fingertips: FloatArray) -> Iterator[_Guess]:
     """The order of fingers that brings the recorded tips nearest to the joints'."""
     gaps = demo.fingertips[:, :, :, None] - fingertips[:, :, None, :]
     cost = np.linalg.norm(gaps[demo.valid], axis=-1).sum(axis=0)  # recorded, computed
     columns = np.arange(len(FINGERS))
     best = min(permutations(columns), key=lambda order: float(cost[list(order), columns].sum()))
-    tips = demo.fingertips[:, :, list(best)]
     order = np.argsort(best)  # the finger that each recorded row is
     said = ", ".join(FINGERS[k] for k in order)
     text = f"fingertips are in the order {said}, expected {', '.join(FINGERS)}"
-    yield Guess(text, dataclasses.replace(demo, fingertips=tips))
+    yield text, {"fingertips": demo.fingertips[:, :, list(best)]}
 
 
-def world_frames(demo: Demo, T_world_wrist: FloatArray, robot: Robot) -> Iterator[Guess]:
+def _world_frames(demo: Demo, T_world_wrist: FloatArray, robot: Robot) -> Iterator[_Guess]:
     """Poses and tips seen from elsewhere; ``T_world_wrist`` (T, 2, 4, 4) are the joints' own."""
     known = [("the robot's base frame", robot.T_world_base)]
     known += [
@@ -167,22 +189,16 @@ def world_frames(demo: Demo, T_world_wrist: FloatArray, robot: Robot) -> Iterato
     found = _middle(between)
     degrees = np.degrees(rotation_angle(found[:3, :3], np.eye(3)))
     shift = ", ".join(f"{round(x * 1000.0, 3) + 0.0:.6g}" for x in found[:3, 3])
-    known.append(
-        (
-            f"a frame shifted by ({shift}) mm and turned by {round(float(degrees), 3):.3g} degrees",
-            found,
-        )
-    )
+    said = f"shifted by ({shift}) mm and turned by {round(float(degrees), 3):.3g} degrees"
+    known.append((f"a frame {said}", found))
     for text, T_world_other in known:
-        moved = dataclasses.replace(
-            demo,
-            T_world_wrist=T_world_other @ demo.T_world_wrist,
-            fingertips=transform_points(T_world_other, demo.fingertips),
-        )
-        yield Guess(f"poses are in {text}, expected the environment frame", moved)
+        poses = T_world_other @ demo.T_world_wrist
+        tips = transform_points(T_world_other, demo.fingertips)
+        said = f"poses are in {text}, expected the environment frame"
+        yield said, {"T_world_wrist": poses, "fingertips": tips}
 
 
-def wrist_frames(demo: Demo, T_world_wrist: FloatArray, robot: Robot) -> Iterator[Guess]:
+def _wrist_frames(demo: Demo, T_world_wrist: FloatArray, robot: Robot) -> Iterator[_Guess]:
     """Poses of something else that the hand carries; tips are right."""
     turns = rotation_angle(T_world_wrist[..., :3, :3], T_world_wrist[:1, :, :3, :3])
     if turns[demo.valid].max(initial=0.0) < _TURN:
@@ -201,13 +217,10 @@ def wrist_frames(demo: Demo, T_world_wrist: FloatArray, robot: Robot) -> Iterato
         shift = np.linalg.norm(T_other_wrist[:3, 3]) * 1000.0
         said.append(f"{side.side} {shift:.4g} mm and {degrees:.3g} degrees from")
     wanted = ", ".join(side.wrist_frame for side in robot.sides)
-    yield Guess(
-        f"wrist poses have MANO's axes, expected those of {wanted}",
-        dataclasses.replace(demo, T_world_wrist=mano),
-    )
-    yield Guess(
+    yield f"wrist poses have MANO's axes, expected those of {wanted}", {"T_world_wrist": mano}
+    yield (
         f"wrist poses are of another frame of the hand ({', '.join(said)} {wanted})",
-        dataclasses.replace(demo, T_world_wrist=poses),
+        {"T_world_wrist": poses},
     )
 
 
@@ -218,13 +231,9 @@ def _middle(transforms: FloatArray) -> FloatArray:
     return np.asarray(transforms[nearest])
 
 
-def joint_orders(demo: Demo, robot: Robot) -> Iterator[Guess]:
+def _joint_orders(demo: Demo, robot: Robot) -> Iterator[_Guess]:
     """Joints in degrees, or in an order that other software gives them."""
-    yield Guess(
-        "qpos is in degrees, expected radians",
-        dataclasses.replace(demo, qpos=np.radians(demo.qpos)),
-        moved=True,
-    )
+    yield "qpos is in degrees, expected radians", {"qpos": np.radians(demo.qpos)}
     known = set(robot.joint_names)
     for text, order in (
         ("in the URDF's order, limb by limb", [n for n in robot.model.names if n in known]),
@@ -232,22 +241,17 @@ def joint_orders(demo: Demo, robot: Robot) -> Iterator[Guess]:
     ):
         qpos = np.empty_like(demo.qpos)
         qpos[:, robot.indices(order)] = demo.qpos
-        turned = dataclasses.replace(demo, qpos=qpos)
         said = f"the joints of qpos are {text}, expected {robot.name}'s joint_names"
-        yield Guess(said, turned, moved=True)
+        yield said, {"qpos": qpos}
 
 
-def finger_joints(demo: Demo, robot: Robot) -> Iterator[Guess]:
+def _finger_joints(demo: Demo, robot: Robot) -> Iterator[_Guess]:
     """Passive joints left at zero, or fingers' joints in each other's places."""
     filled = demo.qpos.copy()
     for side in robot.sides:
         active = demo.qpos[:, robot.indices(side.active_joints)]
         filled[:, robot.indices(side.hand_joints)] = robot.expand_hand(side.index, active)
-    yield Guess(
-        "the passive finger joints of qpos do not follow the active ones",
-        dataclasses.replace(demo, qpos=filled),
-        moved=True,
-    )
+    yield "the passive finger joints of qpos do not follow the active ones", {"qpos": filled}
     permuted = demo.qpos.copy()
     said = []
     for side in robot.sides:
@@ -260,12 +264,8 @@ def finger_joints(demo: Demo, robot: Robot) -> Iterator[Guess]:
         said.append(f"{side.side} {', '.join(FINGERS[other] for other in order)}")
         expected = ", ".join(FINGERS[finger] for finger in groups)
     if said:
-        yield Guess(
-            f"the fingers' joints of qpos stand in the places of {'; '.join(said)}, "
-            f"expected {expected}",
-            dataclasses.replace(demo, qpos=permuted),
-            moved=True,
-        )
+        text = f"the fingers' joints of qpos stand in the places of {'; '.join(said)}"
+        yield f"{text}, expected {expected}", {"qpos": permuted}
 
 
 def _finger_columns(robot: Robot, h: int) -> dict[int, IntArray]:
@@ -305,7 +305,7 @@ def _finger_order(demo: Demo, robot: Robot, h: int) -> list[int] | None:
     return [fingers[k] for k in best]
 
 
-def lags(demo: Demo) -> Iterator[Guess]:
+def _lags(demo: Demo) -> Iterator[_Guess]:
     """Poses a few frames before or after the joints."""
     for frames in range(1, min(_LARGEST_LAG, demo.frames - 2) + 1):
         early, late = slice(None, -frames), slice(frames, None)
@@ -314,84 +314,17 @@ def lags(demo: Demo) -> Iterator[Guess]:
             ("poses are {} ahead of the joints", late, early),
         ):
             said = "1 frame" if frames == 1 else f"{frames} frames"
-            shifted = dataclasses.replace(
-                demo,
-                qpos=demo.qpos[joints],
-                T_world_wrist=demo.T_world_wrist[poses],
-                fingertips=demo.fingertips[poses],
-                valid=demo.valid[poses],
-            )
-            yield Guess(text.format(said), shifted, moved=True)
+            yield text.format(said), _rows(demo, joints, poses)
 
 
-_EXPLAINED = 1e-3  # [m] and, times 20, [rad]: what may be left once the mistake is undone
-_FRAMES = 512  # frames looked at; a mistake of layout shows in all of them
-
-
-@dataclass(frozen=True)
-class Cause:
-    """A mistake that would make a file look as it does.
-
-    Attributes:
-        text: the mistake.
-        left_over: what typically remains once it is undone [m], or None where none was found.
-        fatal: certain damage if it were ignored: swapped hands, lengths that are not metres.
-    """
-
-    text: str
-    left_over: float | None = None
-    fatal: bool = False
-
-    def __str__(self) -> str:
-        if self.left_over is None:
-            return self.text
-        return f"{self.text} (undone, {max(self.left_over * 1000.0, 0.01):.2g} mm or less remain)"
-
-
-def likely_cause(demo: Demo, robot: Robot) -> Cause:
-    """The first usual mistake whose undoing leaves less than a millimetre, else a general answer.
-
-    Tried, simplest first: hands swapped (poses, fingertips, joints), quaternions xyzw, millimetres
-    or centimetres, fingertips in another finger order, poses in the robot's, a camera's or another
-    frame, poses of another frame of the hand, joints in degrees, in URDF or alphabetical order,
-    fingers' joints permuted, passive finger joints not filled in, poses that lag the joints.
-    """
-    demo = _first_frames(demo)
-    T_world_wrist, fingertips = robot.forward(demo.qpos)
-    before = errors_between(demo, T_world_wrist, fingertips)
-    families: tuple[Callable[[], Iterator[Guess]], ...] = (
-        lambda: swaps(demo, robot),
-        lambda: quaternions(demo),
-        lambda: units(demo),
-        lambda: fingers(demo, fingertips),
-        lambda: world_frames(demo, T_world_wrist, robot),
-        lambda: wrist_frames(demo, T_world_wrist, robot),
-        lambda: joint_orders(demo, robot),
-        lambda: finger_joints(demo, robot),
-        lambda: lags(demo),
-    )
-    for family in families:
-        for guess in family():
-            if guess.moved:
-                after = demo_errors(guess.demo, robot)
-            else:
-                after = errors_between(guess.demo, T_world_wrist, fingertips)
-            left_over = _left_over(after)
-            if left_over is not None:
-                return Cause(guess.text, left_over, guess.fatal)
-    return Cause(_general(before))
-
-
-def _first_frames(demo: Demo) -> Demo:
-    kept = slice(0, _FRAMES)
-    return dataclasses.replace(
-        demo,
-        qpos=demo.qpos[kept],
-        T_world_wrist=demo.T_world_wrist[kept],
-        fingertips=demo.fingertips[kept],
-        valid=demo.valid[kept],
-        action=None,
-    )
+def _errors_between(demo: Demo, T_world_wrist: FloatArray, fingertips: FloatArray) -> DemoErrors:
+    """Recorded wrist poses and fingertips against others, (T, 2, 4, 4) and (T, 2, 5, 3) [m]."""
+    recorded = demo.T_world_wrist
+    position = np.linalg.norm(recorded[..., :3, 3] - T_world_wrist[..., :3, 3], axis=-1)
+    rotation = rotation_angle(recorded[..., :3, :3], T_world_wrist[..., :3, :3])
+    tips = np.linalg.norm(demo.fingertips - fingertips, axis=-1).max(axis=-1)
+    lost = ~demo.valid
+    return DemoErrors(*(np.where(lost, np.nan, values) for values in (position, rotation, tips)))
 
 
 def _left_over(errors: DemoErrors) -> float | None:
@@ -410,3 +343,13 @@ def _general(errors: DemoErrors) -> str:
     if wrists < _EXPLAINED:
         return "another hand, or another order of the hands' joints; the arms agree"
     return "another joint order, robot or frame"
+
+
+def _rows(demo: Demo, joints: slice, poses: slice) -> dict[str, Any]:
+    """Some frames of the joints beside as many of the poses."""
+    return {
+        "qpos": demo.qpos[joints],
+        "T_world_wrist": demo.T_world_wrist[poses],
+        "fingertips": demo.fingertips[poses],
+        "valid": demo.valid[poses],
+    }

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from retarget.core.errors import DemoError, FileError
+from retarget.core.errors import DemoError
 from retarget.core.geometry import transform_from_pose_wxyz
 from retarget.core.hdf5 import close_name, dataset_names, first_frame, require_dataset
 from retarget.core.types import FINGERS, SIDES, BoolArray, FloatArray
+from retarget.data.file_kind import FileKind, refuse_other_kind
 
 QPOS = "observations/qpos"
 QVEL = "observations/qvel"
@@ -40,35 +41,15 @@ class DemoLayout:
 
     Attributes:
         frames: number of frames T.
-        joints: number of joints n.
         poses: names of the wrist poses, left and right.
         tips: names of the fingertip positions, left and right.
         action: name of the commanded joints.
     """
 
     frames: int
-    joints: int
     poses: tuple[str | None, str | None]
     tips: tuple[str | None, str | None]
     action: str | None
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """Names of the datasets a demonstration is read from, `QPOS` first."""
-        return tuple(k for k in (QPOS, *self.poses, *self.tips, self.action) if k)
-
-
-def known_keys() -> set[str]:
-    """Every dataset name this layout gives a meaning to."""
-    per_side = {key for side in SIDES for key in (*pose_keys(side), tips_key(side))}
-    return {QPOS, QVEL, ACTION} | per_side
-
-
-# what this library writes besides demonstrations, and what reads it
-_OTHER_FILES = {
-    "retarget-human": "a human motion file (`retarget to-robot` and `to-actions` read those)",
-    "retarget-actions": "an action file (`retarget run` reads those)",
-}
 
 
 def find_layout(file: Any, joints: int | None = None, robot: str = "the robot") -> DemoLayout:
@@ -84,10 +65,11 @@ def find_layout(file: Any, joints: int | None = None, robot: str = "the robot") 
             is empty; both hands are missing; the file is of a robot with other joints.
     """
     path = file.filename
-    kind = file.attrs.get("format") if QPOS not in file else None
-    if isinstance(kind, str) and kind in _OTHER_FILES:
-        raise DemoError(path, f"is {_OTHER_FILES[kind]}, expected a demonstration", key="format")
-    strangers = [name for name in dataset_names(file) if name not in known_keys()]
+    if QPOS not in file:
+        refuse_other_kind(file, FileKind.DEMO, DemoError)
+    known = {QPOS, QVEL, ACTION}
+    known.update(key for side in SIDES for key in (*pose_keys(side), tips_key(side)))
+    strangers = [name for name in dataset_names(file) if name not in known]
     qpos = require_dataset(file, QPOS, (None, None), DemoError, names=strangers)
     frames, n = qpos.shape
     if joints is not None and n != joints:
@@ -108,19 +90,12 @@ def find_layout(file: Any, joints: int | None = None, robot: str = "the robot") 
             f"both hands are missing, expected {pose_keys(SIDES[0])[0]!r} and "
             f"{tips_key(SIDES[0])!r}, or the right hand's",
         )
-    action = ACTION if ACTION in file else None
     for key in (QVEL, ACTION):
         if key in file:
             require_dataset(file, key, (None, n), DemoError)
-    layout = DemoLayout(
-        frames,
-        n,
-        (hands[0][0], hands[1][0]),
-        (hands[0][1], hands[1][1]),
-        action,
-    )
-    for key in (*layout.keys, *([QVEL] if QVEL in file else [])):
-        if len(file[key]) != frames:
+    poses, tips = zip(*hands, strict=True)
+    for key in (*poses, *tips, ACTION, QVEL):
+        if key is not None and key in file and len(file[key]) != frames:
             raise DemoError(
                 path,
                 f"{key!r} has {len(file[key])} frames, but {QPOS!r} has {frames}",
@@ -128,22 +103,7 @@ def find_layout(file: Any, joints: int | None = None, robot: str = "the robot") 
                 frames=len(file[key]),
                 expected=frames,
             )
-    return layout
-
-
-def _find_hand(file: Any, side: str, strangers: Sequence[str]) -> tuple[str | None, str | None]:
-    """Names of a hand's poses and tips; both None where the file has nothing of that hand."""
-    pose = next((key for key in pose_keys(side) if key in file), None)
-    tips = tips_key(side) if tips_key(side) in file else None
-    if pose is None and tips is None:
-        misnamed = (close_name(key, strangers) for key in (pose_keys(side)[0], tips_key(side)))
-        if not any(misnamed):
-            return None, None
-    pose = pose or pose_keys(side)[0]
-    tips = tips or tips_key(side)
-    require_dataset(file, pose, (None, 7), DemoError, names=strangers)
-    require_dataset(file, tips, (None, len(FINGERS), 3), DemoError, names=strangers)
-    return pose, tips
+    return DemoLayout(frames, poses, tips, ACTION if ACTION in file else None)
 
 
 def check_joints(path: str, key: str, values: FloatArray, start: int) -> None:
@@ -170,14 +130,11 @@ def check_joints(path: str, key: str, values: FloatArray, start: int) -> None:
             )
 
 
-def check_lengths(
-    path: str, key: str, points: FloatArray, start: int, error: type[FileError] = DemoError
-) -> None:
+def check_lengths(path: str, key: str, points: FloatArray, start: int) -> None:
     """Refuse positions (T, ..., 3) that are not metres near the robot; NaN passes.
 
     Raises:
-        FileError (its child ``error``): infinite, or so far away that they must be millimetres
-            or centimetres.
+        DemoError: infinite, or so far away that they must be millimetres or centimetres.
     """
     far = np.abs(points) > _FARTHEST
     frame = first_frame(far)
@@ -191,7 +148,7 @@ def check_lengths(
     if _FARTHEST < typical < math.inf and math.isfinite(value):
         unit = "millimetres" if typical > 300.0 else "centimetres"
         hint = f" (are these {unit}? the median distance from the origin is {typical:.0f})"
-    raise error(
+    raise DemoError(
         path,
         f"{key!r} frame {start + frame} has the coordinate {value:g}, "
         f"expected metres within {_FARTHEST:g} m of the origin{hint}",
@@ -228,3 +185,18 @@ def transforms_from_rows(
     poses = transform_from_pose_wxyz(np.where(valid[:, None], rows, identity))
     poses[~valid] = np.nan
     return poses
+
+
+def _find_hand(file: Any, side: str, strangers: Sequence[str]) -> tuple[str | None, str | None]:
+    """Names of a hand's poses and tips; both None where the file has nothing of that hand."""
+    pose = next((key for key in pose_keys(side) if key in file), None)
+    tips = tips_key(side) if tips_key(side) in file else None
+    if pose is None and tips is None:
+        misnamed = (close_name(key, strangers) for key in (pose_keys(side)[0], tips_key(side)))
+        if not any(misnamed):
+            return None, None
+    pose = pose or pose_keys(side)[0]
+    tips = tips or tips_key(side)
+    require_dataset(file, pose, (None, 7), DemoError, names=strangers)
+    require_dataset(file, tips, (None, len(FINGERS), 3), DemoError, names=strangers)
+    return pose, tips

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from retarget.core.errors import DemoError, InputError
-from retarget.core.files import OpenFile
-from retarget.core.hdf5 import damage_told, open_hdf5, read_rows
-from retarget.core.resources import resource
+from retarget.core.errors import DemoError
+from retarget.core.hdf5 import read_rows
+from retarget.core.hdf5_streams import HDF5Reader
 from retarget.core.types import FINGERS, SIDES, BoolArray, Demo, FloatArray
 from retarget.data.demo.layout import (
     QPOS,
@@ -25,16 +22,41 @@ from retarget.data.demo.layout import (
     find_layout,
     transforms_from_rows,
 )
-from retarget.robot.spec import read_robot_spec
-
-if TYPE_CHECKING:
-    from retarget.robot.robot import Robot
+from retarget.data.file_attributes import frame_rate, task_rate
+from retarget.robot.robot import Robot
 
 
-_DEFAULT_ROBOT = "h1_inspire"  # whose rates count where no robot is given
+def load_demo(
+    path: str | Path,
+    *,
+    robot: Robot | str | Path | None = None,
+    start: int = 0,
+    stop: int | None = None,
+    rate: float | None = None,
+) -> Demo:
+    """Read a demonstration file (docs/formats.md), or frames ``start`` to ``stop`` of it.
+
+    Args:
+        path: the HDF5 file.
+        robot: the robot it should be of, or its name or folder; checks the number of joints. Any
+            robot where None.
+        start: first frame.
+        stop: end of the frames (excluded); the end of the file where None.
+        rate: frames per second [Hz]; found in the file where None, see `DemoReader`.
+
+    Raises:
+        DemoError: the file is unreadable or not a sound demonstration; one sentence names the
+            dataset, the frame, what was expected and what came.
+        InputError: an argument is out of range.
+    """
+    with DemoReader(path, robot=robot, rate=rate) as reader:
+        demo = reader.read(start, stop)
+    if not demo.valid.any():
+        raise DemoError(path, "no frame has a finite wrist pose and fingertips of either hand")
+    return demo
 
 
-class DemoReader(OpenFile):
+class DemoReader(HDF5Reader):
     """A demonstration file open for reading, in memory that does not grow with its length.
 
     Use it as a context manager. The structure is checked on opening, the values of each block when
@@ -42,7 +64,8 @@ class DemoReader(OpenFile):
 
     Args:
         path: an HDF5 file in the layout of docs/formats.md.
-        robot: the robot it should be of; checks the number of joints. Any robot where None.
+        robot: the robot it should be of, or its name or folder; checks the number of joints. Any
+            robot where None.
         rate: frames per second [Hz], where the file's own knowledge is to be overruled.
 
     Attributes:
@@ -59,30 +82,21 @@ class DemoReader(OpenFile):
         InputError: ``rate`` is not positive.
     """
 
-    path: Path
-    frames: int
     attrs: Mapping[str, Any]
     rate: float
     layout: DemoLayout
+    _error = DemoError
 
     def __init__(
-        self, path: str | Path, *, robot: Robot | None = None, rate: float | None = None
+        self,
+        path: str | Path,
+        *,
+        robot: Robot | str | Path | None = None,
+        rate: float | None = None,
     ) -> None:
-        if rate is not None and not (math.isfinite(rate) and rate > 0.0):
-            raise InputError(f"rate must be a positive number of frames a second, got {rate}")
-        self.path = Path(path)
-        self._file = open_hdf5(self.path, DemoError)
-        try:
-            joints = None if robot is None else len(robot.joint_names)
-            name = "the robot" if robot is None else robot.name
-            with damage_told(self.path, DemoError):
-                self.layout = find_layout(self._file, joints, name)
-                self.attrs = MappingProxyType(dict(self._file.attrs))
-            self.frames = self.layout.frames
-            self.rate = _rate(self.path, self.attrs, rate, robot)
-        except BaseException:
-            self.close()
-            raise
+        self._robot = None if robot is None else Robot.of(robot)
+        self._given_rate = rate
+        super().__init__(path)
 
     def read(self, start: int = 0, stop: int | None = None) -> Demo:
         """Frames ``start`` to ``stop`` (excluded; the end where None).
@@ -94,11 +108,7 @@ class DemoReader(OpenFile):
             InputError: the range is empty or leaves the file.
             DemoError: NaN joints, impossible lengths, zero or unnormalised quaternions.
         """
-        stop = self.frames if stop is None else stop
-        if not 0 <= start < stop <= self.frames:
-            raise InputError(
-                f"{self.path}: frames {start} to {stop} are not within its {self.frames} frames"
-            )
+        start, stop = self._range(start, stop)
         qpos = self._rows(QPOS, start, stop)
         check_joints(str(self.path), QPOS, qpos, start)
         action = None
@@ -128,13 +138,22 @@ class DemoReader(OpenFile):
             InputError: ``size`` is not positive, or the range is empty or leaves the file.
             DemoError: see `read`.
         """
-        if size < 1:
-            raise InputError(f"size must be at least 1 frame, got {size}")
-        stop = self.frames if stop is None else stop
-        if start >= stop:
-            self.read(start, stop)  # raises
-        for first in range(start, stop, size):
-            yield self.read(first, min(first + size, stop))
+        for first, last in self._block_ranges(size, start, stop):
+            yield self.read(first, last)
+
+    def _open(self) -> None:
+        joints = None if self._robot is None else len(self._robot.joint_names)
+        name = "the robot" if self._robot is None else self._robot.name
+        self.layout = find_layout(self._file, joints, name)
+        self.frames = self.layout.frames
+        self.attrs = MappingProxyType(dict(self._file.attrs))
+        self.rate = frame_rate(
+            self._file,
+            self._given_rate,
+            names=RATE_ATTRIBUTES,
+            otherwise=lambda: task_rate(self.path, self._robot),
+            error=DemoError,
+        )
 
     def _rows(self, key: str, start: int, stop: int) -> FloatArray:
         return read_rows(self._file[key], start, stop, DemoError)
@@ -152,66 +171,3 @@ class DemoReader(OpenFile):
         valid: BoolArray = np.asarray(~lost)
         poses = transforms_from_rows(str(self.path), pose_key, rows, valid, start)
         return poses, np.where(valid[:, None, None], tips, np.nan)
-
-
-def load_demo(
-    path: str | Path,
-    *,
-    robot: Robot | None = None,
-    start: int = 0,
-    stop: int | None = None,
-    rate: float | None = None,
-) -> Demo:
-    """Read a demonstration file (docs/formats.md), or frames ``start`` to ``stop`` of it.
-
-    Args:
-        path: the HDF5 file.
-        robot: the robot it should be of; checks the number of joints. Any robot where None.
-        start: first frame.
-        stop: end of the frames (excluded); the end of the file where None.
-        rate: frames per second [Hz]; found in the file where None, see `DemoReader`.
-
-    Raises:
-        DemoError: the file is unreadable or not a sound demonstration; one sentence names the
-            dataset, the frame, what was expected and what came.
-        InputError: an argument is out of range.
-    """
-    with DemoReader(path, robot=robot, rate=rate) as reader:
-        demo = reader.read(start, stop)
-    if not demo.valid.any():
-        raise DemoError(path, "no frame has a finite wrist pose and fingertips of either hand")
-    return demo
-
-
-def _rate(path: Path, attrs: Mapping[str, Any], rate: float | None, robot: Robot | None) -> float:
-    if rate is not None:
-        return float(rate)
-    for name in RATE_ATTRIBUTES:
-        if name not in attrs:
-            continue
-        try:
-            value = float(attrs[name])
-        except (TypeError, ValueError):
-            value = math.nan
-        if not (math.isfinite(value) and value > 0.0):
-            raise DemoError(
-                path,
-                f"attribute {name!r} is {attrs[name]!r}, expected a positive number of Hz",
-                key=name,
-            )
-        return value
-    known = (
-        read_robot_spec(resource("robots", _DEFAULT_ROBOT, "robot.toml"))
-        if robot is None
-        else robot
-    )
-    for text in (path.name, path.absolute().parent.name):
-        for task, value in known.task_rates.items():
-            if _words(task) in _words(text):
-                return value
-    return known.rate
-
-
-def _words(name: str) -> str:
-    """Lower-case words between dashes, so that a whole name is found in another."""
-    return "-" + re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") + "-"

@@ -1,4 +1,4 @@
-"""Demonstration files written: streamed or whole, atomically, another file's data carried over."""
+"""Demonstrations made of a robot's joints, and written: whole or streamed, over a copied file."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 from retarget.core.errors import DemoError, InputError
 from retarget.core.geometry import pose_wxyz_from_transform
 from retarget.core.hdf5 import open_hdf5
-from retarget.core.hdf5_copy import carry_over, storage_of
-from retarget.core.hdf5_writer import GrowingFile
-from retarget.core.types import FINGERS, SIDES, BoolArray, Demo, FloatArray, RobotMotion
+from retarget.core.hdf5_copy import copy_rest, storage_of
+from retarget.core.hdf5_streams import HDF5Writer
+from retarget.core.types import FINGERS, SIDES, BoolArray, Demo, FloatArray
 from retarget.data.demo.layout import (
     ACTION,
     QPOS,
@@ -25,12 +25,65 @@ from retarget.data.demo.layout import (
     pose_keys,
     tips_key,
 )
+from retarget.data.file_attributes import require_rate
 from retarget.robot.robot import Robot
 
 _BLOCK = 4096  # frames held at once while velocities are computed
 
 
-class DemoWriter(GrowingFile):
+def save_demo(
+    path: str | Path,
+    demo: Demo,
+    *,
+    robot: Robot | str | Path | None = None,
+    copy_from: str | Path | None = None,
+    attrs: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a demonstration file (docs/formats.md), whole or not at all; see `DemoWriter`.
+
+    Raises:
+        InputError: the demonstration's arrays do not fit together, or, with ``copy_from``, its
+            frames are not within that file.
+        FileError: the file cannot be written there.
+        DemoError: ``copy_from`` is not a sound demonstration file.
+    """
+    with DemoWriter(path, robot=robot, copy_from=copy_from, attrs=attrs) as writer:
+        writer.append(demo)
+
+
+def demo_from_joints(
+    robot: Robot,
+    qpos: FloatArray,
+    *,
+    valid: BoolArray | None = None,
+    action: FloatArray | None = None,
+    rate: float = 30.0,
+    start: int = 0,
+) -> Demo:
+    """A demonstration whose wrists and fingertips are forward kinematics of its joints.
+
+    Args:
+        robot: the robot that moves.
+        qpos: (T, n) joint positions [rad].
+        valid: (T, 2) False where a hand's joints are only held; everywhere True where None.
+        action: (T, n) commanded joint positions [rad], or None.
+        rate: frames per second [Hz].
+        start: index of the first frame within its file.
+    """
+    T_world_wrist, fingertips = robot.forward(qpos)
+    seen = np.ones((len(qpos), len(SIDES)), dtype=np.bool_)
+    return Demo(
+        qpos=qpos,
+        T_world_wrist=T_world_wrist,
+        fingertips=fingertips,
+        valid=seen if valid is None else valid,
+        rate=rate,
+        action=action,
+        start=start,
+    )
+
+
+class DemoWriter(HDF5Writer):
     """A demonstration file being written, block by block, in memory that does not grow.
 
     Use it as a context manager: the file appears at ``path`` when the block ends well, and nothing
@@ -39,26 +92,30 @@ class DemoWriter(GrowingFile):
 
     Args:
         path: the file to write; one that is there is replaced at the end.
-        carry_from: a demonstration file whose other datasets (images, labels, anything unknown),
-            attributes and compression are carried over, without being held in memory. Where the
-            frames written are only a part of that file's, datasets with one row a frame are cut to
-            the same part.
-        attrs: attributes to set, over those carried. ``sim`` is True where nobody says otherwise.
+        robot: the robot it is of, or its name or folder; checks the number of joints, and is named
+            in the attribute ``robot``. Any robot where None.
+        copy_from: a demonstration file whose other datasets (images, labels, anything unknown),
+            attributes and compression are copied, without being held in memory. Where the frames
+            written are only a part of that file's, datasets with one row a frame are cut to the
+            same part.
+        attrs: attributes to set, over those copied. ``sim`` is True where nobody says otherwise.
 
     Raises:
         FileError: the file cannot be written there.
-        DemoError: ``carry_from`` is not a sound demonstration file.
+        DemoError: ``copy_from`` is not a sound demonstration file.
     """
 
     def __init__(
         self,
         path: str | Path,
         *,
-        carry_from: str | Path | None = None,
+        robot: Robot | str | Path | None = None,
+        copy_from: str | Path | None = None,
         attrs: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(path)
-        self._carry_from = carry_from
+        self._robot = None if robot is None else Robot.of(robot)
+        self._copy_from = copy_from
         self._attrs = dict(attrs or {})
         self._source: Any = None
         self._layout: DemoLayout | None = None
@@ -67,8 +124,8 @@ class DemoWriter(GrowingFile):
         self._joints = 0
 
     def _open_sources(self, stack: ExitStack) -> None:
-        if self._carry_from is not None:
-            self._source = stack.enter_context(open_hdf5(self._carry_from, DemoError))
+        if self._copy_from is not None:
+            self._source = stack.enter_context(open_hdf5(self._copy_from, DemoError))
             self._layout = find_layout(self._source)
 
     def append(self, demo: Demo) -> None:
@@ -76,9 +133,9 @@ class DemoWriter(GrowingFile):
 
         Raises:
             InputError: shapes, rate or number of joints do not fit together or do not fit what
-                was written before, or the frames are not those that follow in ``carry_from``.
+                was written before, or the frames are not those that follow in ``copy_from``.
         """
-        _check_shapes(demo)
+        _check_shapes(demo, self._robot)
         if self._frames == 0:
             self._rate, self._joints, self._start = demo.rate, demo.qpos.shape[1], demo.start
         if demo.qpos.shape[1] != self._joints or demo.rate != self._rate:
@@ -108,7 +165,7 @@ class DemoWriter(GrowingFile):
         if demo.start != expected or demo.start + demo.frames > frames:
             raise InputError(
                 f"frames {demo.start} to {demo.start + demo.frames} do not follow: expected frame "
-                f"{expected} next, of the {frames} in {self._carry_from}"
+                f"{expected} next, of the {frames} in {self._copy_from}"
             )
 
     def _store(self, key: str, rows: FloatArray, start: int | None = None) -> None:
@@ -120,13 +177,14 @@ class DemoWriter(GrowingFile):
         self._write_velocities()
         if self._source is not None and self._layout is not None:
             keep = slice(self._start, self._start + self._frames)
-            carry_over(self._source, self._file, frames=self._layout.frames, keep=keep)
+            copy_rest(self._source, self._file, frames=self._layout.frames, keep=keep)
         attrs = self._file.attrs
         for name in RATE_ATTRIBUTES:
             if name == RATE_ATTRIBUTES[0] or name in attrs:
                 attrs[name] = self._rate
-        for name, value in self._attrs.items():
-            attrs[name] = value
+        if self._robot is not None:
+            attrs["robot"] = self._robot.name
+        attrs.update(self._attrs)
         if "sim" not in attrs:
             attrs["sim"] = True
 
@@ -143,29 +201,12 @@ class DemoWriter(GrowingFile):
             self._store(QVEL, velocity[start - before : stop - before], start)
 
 
-def save_demo(
-    path: str | Path,
-    demo: Demo,
-    *,
-    carry_from: str | Path | None = None,
-    attrs: Mapping[str, Any] | None = None,
-) -> None:
-    """Write a demonstration file (docs/formats.md), whole or not at all; see `DemoWriter`.
-
-    Raises:
-        InputError: the demonstration's arrays do not fit together, or, with ``carry_from``, its
-            frames are not within that file.
-        FileError: the file cannot be written there.
-        DemoError: ``carry_from`` is not a sound demonstration file.
-    """
-    with DemoWriter(path, carry_from=carry_from, attrs=attrs) as writer:
-        writer.append(demo)
-
-
-def _check_shapes(demo: Demo) -> None:
+def _check_shapes(demo: Demo, robot: Robot | None) -> None:
     if demo.qpos.ndim != 2 or demo.frames == 0:
         raise InputError(f"qpos must have shape (T, n) with T > 0, got {demo.qpos.shape}")
     frames, n = demo.qpos.shape
+    if robot is not None and n != len(robot.joint_names):
+        raise InputError(f"{robot.name} has {len(robot.joint_names)} joints, got qpos of {n}")
     hands = len(SIDES)
     expected: dict[str, tuple[Any, tuple[int, ...]]] = {
         "T_world_wrist": (demo.T_world_wrist, (frames, hands, 4, 4)),
@@ -176,29 +217,4 @@ def _check_shapes(demo: Demo) -> None:
     for name, (array, shape) in expected.items():
         if array.shape != shape:
             raise InputError(f"{name} must have shape {shape}, got {array.shape}")
-    if not (np.isfinite(demo.rate) and demo.rate > 0.0):
-        raise InputError(f"rate must be a positive number of frames a second, got {demo.rate}")
-
-
-def played(
-    robot: Robot, motion: RobotMotion, valid: BoolArray, rate: float, start: int = 0
-) -> Demo:
-    """Robot motion as a demonstration: wrists and fingertips are forward kinematics of its joints.
-
-    Args:
-        robot: the robot that moves.
-        motion: its T frames.
-        valid: (T, 2) False where a hand's input was missing and its joints are only held.
-        rate: frames per second [Hz].
-        start: index of the first frame within its file.
-    """
-    T_world_wrist, fingertips = robot.forward(motion.qpos)
-    return Demo(
-        qpos=motion.qpos,
-        T_world_wrist=T_world_wrist,
-        fingertips=fingertips,
-        valid=valid,
-        rate=rate,
-        action=motion.qpos,
-        start=start,
-    )
+    require_rate(demo.rate)

@@ -15,9 +15,9 @@ import numpy as np
 from retarget.core.errors import InputError
 from retarget.core.geometry import rotation_from_rotvec
 from retarget.core.types import SIDES, Demo, FloatArray, Status
-from retarget.data.demo.writer import save_demo
+from retarget.data.demo.writer import demo_from_joints, save_demo
 from retarget.data.generate.grasps import GraspingHand
-from retarget.data.generate.tasks import TASKS, Plan, Scene
+from retarget.data.generate.tasks import TASKS, Plan, TaskBuilder
 from retarget.robot.arm.ik import ArmIK
 from retarget.robot.robot import Robot
 
@@ -36,7 +36,7 @@ def make_demo(
     frames: int = 300,
     seed: int = 0,
     task: str = "grasp",
-    robot: Robot | None = None,
+    robot: Robot | str | Path = "h1_inspire",
     noise: float = 0.0,
     rate: float = 30.0,
 ) -> Demo:
@@ -50,7 +50,7 @@ def make_demo(
         frames: number of frames T, at least 2.
         seed: other seeds give other objects, grasps and ways.
         task: one of `TASKS`: "grasp", "pinch", "tripod", "pour".
-        robot: with five-fingered hands; H1 with Inspire hands where None.
+        robot: one with five-fingered hands, or its name or folder.
         noise: standard deviation of the noise on the recorded wrist poses and fingertips [m];
             joints have none.
         rate: frames per second [Hz].
@@ -72,26 +72,18 @@ def make_demo(
     for name, value, least in (("noise", noise, 0.0), ("rate", rate, 1.0)):
         if not (np.isfinite(value) and value >= least):
             raise InputError(f"{name} must be finite and at least {least:g}, got {value}")
-    robot = Robot.load() if robot is None else robot
-    qpos = _Maker(robot, task, seed, rate).joints(frames)
-    T_world_wrist, fingertips = robot.forward(qpos)
-    demo = Demo(
-        qpos=qpos,
-        T_world_wrist=T_world_wrist,
-        fingertips=fingertips,
-        valid=np.ones((frames, len(SIDES)), dtype=np.bool_),
-        rate=rate,
-        action=np.concatenate([qpos[1:], qpos[-1:]]),
-    )
+    robot = Robot.of(robot)
+    qpos = _CycleSolver(robot, task, seed, rate).joints(frames)
+    demo = demo_from_joints(robot, qpos, action=np.concatenate([qpos[1:], qpos[-1:]]), rate=rate)
     if noise > 0.0:
         demo = _noisy(demo, noise, np.random.default_rng([seed, 1]))
     if path is not None:
-        save_demo(path, demo, attrs={"sim": True, "task": task, "seed": seed, "robot": robot.name})
+        save_demo(path, demo, robot=robot, attrs={"sim": True, "task": task, "seed": seed})
         demo = replace(demo, path=Path(path))
     return demo
 
 
-class _Maker:
+class _CycleSolver:
     """Makes cycles of one task; all arms of all cycles are solved side by side."""
 
     def __init__(self, robot: Robot, task: str, seed: int, rate: float) -> None:
@@ -143,7 +135,7 @@ class _Maker:
 
     def _plan(self, cycle: int, attempt: int) -> Plan:
         rng = np.random.default_rng([self.seed, 0, cycle, attempt])
-        return TASKS[self.task](Scene(rng, self.hands, self.homes))
+        return TASKS[self.task](TaskBuilder(rng, self.hands, self.homes))
 
 
 def _noisy(demo: Demo, noise: float, rng: np.random.Generator) -> Demo:

@@ -1,6 +1,6 @@
 """What a generated demonstration does: objects, grasps and ways, as moves of both hands.
 
-A hand's wrist is told by two motions: that of the object it handles in the world, and its own
+A hand's wrist is given by two motions: that of the object it handles in the world, and its own
 relative to that object. So a held object and its hands move as one body.
 """
 
@@ -59,8 +59,8 @@ class HandPlan:
 
 
 @dataclass(frozen=True)
-class Scene:
-    """What tasks are made from.
+class TaskBuilder:
+    """Draws the objects of a task and plans what hands do with them.
 
     Attributes:
         rng: gives objects and ways.
@@ -163,46 +163,46 @@ def _carried(start: FloatArray, shift: FloatArray, turn: float, height: float) -
     return Move(*_LIFT, lifted), Move(*_CARRY, above), Move(*_LOWER, lowered)
 
 
-def grasp(scene: Scene) -> Plan:
+def grasp(build: TaskBuilder) -> Plan:
     """Both hands take a box by its two upright handles, lift it, and place it elsewhere."""
-    rng = scene.rng
-    start = _place(scene.spot([0.17, 0.0, -0.10], [0.03, 0.04, 0.02]), rng.normal(0.0, 0.06))
+    rng = build.rng
+    start = _place(build.spot([0.17, 0.0, -0.10], [0.03, 0.04, 0.02]), rng.normal(0.0, 0.06))
     half = rng.uniform(0.10, 0.15)
     moves = _carried(
-        start, scene.vary(0.03, 0.07, 0.015), float(scene.vary(0.15)[0]), rng.uniform(0.06, 0.12)
+        start, build.vary(0.03, 0.07, 0.015), float(build.vary(0.15)[0]), rng.uniform(0.06, 0.12)
     )
     width, inward, down = rng.uniform(0.03, 0.05), rng.uniform(0.1, 0.3), rng.uniform(-0.1, 0.1)
     plans = []
     for h, side in enumerate((1.0, -1.0)):
-        handle = transform(scene.grip(h, inward, down, -0.2), [0.0, side * half, 0.0])
-        plans.append(scene.handle(h, scene.grasp(h, "power", width), start, handle, moves))
+        handle = transform(build.grip(h, inward, down, -0.2), [0.0, side * half, 0.0])
+        plans.append(build.handle(h, build.grasp(h, "power", width), start, handle, moves))
     return plans[0], plans[1]
 
 
-def _picking(kind: str, low: float, high: float) -> Callable[[Scene], Plan]:
-    def task(scene: Scene) -> Plan:
-        rng = scene.rng
+def _picking(kind: str, low: float, high: float) -> Callable[[TaskBuilder], Plan]:
+    def task(build: TaskBuilder) -> Plan:
+        rng = build.rng
         plans = []
         for h, side in enumerate((1.0, -1.0)):
-            at = scene.spot([0.17, 0.17 * side, -0.13], [0.03, 0.03, 0.02])
+            at = build.spot([0.17, 0.17 * side, -0.13], [0.03, 0.03, 0.02])
             start = _place(at, rng.normal(0.0, 0.1))
-            turned = scene.grip(h, *rng.uniform([0.1, 0.0, 0.0], [0.3, 0.25, 0.5]))
-            moves = _carried(start, scene.vary(0.04, 0.04, 0.01), rng.normal(0.0, 0.15), 0.08)
-            held = scene.grasp(h, kind, rng.uniform(low, high))
-            plans.append(scene.handle(h, held, start, transform(turned, np.zeros(3)), moves))
+            turned = build.grip(h, *rng.uniform([0.1, 0.0, 0.0], [0.3, 0.25, 0.5]))
+            moves = _carried(start, build.vary(0.04, 0.04, 0.01), rng.normal(0.0, 0.15), 0.08)
+            held = build.grasp(h, kind, rng.uniform(low, high))
+            plans.append(build.handle(h, held, start, transform(turned, np.zeros(3)), moves))
         return plans[0], plans[1]
 
     task.__doc__ = f"Each hand takes a small thing in a {kind} grasp and places it elsewhere."
     return task
 
 
-def pour(scene: Scene) -> Plan:
+def pour(build: TaskBuilder) -> Plan:
     """One hand holds a cup, the other lifts a bottle, pours into the cup, and puts it back."""
-    rng = scene.rng
-    cup = _place(scene.spot([0.18, 0.12, -0.14], [0.02, 0.02, 0.01]))
-    bottle = _place(scene.spot([0.18, -0.20, -0.12], [0.02, 0.02, 0.01]))
-    raised = _place(cup[:3, 3] + [0.01, -0.06, 0.02] + scene.vary(0.01, 0.01, 0.01))
-    over = _place(raised[:3, 3] + [0.0, -0.19, 0.01] + scene.vary(0.01, 0.01, 0.01))
+    rng = build.rng
+    cup = _place(build.spot([0.18, 0.12, -0.14], [0.02, 0.02, 0.01]))
+    bottle = _place(build.spot([0.18, -0.20, -0.12], [0.02, 0.02, 0.01]))
+    raised = _place(cup[:3, 3] + [0.01, -0.06, 0.02] + build.vary(0.01, 0.01, 0.01))
+    over = _place(raised[:3, 3] + [0.0, -0.19, 0.01] + build.vary(0.01, 0.01, 0.01))
     tilted = over @ transform(rotation_from_rotvec(-rng.uniform(0.5, 0.75) * _AHEAD), np.zeros(3))
     lifted = bottle.copy()
     lifted[2, 3] += 0.05
@@ -219,14 +219,14 @@ def pour(scene: Scene) -> Plan:
     )
     plans = []
     for h, start in enumerate((cup, bottle)):
-        turned = scene.grip(h, *rng.uniform([0.25, -0.1, -0.1], [0.45, 0.0, -0.1]))
-        held = scene.grasp(h, "power", rng.uniform(0.05, 0.07))
+        turned = build.grip(h, *rng.uniform([0.25, -0.1, -0.1], [0.45, 0.0, -0.1]))
+        held = build.grasp(h, "power", rng.uniform(0.05, 0.07))
         grip = transform(turned, np.zeros(3))
-        plans.append(scene.handle(h, held, start, grip, moves[h]))
+        plans.append(build.handle(h, held, start, grip, moves[h]))
     return plans[0], plans[1]
 
 
-TASKS: Mapping[str, Callable[[Scene], Plan]] = {
+TASKS: Mapping[str, Callable[[TaskBuilder], Plan]] = {
     "grasp": grasp,
     "pinch": _picking("pinch", 0.02, 0.04),
     "tripod": _picking("tripod", 0.03, 0.06),

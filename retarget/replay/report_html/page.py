@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from retarget.replay.report_html import words
-from retarget.replay.report_html.plot import Plot
+from retarget.replay.report_html import tables
+from retarget.replay.report_html.plots import Plot
 
 if TYPE_CHECKING:
     from retarget.replay.replay import Replay
@@ -58,7 +58,7 @@ def document(
         view_head: what the 3D playback needs in the head, "" where there is none.
     """
     several = len(sections) != 1 or bool(refused)
-    names = [words.shown_name(section.replay.path, folder) for section in sections]
+    names = [tables.shown_name(section.replay.path, folder) for section in sections]
     title = "Replay report" if several else f"Replay of {names[0]}"
     parts = [
         "<!doctype html>",
@@ -79,7 +79,7 @@ def document(
         parts.append(_section(section, name, demo, hidden=demo > 0))
     parts += [
         '<section class="settings"><h2>How it was made</h2>',
-        words.definitions(settings),
+        tables.definitions(settings),
         "</section></main>",
         "<noscript><p>Plots and playback need JavaScript; tables do not.</p></noscript>",
         f"<script>{_plotly()}</script>" if any(section.plots for section in sections) else "",
@@ -89,8 +89,9 @@ def document(
     return "\n".join(part for part in parts if part) + "\n"
 
 
-def plots_html(plots: Sequence[Plot]) -> str:
+def plots_html(plots: Iterable[Plot]) -> str:
     """Figures with headings and captions, and their data for the script that draws them."""
+    plots = list(plots)
     shown = "".join(
         f'<figure id="@-{plot.name}" class="plot"><h3>{escape(plot.title)}</h3>'
         f'<div class="canvas" role="img" aria-label="{escape(plot.title)}. '
@@ -117,7 +118,7 @@ def _summary(sections: Sequence[Section], refused: Sequence[tuple[str, str]], fo
     return (
         f'<section class="summary"><h2>Summary</h2>{place}<p class="counts">{counts}</p>'
         '<div class="wide" tabindex="0" role="region" aria-label="Summary">'
-        f"{words.summary_table(replays, refused, folder)}</div></section>"
+        f"{tables.summary_table(replays, refused, folder)}</div></section>"
     )
 
 
@@ -136,11 +137,11 @@ def _section(section: Section, name: str, demo: int, *, hidden: bool) -> str:
         f'data-rate="{replay.rate!r}" data-worst="{section.worst_frame}"'
         f"{' class=later' if hidden else ''}>"
         f"<h2>{escape(name)}</h2>"
-        f'<div class="columns{"" if view else " alone"}"><div class="told">'
-        f"{words.verdict(replay, demo)}{words.facts(replay)}{notes}"
+        f'<div class="columns{"" if view else " alone"}"><div class="figures">'
+        f"{tables.verdict(replay, demo)}{tables.facts(replay)}{notes}"
         f'<p class="now" role="status" aria-live="off"></p>'
-        f'<div class="tables">{words.error_tables(replay, demo)}'
-        f"{words.motion_table(replay, demo)}</div></div>"
+        f'<div class="tables">{tables.error_tables(replay, demo)}'
+        f"{tables.motion_table(replay, demo)}</div></div>"
         f'{view}<div class="plots">{plots}</div></div></article>'
     )
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from retarget.core.errors import RetargetError
 from retarget.core.files import write_text
-from retarget.core.types import SIDES
-from retarget.replay.report_html import error_plots, motion_plots
-from retarget.replay.report_html.kept import joined
+from retarget.replay.metrics import METRICS
+from retarget.replay.report_html.figure import POINTS
 from retarget.replay.report_html.page import Section, document, plots_html
-from retarget.replay.report_html.plot import Plot
-from retarget.replay.report_html.reduce import POINTS
+from retarget.replay.report_html.plots import demo_plots
 from retarget.replay.report_html.settings import settings
-from retarget.replay.words import common_folder, worst_first
+from retarget.replay.summary import common_folder, worst_first
 
 if TYPE_CHECKING:
     from retarget.mapping.retargeter import Retargeter, RoundTrip
@@ -33,15 +31,17 @@ VIEWS = 4  # 3D playbacks in a document
 ROWS = 600  # frames of all of them together; longer demonstrations are thinned
 FEWEST = 20  # frames of a playback that is thinned to fit
 
+T = TypeVar("T")
+
 
 class HtmlReport:
     """A report of one or several replays as one self-contained HTML file.
 
-    Of several, the worst are told in full: plots as long as there is room, 3D playback for the
+    Of several, the worst are shown in full: plots as long as there is room, 3D playback for the
     first few. What is kept in memory is bounded likewise, apart from the frames of those few.
 
     Args:
-        retargeter: what carries the demonstrations over.
+        retargeter: what takes the demonstrations there and back.
         tolerances: of the verdicts.
         files: the "calibration" and "weights" given, where they are not the library's own.
     """
@@ -62,11 +62,11 @@ class HtmlReport:
         self._trips: dict[int, RoundTrip] = {}
 
     def refuse(self, path: str | Path, message: str) -> None:
-        """Tell of a file that could not be replayed."""
+        """Add a file that could not be replayed, and why."""
         self._refused.append((str(path), message))
 
     def add(self, replay: Replay, blocks: Sequence[RoundTrip]) -> None:
-        """Tell of a replay.
+        """Add a replay.
 
         Args:
             replay: its figures.
@@ -76,7 +76,9 @@ class HtmlReport:
         key = id(replay)
         self._replays.append(replay)
         self._detailed.append(replay)
-        self._plots[key] = plots_html(self._plots_of(trip, replay))
+        self._plots[key] = plots_html(
+            demo_plots(trip, replay, self._retargeter.robot, self._tolerances)
+        )
         self._trips[key] = trip
         self._prune()
 
@@ -124,23 +126,6 @@ class HtmlReport:
             self._trips.pop(id(replay), None)
         self._detailed = ordered[: most + 1]  # and the worst of those left out
 
-    def _plots_of(self, trip: RoundTrip, replay: Replay) -> list[Plot]:
-        robot, tolerances = self._retargeter.robot, self._tolerances
-        return [
-            motion_plots.statuses(trip, replay),
-            error_plots.fingertips(trip, replay, tolerances),
-            error_plots.wrists(trip, replay, tolerances),
-            error_plots.hand_joints(trip, replay),
-            error_plots.residuals(trip, replay),
-            error_plots.histogram(trip, replay, tolerances),
-            motion_plots.motion(trip, replay, robot),
-            *(
-                motion_plots.joint_angles(trip, robot, h, group)
-                for group in ("arm", "hand")
-                for h in range(len(SIDES))
-            ),
-        ]
-
     def _section(self, replay: Replay, view: str, without_view: str) -> Section:
         plots = self._plots.get(id(replay), "")
         notes = []
@@ -158,8 +143,8 @@ class HtmlReport:
 
     def _views(self, replays: Sequence[Replay]) -> tuple[str, dict[int, str]]:
         """Head and, by replay, body of 3D playbacks that begin with the worst frame."""
-        from retarget.viewer.build import scene_of
         from retarget.viewer.playback import error_range
+        from retarget.viewer.scene import scene_of
 
         if not replays:
             return "", {}
@@ -198,13 +183,30 @@ def _fitting(
 def worst_frame(replay: Replay, tolerances: Tolerances) -> int:
     """The frame whose error is the largest share of its tolerance; 0 where nothing is known."""
     shares = [
-        (stats.max / max(tolerance, 1e-12), stats.worst_frame)
+        (stats.max / max(metric.tolerated(tolerances), 1e-12), stats.worst_frame)
         for side in replay.sides
-        for stats, tolerance in (
-            (side.wrist_position_error_m, tolerances.wrist_m),
-            (side.wrist_rotation_error_rad, tolerances.wrist_rad),
-            (side.fingertip_error_m, tolerances.fingertip_p99_m),
-        )
-        if stats.worst_frame >= 0
+        for metric in METRICS.values()
+        if metric.tolerance and (stats := side.errors[metric.key]).worst_frame >= 0
     ]
     return max(shares, default=(0.0, 0), key=lambda share: share[0])[1]
+
+
+def joined(blocks: Sequence[T]) -> T:
+    """Successive blocks of one motion as one: a frozen dataclass whose arrays begin with frames.
+
+    Fields that are dataclasses are joined likewise; what is no array is taken from the first.
+    """
+    first: Any = blocks[0]
+    if len(blocks) == 1:
+        return blocks[0]
+    values = {}
+    for field in fields(first):
+        parts = [getattr(block, field.name) for block in blocks]
+        if is_dataclass(parts[0]):
+            values[field.name] = joined(parts)
+        elif isinstance(parts[0], np.ndarray):
+            values[field.name] = np.concatenate(parts)
+        else:
+            values[field.name] = parts[0]
+    result: T = type(first)(**values)
+    return result

@@ -26,7 +26,7 @@ def settings(
     """Terms and what they were in a run.
 
     Args:
-        retargeter: what carried the demonstrations over.
+        retargeter: what took the demonstrations there and back.
         tolerances: of the verdicts.
         files: the "calibration" and "weights" given, where they are not the library's own.
     """
@@ -65,12 +65,12 @@ def _networks(retargeter: Retargeter) -> str:
     digest = hashlib.sha256()
     for array in (*network.weights, *network.biases):
         digest.update(array.tobytes())
-    told = [
+    means = [
         f"{side} {length_text(errors[f'{side}.plain.mean'])}"
         for side in SIDES
         if f"{side}.plain.mean" in errors
     ]
-    trained = f"; mean fingertip error after training: {', '.join(told)}" if told else ""
+    trained = f"; mean fingertip error after training: {', '.join(means)}" if means else ""
     return f"hash {digest.hexdigest()[:16]}{trained}"
 
 

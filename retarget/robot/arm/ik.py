@@ -93,7 +93,7 @@ class ArmIK:
             dtype,
             threads,
         )
-        robot = robot if isinstance(robot, Robot) else Robot.load(robot)
+        robot = Robot.of(robot)
         arm = robot.side(side)
         rows = robot.indices(arm.arm_joints)
         chain = Chain.from_kinematics(

@@ -15,7 +15,7 @@ const button = (label, text, act) => {
   return made;
 };
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4];
-const STATUS_MARKS = ["✓", "≤", "✕", "≈", "–", "‖"]; // told apart without colour
+const STATUS_MARKS = ["✓", "≤", "✕", "≈", "–", "‖"]; // distinct without colour
 
 class Overlay {
   constructor(player, header) {

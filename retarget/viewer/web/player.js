@@ -171,7 +171,7 @@ class Player {
     const range = frames.length > 1 ? ` of ${frames[0]}–${frames[frames.length - 1]}` : "";
     const seconds = frames[r] / (rate * stride);
     this.overlay.showFrame(this.arrays, r, `frame ${frames[r]}${range} · ${seconds.toFixed(2)} s`);
-    this.tell();
+    this.announce();
   }
 
   showLive(arrays) {
@@ -179,10 +179,10 @@ class Player {
     this.frame = arrays.number[0];
     this.stage.apply(arrays, 0, 1, [0, 0, 0]);
     this.overlay.showFrame(arrays, 0, this.frame < 0 ? "waiting for frames" : `frame ${this.frame}`);
-    this.tell();
+    this.announce();
   }
 
-  tell() {
+  announce() {
     const detail = { frame: this.frame, source: this.source() };
     this.element.dispatchEvent(new CustomEvent("retarget:frame", { bubbles: true, detail }));
   }

@@ -5,7 +5,7 @@ function startPlayers() {
   for (const element of document.querySelectorAll(".rt-player")) {
     if (window.retargetPlayers[element.id]) continue;
     const player = new Player(element);
-    player.ready.catch(() => {}); // told on the page already
+    player.ready.catch(() => {}); // the page says so already
     window.retargetPlayers[element.id] = player;
     window.retargetPlayer ??= player;
   }

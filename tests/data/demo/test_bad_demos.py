@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import h5py
@@ -16,6 +16,7 @@ from demo_files import write_raw
 from retarget.core.errors import DemoError, FileError
 from retarget.data.demo.reader import DemoReader, load_demo
 from retarget.data.demo.writer import save_demo
+from retarget.robot.robot import Robot
 
 
 @pytest.mark.parametrize("fault", BAD)
@@ -45,7 +46,7 @@ def test_every_fault_is_found_when_streaming(tmp_path: Path, fault: str) -> None
 
 def test_another_robots_file(tmp_path: Path) -> None:
     path = write_raw(tmp_path / "demo.hdf5")
-    robot: Any = SimpleNamespace(name="g1", joint_names=["joint"] * 43)
+    robot = dataclasses.replace(Robot.load(), name="g1", joint_names=("joint",) * 43)
     message = "'observations/qpos' has 50 joints a frame, g1 has 43; is this another robot's file?"
     with pytest.raises(DemoError, match=message.replace("?", r"\?")):
         load_demo(path, robot=robot)
@@ -170,5 +171,5 @@ def test_a_bad_source_leaves_no_output(tmp_path: Path) -> None:
     bad = tmp_path / "bad.hdf5"
     bad.write_bytes((tmp_path / "good.hdf5").read_bytes()[:3000])
     with pytest.raises(FileError, match="is truncated or damaged"):
-        save_demo(tmp_path / "out.hdf5", good, carry_from=bad)
+        save_demo(tmp_path / "out.hdf5", good, copy_from=bad)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.hdf5", "good.hdf5"]

@@ -16,11 +16,12 @@ from demo_files import JOINTS, random_demo, write_raw
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retarget.core.errors import FileError, InputError
+from retarget.core.errors import FileError, InputError, ModelError
 from retarget.core.types import Demo
 from retarget.data.demo.layout import ACTION, QPOS, QVEL, pose_keys, tips_key
 from retarget.data.demo.reader import DemoReader, load_demo
 from retarget.data.demo.writer import DemoWriter, save_demo
+from retarget.robot.robot import Robot
 
 
 def assert_same(a: Demo, b: Demo, atol: float = 0.0) -> None:
@@ -29,10 +30,8 @@ def assert_same(a: Demo, b: Demo, atol: float = 0.0) -> None:
     assert a.rate == b.rate
 
 
-def write(
-    path: Path, *demos: Demo, carry_from: Path | None = None, interrupt: bool = False
-) -> None:
-    with DemoWriter(path, carry_from=carry_from) as writer:
+def write(path: Path, *demos: Demo, copy_from: Path | None = None, interrupt: bool = False) -> None:
+    with DemoWriter(path, copy_from=copy_from) as writer:
         for demo in demos:
             writer.append(demo)
         if interrupt:
@@ -173,7 +172,7 @@ def test_rate_comes_from_the_argument_then_from_the_file(tmp_path: Path, name: s
         file.attrs[name] = np.float32(15)
     assert load_demo(path).rate == 15.0
     assert load_demo(path, rate=60).rate == 60.0
-    save_demo(tmp_path / "out.hdf5", load_demo(path, rate=60), carry_from=path)
+    save_demo(tmp_path / "out.hdf5", load_demo(path, rate=60), copy_from=path)
     with h5py.File(tmp_path / "out.hdf5") as file:
         assert file.attrs[name] == file.attrs["rate"] == 60.0
 
@@ -194,6 +193,19 @@ def test_rate_of_the_task_named(tmp_path: Path, name: str, rate: float) -> None:
     assert load_demo(write_raw(path)).rate == rate
 
 
+def test_a_robot_or_its_name_will_do(tmp_path: Path) -> None:
+    path = tmp_path / "demo.hdf5"
+    for robot in (Robot.load(), "h1_inspire", Robot.load().path):
+        save_demo(path, random_demo(5), robot=robot)
+        assert load_demo(path, robot=robot).frames == 5
+        with h5py.File(path) as file:
+            assert file.attrs["robot"] == "h1_inspire"
+    with pytest.raises(InputError, match="h1_inspire has 50 joints, got qpos of 43"):
+        save_demo(path, random_demo(5, joints=43), robot="h1_inspire")
+    with pytest.raises(ModelError, match="no robot of that name"):
+        load_demo(path, robot="nobody")
+
+
 @pytest.mark.parametrize("side", [0, 1])
 def test_a_missing_hand_is_not_valid(tmp_path: Path, side: int) -> None:
     path = write_raw(tmp_path / "demo.hdf5")
@@ -205,7 +217,7 @@ def test_a_missing_hand_is_not_valid(tmp_path: Path, side: int) -> None:
     assert demo.valid[:, 1 - side].all()
     assert np.isnan(demo.T_world_wrist[:, side]).all()
     assert np.isnan(demo.fingertips[:, side]).all()
-    save_demo(tmp_path / "out.hdf5", demo, carry_from=path)
+    save_demo(tmp_path / "out.hdf5", demo, copy_from=path)
     assert_same(load_demo(tmp_path / "out.hdf5"), demo, atol=1e-15)
 
 
@@ -242,14 +254,14 @@ def test_real_recordings_go_through_unchanged(shared: Path, tmp_path: Path) -> N
         assert demo.frames == 21
         assert demo.valid.all()
         assert demo.rate == (15.0 if source.name.startswith(("Close", "Flip")) else 30.0)
-        save_demo(tmp_path / "out.hdf5", demo, carry_from=source)
+        save_demo(tmp_path / "out.hdf5", demo, copy_from=source)
         assert_same(load_demo(tmp_path / "out.hdf5"), demo, atol=1e-14)
         with h5py.File(source) as old, h5py.File(tmp_path / "out.hdf5") as new:
             for key in (QPOS, ACTION, "observations/right_finger_tip_pos"):
                 np.testing.assert_array_equal(new[key][:], old[key][:])
 
 
-# --- carrying over ------------------------------------------------------------------------------
+# --- copying ------------------------------------------------------------------------------------
 
 
 def add_extras(path: Path, frames: int) -> None:
@@ -270,11 +282,11 @@ def add_extras(path: Path, frames: int) -> None:
         file["latest"] = h5py.SoftLink("/observations/qpos")
 
 
-def test_everything_else_is_carried_over(tmp_path: Path) -> None:
+def test_everything_else_is_copied(tmp_path: Path) -> None:
     source = write_raw(tmp_path / "source.hdf5")
     add_extras(source, 7)
     new = dataclasses.replace(random_demo(7, seed=9), path=source)
-    save_demo(tmp_path / "out.hdf5", new, carry_from=source, attrs={"made_by": "a test"})
+    save_demo(tmp_path / "out.hdf5", new, copy_from=source, attrs={"made_by": "a test"})
     assert_same(load_demo(tmp_path / "out.hdf5"), new, atol=1e-14)
     with h5py.File(tmp_path / "out.hdf5") as out, h5py.File(source) as old:
         assert out.attrs["note"] == "kept"
@@ -293,10 +305,10 @@ def test_everything_else_is_carried_over(tmp_path: Path) -> None:
         np.testing.assert_array_equal(out["latest"][:], out[QPOS][:])
 
 
-def test_a_part_carries_over_the_same_part(tmp_path: Path) -> None:
+def test_of_a_part_the_same_part_is_copied(tmp_path: Path) -> None:
     source = write_raw(tmp_path / "source.hdf5")
     add_extras(source, 7)
-    with DemoReader(source) as reader, DemoWriter(tmp_path / "o.hdf5", carry_from=source) as writer:
+    with DemoReader(source) as reader, DemoWriter(tmp_path / "o.hdf5", copy_from=source) as writer:
         for block in reader.blocks(2, start=2, stop=6):
             writer.append(block)
     assert_same(load_demo(tmp_path / "o.hdf5"), load_demo(source, start=2, stop=6), atol=1e-14)
@@ -312,10 +324,10 @@ def test_frames_outside_the_source_are_refused(tmp_path: Path) -> None:
     source = write_raw(tmp_path / "source.hdf5")
     out = tmp_path / "out.hdf5"
     with pytest.raises(InputError, match="expected frame 0 next, of the 7"):
-        save_demo(out, random_demo(8), carry_from=source)
+        save_demo(out, random_demo(8), copy_from=source)
     demo = load_demo(source)
     with pytest.raises(InputError, match=r"frames 5 to 12.*expected frame 7 next"):
-        write(out, demo, dataclasses.replace(demo, start=5), carry_from=source)
+        write(out, demo, dataclasses.replace(demo, start=5), copy_from=source)
     assert not out.exists()
 
 
@@ -327,7 +339,7 @@ def test_compression_and_names_of_the_source_are_kept(tmp_path: Path) -> None:
         for side in ("left", "right"):
             file[pose_keys(side)[1]] = old[pose_keys(side)[0]][:]
             file[tips_key(side)] = old[tips_key(side)][:]
-    save_demo(tmp_path / "out.hdf5", load_demo(raw), carry_from=source)
+    save_demo(tmp_path / "out.hdf5", load_demo(raw), copy_from=source)
     with h5py.File(tmp_path / "out.hdf5") as out:
         assert (out[QPOS].compression, out[QPOS].chunks) == ("gzip", (3, 50))
         assert "observations/left_target_ee_pose" in out
@@ -339,7 +351,7 @@ def test_a_real_recording_stays_real(tmp_path: Path) -> None:
     source = write_raw(tmp_path / "source.hdf5")
     with h5py.File(source, "r+") as file:
         file.attrs["sim"] = False
-    save_demo(tmp_path / "out.hdf5", load_demo(source), carry_from=source)
+    save_demo(tmp_path / "out.hdf5", load_demo(source), copy_from=source)
     with h5py.File(tmp_path / "out.hdf5") as out:
         assert not out.attrs["sim"]
 
@@ -349,7 +361,7 @@ def test_a_file_can_be_replaced_by_itself(tmp_path: Path) -> None:
     add_extras(path, 7)
     link = tmp_path / "link.hdf5"
     link.symlink_to(path)
-    save_demo(link, load_demo(path), carry_from=path)
+    save_demo(link, load_demo(path), copy_from=path)
     assert link.is_symlink()
     with h5py.File(path) as file:
         assert file["meta/seed"][()] == 17
@@ -371,7 +383,7 @@ def test_images_are_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(h5py.Dataset, "__getitem__", spy)
     demo = load_demo(path)
-    save_demo(tmp_path / "out.hdf5", demo, carry_from=path)
+    save_demo(tmp_path / "out.hdf5", demo, copy_from=path)
     assert any(name.endswith("qpos") for name in read)
     assert not any("images" in name for name in read)
     with h5py.File(tmp_path / "out.hdf5") as out:
@@ -393,7 +405,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         try:
             with (
                 DemoReader(source) as reader,
-                DemoWriter(tmp_path / "out.hdf5", carry_from=source) as writer,
+                DemoWriter(tmp_path / "out.hdf5", copy_from=source) as writer,
             ):
                 for demo in reader.blocks(256, stop=frames - 1):
                     writer.append(demo)

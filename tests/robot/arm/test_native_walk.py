@@ -12,7 +12,7 @@ from scipy.optimize import least_squares
 from retarget.core import _native
 from retarget.core.errors import InputError
 from retarget.core.geometry import rotvec_from_rotation
-from retarget.core.types import FloatArray
+from retarget.core.types import FloatArray, Status
 
 WEIGHT = 0.15
 LOOSE = {"position_tolerance": 1e-4, "rotation_tolerance": 1e-3, "accuracy": 1e-4, "lean": False}
@@ -163,3 +163,14 @@ def test_a_bad_pose_within_a_walk_is_told(frames: int) -> None:
     for how in (LOOSE, {}):
         with pytest.raises(InputError, match=f"reflection at flat index {31 * frames - 1}"):
             walk(chain.native(), chain, T, threads=2, **how)
+
+
+@pytest.mark.parametrize("how", SETTINGS)
+def test_poses_too_far_away_for_their_error_to_be_a_number_end(how: dict[str, Any]) -> None:
+    chain = arm(7)
+    T = episodes(chain, 8, 4, seed=8)
+    T[1, 1, 0, 3], T[2, 0, 0, 3] = 1e300, 1e160
+    found = walk(chain.native(), chain, T, **how)
+    assert found.status[[1, 2], [1, 0]].tolist() == [Status.NOT_CONVERGED] * 2
+    assert np.isfinite(found.q).all()
+    assert found.reached[5:7].all()

@@ -1,0 +1,125 @@
+"""The report of `retarget replay` for people: one demonstration in full, or many in a table."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from retarget.cli.tables import line, plain_table, print_verdict, side_table, stamp
+from retarget.core.types import SIDES
+from retarget.replay.metrics import METRICS, REACHED, worst_frame_text
+from retarget.replay.summary import COLUMNS, MOTION, Cell, common_folder, worst_first
+from retarget.replay.verdict import self_check_text
+
+if TYPE_CHECKING:
+    from retarget.replay.replay import Replay
+
+
+def print_replay(console: Console, replay: Replay) -> None:
+    """One demonstration: its errors per side, its motion per side, the verdict and its reasons."""
+    console.print()
+    line(console, (str(replay.path), "bold"))
+    line(
+        console,
+        f"{replay.frames} frames, {replay.seconds:.3g} s at {replay.rate:.3g} Hz; ",
+        (self_check_text(replay.check), "" if replay.check.ok else "yellow"),
+    )
+    console.print()
+    console.print(_errors_table(replay))
+    console.print()
+    motion = (
+        (title, [_text(cell(getattr(side, name))) for side in replay.sides])
+        for title, name, cell in MOTION
+    )
+    console.print(side_table("motion", motion))
+    console.print()
+    print_verdict(console, [reason.text for reason in replay.reasons])
+
+
+def print_summary(console: Console, replays: Sequence[Replay], refused: Sequence[str]) -> None:
+    """Many demonstrations, the worst first, why some are not valid, and how many there are of each.
+
+    Args:
+        console: where to print.
+        replays: those that were replayed.
+        refused: paths of those that could not be.
+    """
+    folder = common_folder([*(str(replay.path) for replay in replays), *refused])
+
+    def name(path: str | Path) -> str:
+        return os.path.relpath(path, folder) if folder else str(path)
+
+    ordered = worst_first(replays)
+    console.print()
+    if folder:
+        line(console, (folder, "bold"))
+        console.print()
+    console.print(_summary_table(ordered, refused, name))
+    console.print()
+    for replay in ordered:
+        if replay.reasons:
+            line(console, f" {name(replay.path)}: ", stamp(False))
+            for reason in replay.reasons:
+                line(console, f" - {reason.text}")
+    valid = sum(replay.passed for replay in replays)
+    failed = len(replays) - valid
+    line(
+        console,
+        f" {len(replays) + len(refused)} demonstrations: ",
+        (f"{valid} valid", "bold green" if valid else ""),
+        ", ",
+        (f"{failed} not valid", "bold red" if failed else ""),
+        ", ",
+        (f"{len(refused)} bad input", "bold red" if refused else ""),
+    )
+
+
+def _errors_table(replay: Replay) -> Table:
+    table = plain_table()
+    table.add_column("difference", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for name in ("mean", "p99", "max"):
+        table.add_column(name, justify="right", min_width=9, no_wrap=True)
+    table.add_column("worst frame", justify="right", no_wrap=True)
+    missed = any(side.unreachable.frames for side in replay.sides)
+    for metric in METRICS.values():
+        arm = metric.of == "arm"
+        for h, side in enumerate(SIDES):
+            stats = replay.sides[h].errors[REACHED + metric.key if arm else metric.key]
+            title = f"{metric.title}, reached" if arm and missed else metric.title
+            table.add_row(
+                title if h == 0 else "",
+                side,
+                *(metric.text(value) for value in (stats.mean, stats.p99, stats.max)),
+                worst_frame_text(stats),
+            )
+    return table
+
+
+def _text(cell: Cell) -> Text:
+    return Text(cell.text, style="red" if cell.bad else "")
+
+
+def _summary_table(
+    replays: Sequence[Replay], refused: Sequence[str], name: Callable[[str | Path], str]
+) -> Table:
+    table = plain_table()
+    table.padding = (0, 1, 0, 0)
+    table.add_column("\ndemonstration", overflow="fold", min_width=16)
+    table.add_column("\nverdict", no_wrap=True)
+    columns = COLUMNS[:-1]  # jumps of arms are among the reasons
+    for head, _ in columns:
+        first, _, last = head.rpartition(" ")
+        table.add_column(f"{first}\n{last}", justify="right", no_wrap=True)
+    for path in refused:
+        table.add_row(Text(name(path)), Text("BAD INPUT", style="bold red"), *["-"] * len(columns))
+    for replay in replays:
+        cells = (_text(cell(replay)) for _, cell in columns)
+        table.add_row(Text(name(replay.path)), stamp(replay.passed), *cells)
+    return table
