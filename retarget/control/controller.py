@@ -22,9 +22,8 @@ from retarget.control.wrist_points import WristPoints
 from retarget.core.errors import InputError
 from retarget.core.geometry import transform_inverse
 from retarget.core.types import SIDES, ArmSolution, FloatArray, Status
-from retarget.robot.driven_joints import DrivenJoints
 from retarget.robot.hand_command import HandCommands
-from retarget.robot.joint_limits import JointLimits
+from retarget.robot.joint_limits import DrivenJoints, JointLimits
 
 if TYPE_CHECKING:
     from retarget.mapping.retargeter import Retargeter
