@@ -44,9 +44,8 @@ class Bound:
         return f"{sign} {limit:,.6g}{self.unit}"
 
 
-# By the part of the benchmark that measures them. Where a comment gives figures measured, they are
-# of two cores of a Xeon that other work kept busy, with AVX-512, with AVX2 and with neither; a quiet
-# machine stays well below.
+# By the part of the benchmark that measures them. Figures measured, in comments, are of two cores of
+# a Xeon that other work kept busy, with AVX-512, with AVX2 and with neither; quiet ones stay below.
 BOUNDS: dict[str, tuple[Bound, ...]] = {
     "replay": (
         # processor time of both, 2.8: what is loaded and set up beyond what any replay must
@@ -56,7 +55,7 @@ BOUNDS: dict[str, tuple[Bound, ...]] = {
             most=4.0,
             unit="x",
         ),
-        # processor time, 20, 31, 45: both hands' fits, twice for the jumps, arms, checks, statistics
+        # processor time, 20, 31, 45: both hands fitted twice (for the jumps), arms, checks, sums
         Bound(
             "replay_rate",
             "`retarget replay` of 100,000 frames, a frame",
@@ -100,13 +99,12 @@ BOUNDS: dict[str, tuple[Bound, ...]] = {
         Bound("show_median", "one Viewer.show, median", most=25.0, unit=" FK calls"),
         Bound("show_p99", "one Viewer.show, 99 %", most=150.0, unit=" FK calls"),
     ),
-    # a frame alone cannot fill the registers: the same with any instruction set
+    # a frame alone cannot fill the registers: much the same with any instruction
+    # set, 19 to 27, 6 to 12 and 5 to 9
     "latency": (
-        Bound("fit_latency", "one hand fit, warm, median", most=40.0, unit=" FK calls"),  # 19 to 27
-        Bound("arm_latency", "one arm solve, warm, median", most=15.0, unit=" FK calls"),  # 6 to 12
-        Bound(
-            "mlp_latency", "HandMLP, one frame of both hands", most=12.0, unit=" FK calls"
-        ),  # 5-9
+        Bound("fit_latency", "one hand fit, warm, median", most=40.0, unit=" FK calls"),
+        Bound("arm_latency", "one arm solve, warm, median", most=15.0, unit=" FK calls"),
+        Bound("mlp_latency", "HandMLP, one frame of both hands", most=12.0, unit=" FK calls"),
     ),
     "hand": (
         Bound("fit6_ratio", "fit, 6 components, float32, over the recipe", 10_000, unit="x"),
