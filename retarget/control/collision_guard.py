@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retarget.control.joint_motion import JointMotion
+from retarget.control.limited_motion import LimitedMotion
 from retarget.core.types import SIDES, FloatArray
 from retarget.robot.joint_limits import DrivenJoints
 from retarget.robot.self_collision import Nearest, SelfCollision
@@ -27,7 +27,7 @@ class CollisionGuard:
     A step passes where the way from here through the pose after it to the pose in which the robot
     could then come to rest keeps the margin, or the nearest links come no nearer than they were.
     Else the sides the nearest links belong to brake, or both where that is not enough. Braking
-    obeys the limits of `JointMotion`, and is the way that passed one step before.
+    obeys the limits of `LimitedMotion`, and is the way that passed one step before.
 
     Distances are computed of both poses. The way between is halved until each pair of links is
     proven clear by a lower bound, or moves by less than the margin (2.5 mm at least) around a pose
@@ -56,7 +56,7 @@ class CollisionGuard:
         self._least, self._looks = np.nan, _LOOKS
 
     def step(
-        self, motion: JointMotion, proposal: FloatArray, qpos: FloatArray
+        self, motion: LimitedMotion, proposal: FloatArray, qpos: FloatArray
     ) -> tuple[FloatArray, Nearest, tuple[bool, bool]]:
         """What may be done of a proposed step.
 
@@ -115,7 +115,7 @@ class CollisionGuard:
                 mixed[place] = braked[place]
         return mixed
 
-    def _way(self, motion: JointMotion, joints: FloatArray, qpos: FloatArray) -> FloatArray:
+    def _way(self, motion: LimitedMotion, joints: FloatArray, qpos: FloatArray) -> FloatArray:
         """(T, n) joints from here through a step until the robot has come to rest [rad]."""
         driven = [motion.q, *motion.way_to_rest(joints)]
         way = np.tile(qpos, (len(driven), 1))
@@ -123,7 +123,7 @@ class CollisionGuard:
             self._driven.expand(q, row)
         return way
 
-    def _on_the_way(self, motion: JointMotion, joints: FloatArray, qpos: FloatArray) -> Nearest:
+    def _on_the_way(self, motion: LimitedMotion, joints: FloatArray, qpos: FloatArray) -> Nearest:
         """The nearest links after a step and at rest after it, or those that block the way."""
         self._looks = _LOOKS
         way = self._way(motion, joints, qpos)

@@ -116,6 +116,10 @@ class DrivenJoints:
         rows: (k,) their places in qpos.
         arms: a.
         hands: m.
+        moved_rows: (j,) places in qpos of all joints that move: driven ones and those that mimic.
+        source: (j,) the driven joint that each follows.
+        multiplier: (j,) of its position.
+        offset: (j,) added to that [rad].
     """
 
     def __init__(self, robot: Robot) -> None:
@@ -134,8 +138,8 @@ class DrivenJoints:
             multiplier += [1.0] * self.arms + side.mimic_multiplier.tolist()
             offset += [0.0] * self.arms + side.mimic_offset.tolist()
         self.moved_rows = robot.indices(moved)
-        self._source = np.array(source, dtype=np.int64)
-        self._multiplier, self._offset = np.array(multiplier), np.array(offset)
+        self.source = np.array(source, dtype=np.int64)
+        self.multiplier, self.offset = np.array(multiplier), np.array(offset)
         self.size, self.per_side = len(self.names), self.arms + self.hands
         self.sides = tuple(
             slice(k * self.per_side, (k + 1) * self.per_side) for k in range(len(SIDES))
@@ -147,22 +151,22 @@ class DrivenJoints:
         Args:
             limits: of all joints of the robot.
         """
-        ends = np.stack([limits.lower, limits.upper])[:, self.moved_rows] - self._offset
-        ends = np.sort(ends / self._multiplier, axis=0)  # a negative multiplier swaps them
+        ends = np.stack([limits.lower, limits.upper])[:, self.moved_rows] - self.offset
+        ends = np.sort(ends / self.multiplier, axis=0)  # a negative multiplier swaps them
         lower, upper = np.full(self.size, -np.inf), np.full(self.size, np.inf)
-        np.maximum.at(lower, self._source, ends[0])
-        np.minimum.at(upper, self._source, ends[1])
+        np.maximum.at(lower, self.source, ends[0])
+        np.minimum.at(upper, self.source, ends[1])
         rates = []
         for values in (limits.velocity, limits.acceleration):
             least = np.full(self.size, np.inf)
-            share = values[self.moved_rows] / np.abs(self._multiplier)
-            np.minimum.at(least, self._source, share)
+            share = values[self.moved_rows] / np.abs(self.multiplier)
+            np.minimum.at(least, self.source, share)
             rates.append(least)
         return JointLimits(self.names, lower, upper, *rates)
 
     def expand(self, q: FloatArray, qpos: FloatArray) -> None:
         """Write driven joints q (k,) and those that mimic them into qpos (n,) [rad]."""
-        moved = q[self._source]
-        moved *= self._multiplier
-        moved += self._offset
+        moved = q[self.source]
+        moved *= self.multiplier
+        moved += self.offset
         qpos[self.moved_rows] = moved
