@@ -24,7 +24,7 @@ RETARGET_INLINE void check_bounds(bool, long, long) {}
 template <class T>
 class Span {
  public:
-  Span() = default;
+  RETARGET_INLINE constexpr Span() {}
   RETARGET_INLINE constexpr Span(T* data, long size) : data_(data), size_(size) {}
   template <long N>
   RETARGET_INLINE constexpr Span(T (&array)[N]) : data_(array), size_(N) {}
@@ -60,7 +60,7 @@ class Span {
 template <class T>
 class Rows {
  public:
-  Rows() = default;
+  RETARGET_INLINE constexpr Rows() {}
   RETARGET_INLINE Rows(T* data, long count, long width, long step)
       : data_(data), count_(count), width_(width), step_(step) {}
   /// All values, `width` of them a row.
@@ -89,7 +89,7 @@ class Rows {
 template <class T>
 class Grid {
  public:
-  Grid() = default;
+  RETARGET_INLINE constexpr Grid() {}
   RETARGET_INLINE Grid(Rows<T> first, long count, long step) : first_(first), count_(count), step_(step) {}
   /// All values, `width` of them a row and `rows` rows together.
   RETARGET_INLINE Grid(Span<T> values, long rows, long width)

@@ -2,8 +2,8 @@
 //
 // The solvers are written as if for one number; a Pack makes each formula run for several independent
 // frames at once, one in each SIMD lane (a lane, in names and comments of this code). SIMD lanes never mix:
-// the only operations that look across them are any(), word(), each_lane() and access by index. Built on the vector extensions of GCC and Clang, so one source
-// serves SSE2, AVX2, AVX-512 and NEON.
+// the only operations that look across them are any(), word(), each_lane() and access by index. Built on the
+// vector extensions of GCC and Clang, so one source serves SSE2, AVX2, AVX-512 and NEON.
 #pragma once
 
 #ifndef RETARGET_ISA
