@@ -64,9 +64,10 @@ wheel: $(VENV)/wheel-ready
 	cd $(CLEAN) && venv/bin/retarget make-demo demo.hdf5 && venv/bin/retarget replay demo.hdf5
 	@du -h build/dist/*
 
-# CHECK=1: exit code 1 where a ratio or limit of benchmarks/bounds.py falls short
+# CHECK=1: exit code 1 where a limit of benchmarks/bounds.py falls short; JSON=out.json: every number
 bench: $(VENV)/bench-ready
-	env -u OMP_NUM_THREADS $(BIN)/python -m benchmarks.run $(if $(CHECK),--check)
+	env -u OMP_NUM_THREADS $(BIN)/python -m benchmarks.run \
+		$(if $(CHECK),--check) $(if $(JSON),--json $(JSON))
 
 # Stamps of what is installed. `retarget[...]` is the package installed above, so only the extra's
 # own packages are fetched.

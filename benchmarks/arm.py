@@ -1,31 +1,60 @@
-"""Wrist poses -> joints of both arms: speed, accuracy, limits and steadiness beside the peers."""
+"""Wrist poses -> joints of both arms: speed, accuracy, limits and steadiness beside the peers.
+
+python -m benchmarks.arm [--check] [--json OUT]
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from benchmarks import ours, timing
-from benchmarks.hand_limits import GROWTH, SIZES
+from benchmarks import timing
+from benchmarks.bench import Bench, parser, run
 from benchmarks.peers import missing
 from benchmarks.peers.arm_peer import POSITION_TOLERANCE, ROTATION_TOLERANCE
-from benchmarks.report import Report
 from benchmarks.targets import Targets
-from retarget import ArmIK
+from retarget import ArmIK, Robot
 from retarget.core.geometry import rotation_angle
-from retarget.core.types import BoolArray, FloatArray
+from retarget.core.types import SIDES, BoolArray, FloatArray
 
 _PEER_STEP = 8  # every so many episodes for the slow ones
 _BEYOND = 1e-12  # a joint further out violates its limit [rad]
 
+Row = tuple[Any, ...]
 
-def to_joints(report: Report, targets: Targets, say: Callable[[str], None]) -> None:
-    """The table of arm solvers, with the figures of the bounds."""
+
+def arms(bench: Bench) -> None:
+    """The tables of the arms, with the figures of the bounds."""
+    _beside_peers(bench)
+    _scaling(bench)
+
+
+class _Arms:
+    """`ArmIK` of both arms."""
+
+    def __init__(self, robot: Robot, **settings: Any) -> None:
+        self._arms = [ArmIK(robot, side, **settings) for side in SIDES]
+
+    def track(self, T_world_wrist: FloatArray) -> list[FloatArray]:
+        """Each arm's joints (E, S, 7) [rad] of episodes (E, S, 2, 4, 4) [m], from its posture."""
+        return [
+            arm.solve_trajectory(T_world_wrist[:, :, k], q0=arm.posture).q
+            for k, arm in enumerate(self._arms)
+        ]
+
+    def solve(self, T_world_wrist: FloatArray) -> list[FloatArray]:
+        """Each arm's joints (N, 7) [rad] of independent poses (N, 2, 4, 4) [m]."""
+        return [arm.solve(T_world_wrist[:, k]).q for k, arm in enumerate(self._arms)]
+
+
+def _beside_peers(bench: Bench) -> None:
+    targets, figures = bench.targets, bench.report.figures
     part = targets.every(_PEER_STEP)
     judge = _Judge(targets)
-    rows, speeds, reached = _peers(report, part, judge, say)
+    rows, speeds, reached = _peers(bench, part, judge)
     same = {
         "position_tolerance": POSITION_TOLERANCE,
         "rotation_tolerance": ROTATION_TOLERANCE,
@@ -41,35 +70,31 @@ def to_joints(report: Report, targets: Targets, say: Callable[[str], None]) -> N
         ("retarget, the peers' tolerances, float64", "double", same, targets),
         ("retarget, float32", "single", {"dtype": "float32"}, targets),
     ]
+    figures["arm_within"], figures["arm_violations"] = 100.0, 0.0
     for name, key, settings, which in kinds:
-        arms = ours.arms(targets.robot, **settings)
-        if arms is None:
-            report.notes.append(f"{name}, arms: this version has no such setting.")
-            continue
-        say(name)
-        T = which.T_world_wrist
-        spent = timing.measure(lambda arms=arms, T=T: arms.track(T))
-        q = np.stack(arms.track(T), axis=2)
-        cells, figures = judge.cells(q, which.T_base_wrist)
-        rows.append(_row(name, which.frames, spent, cells))
+        bench.say(name)
+        both, T = _Arms(bench.robot, **settings), which.T_world_wrist
+        spent = timing.measure(lambda both=both, T=T: both.track(T))
+        q = np.stack(both.track(T), axis=2)
         speeds[key] = which.frames / spent.median
+        rows.append((name, speeds[key], spent.spread, *judge.cells(q, which.T_base_wrist)))
         if key == "part":
-            missed = reached & ~judge.within(q, part.T_base_wrist)
-            report.figures["arm_missed"] = float(missed.sum())
+            figures["arm_missed"] = int((reached & ~judge.within(q, part.T_base_wrist)).sum())
         if key in ("default", "same"):
-            within, beyond = report.figures.get("arm_within", 100.0), figures[1]
-            report.figures["arm_within"] = min(within, figures[0])
-            report.figures["arm_violations"] = report.figures.get("arm_violations", 0.0) + beyond
-    arms = ours.Arms(targets.robot)
-    T = targets.T_world_wrist.reshape(-1, 2, 4, 4)
-    say("retarget, independent frames")
-    spent = timing.measure(lambda: arms.solve(T))
-    cells, _ = judge.cells(arms.solve(T)[:, None], targets.T_base_wrist.reshape(-1, 1, 2, 4, 4))
-    rows.append(_row("retarget, independent frames", len(T), spent, cells))
-    report.table(
+            share = 100 * float(judge.within(q, which.T_base_wrist).mean())
+            figures["arm_within"] = min(figures["arm_within"], share)
+            figures["arm_violations"] += judge.beyond(q)
+    bench.say("retarget, independent frames")
+    both, T = _Arms(bench.robot), targets.T_world_wrist.reshape(-1, 2, 4, 4)
+    spent = timing.measure(lambda: both.solve(T))
+    q = np.stack(both.solve(T), axis=1)[:, None]
+    cells = judge.cells(q, targets.T_base_wrist.reshape(-1, 1, 2, 4, 4))
+    rows.append(("retarget, independent frames", len(T) / spent.median, spent.spread, *cells))
+    bench.report.table(
         "Wrist poses -> arm joints, frames/s of both arms",
-        ("solver", "frames/s", "spread", "within 1 mm, 1 deg", "median / p99 / max mm",
-         "beyond a limit", "largest step rad"),
+        {"solver": "{}", "frames/s": "{:,.0f}", "spread": "{:.0f} %",
+         "within 1 mm, 1 deg": "{:.2f} %", "median / p99 / max mm": "{:.1e} / {:.1e} / {:.1f}",
+         "beyond a limit": "{}", "largest step rad": "{:.2f}"},
         rows,
         f"Targets: {targets.source}; the peers on every {_PEER_STEP}th. Every episode starts at "
         "the posture, every frame at the last one's joints. Peers iterate until both arms are "
@@ -81,8 +106,13 @@ def to_joints(report: Report, targets: Targets, say: Callable[[str], None]) -> N
         "found. Largest step: of a joint from one frame to the next.",
     )  # fmt: skip
     for peer in ("pink", "mink"):
-        if peer in speeds and "same" in speeds:
-            report.figures[f"arm_over_{peer}"] = speeds["same"] / speeds[peer]
+        if peer in speeds:
+            figures[f"arm_over_{peer}"] = speeds["same"] / speeds[peer]
+    if "pink" in speeds:
+        figures["arm_default_over_pink"] = speeds["default"] / speeds["pink"]
+    tuned = [speed for peer, speed in speeds.items() if "tuned" in peer]
+    if tuned:
+        figures["arm_over_tuned"] = speeds["same"] / max(tuned)
 
 
 class _Judge:
@@ -107,31 +137,22 @@ class _Judge:
         position, rotation = self.errors(q, T_base_wrist)
         return np.asarray((position <= 1e-3) & (rotation <= np.radians(1.0)))
 
-    def cells(
-        self, q: FloatArray, T_base_wrist: FloatArray
-    ) -> tuple[tuple[str, ...], tuple[float, float]]:
-        """Cells of the table; share of arms' frames within 1 mm and 1 degree, and violations."""
-        position, _ = self.errors(q, T_base_wrist)
-        within = 100 * float(self.within(q, T_base_wrist).mean())
-        beyond = int(((q < self._lower - _BEYOND) | (q > self._upper + _BEYOND)).sum())
-        mm = 1e3 * position
-        steps = np.abs(np.diff(q, axis=1)) if q.shape[1] > 1 else None
-        cells = (
-            f"{within:.2f} %",
-            f"{np.median(mm):.1e} / {np.percentile(mm, 99):.1e} / {mm.max():.1f}",
-            f"{beyond}",
-            "-" if steps is None else f"{steps.max():.2f}",
-        )
-        return cells, (within, float(beyond))
+    def beyond(self, q: FloatArray) -> int:
+        """How many joints are beyond a limit."""
+        return int(((q < self._lower - _BEYOND) | (q > self._upper + _BEYOND)).sum())
 
-
-def _row(name: str, frames: int, spent: timing.Timing, cells: tuple[str, ...]) -> tuple[str, ...]:
-    return (name, f"{frames / spent.median:,.0f}", f"{100 * spent.spread:.0f} %", *cells)
+    def cells(self, q: FloatArray, T_base_wrist: FloatArray) -> Row:
+        """Cells of the table, from the share within 1 mm and 1 degree [%] on."""
+        mm = 1e3 * self.errors(q, T_base_wrist)[0]
+        share = 100 * float(self.within(q, T_base_wrist).mean())
+        step = float(np.abs(np.diff(q, axis=1)).max()) if q.shape[1] > 1 else None
+        errors = (np.median(mm), np.percentile(mm, 99), mm.max())
+        return share, errors, self.beyond(q), step
 
 
 def _peers(
-    report: Report, part: Targets, judge: _Judge, say: Callable[[str], None]
-) -> tuple[list[tuple[str, ...]], dict[str, float], BoolArray]:
+    bench: Bench, part: Targets, judge: _Judge
+) -> tuple[list[Row], dict[str, float], BoolArray]:
     """Rows of the peers, speed of each with its faster solver, and what any of them reaches."""
     from benchmarks.peers.clik_arms import ClikArms
     from benchmarks.peers.scipy_arms import ScipyArms
@@ -141,7 +162,7 @@ def _peers(
     for peer, modules in (("pink", ("pink",)), ("mink", ("mink", "mujoco"))):
         gone = missing(*modules)
         if gone:
-            report.notes.append(f"{peer} is left out: {gone}.")
+            bench.report.notes.append(f"{peer} is left out: {gone}.")
             continue
         if peer == "pink":
             from benchmarks.peers.pink_arms import PinkArms as Arms
@@ -150,56 +171,62 @@ def _peers(
         for solver, module in (("daqp", "daqp"), ("proxqp", "proxsuite")):
             gone = missing(module)
             if gone:
-                report.notes.append(f"{peer} with {solver} is left out: {gone}.")
+                bench.report.notes.append(f"{peer} with {solver} is left out: {gone}.")
                 continue
             makers.append((peer, lambda a=Arms, s=solver: a(robot, s)))
             if solver == "daqp":
                 makers.append((f"{peer} tuned", lambda a=Arms, s=solver: a(robot, s, tuned=True)))
     makers += [("clik", lambda: ClikArms(robot)), ("scipy", lambda: ScipyArms(robot))]
-    rows: list[tuple[str, ...]] = []
+    rows: list[Row] = []
     speeds: dict[str, float] = {}
     reached = np.zeros(part.T_base_wrist.shape[:-2], dtype=np.bool_)
     for peer, make in makers:
         solver = make()
-        say(solver.name)
+        bench.say(solver.name)
         T = part.T_base_wrist
         q = solver.track(T)
         spent = timing.measure(lambda s=solver, T=T: s.track(T), warm_up=False)
-        rows.append(_row(solver.name, part.frames, spent, judge.cells(q, T)[0]))
+        speed = part.frames / spent.median
+        rows.append((solver.name, speed, spent.spread, *judge.cells(q, T)))
         reached |= judge.within(q, T)
-        speeds[peer] = max(speeds.get(peer, 0.0), part.frames / spent.median)
+        speeds[peer] = max(speeds.get(peer, 0.0), speed)
     return rows, speeds, reached
 
 
-def scaling(report: Report, targets: Targets, say: Callable[[str], None]) -> None:
+def _scaling(bench: Bench) -> None:
     """Poses a second of one arm by batch size and threads, independent and in sequences."""
-    columns: list[tuple[str, dict[str, Any]]] = [("default threads", {})]
-    if ours.supports(ArmIK, threads=1):
-        threads = [1] if ours.CORES == 1 else [1, 2]
-        columns += [(f"threads={n}", {"threads": n}) for n in threads]
-    T = targets.T_world_wrist[:, :, 1]
+    columns: dict[str, dict[str, Any]] = {
+        "default threads": {},
+        **{f"threads={n}": {"threads": n} for n in timing.THREADS},
+    }
+    T = bench.targets.T_world_wrist[:, :, 1]
     steps = T.shape[1]
-    T = np.tile(T, (-(-SIZES[-1] // (len(T) * steps)), 1, 1, 1))
+    T = np.resize(T, (-(-timing.SIZES[-1] // steps), *T.shape[1:]))
     flat = T.reshape(-1, 4, 4)
-    rows = [[f"{size:,}"] for size in SIZES]
-    seconds: dict[int, float] = {}
-    for name, settings in columns:
-        arm = ArmIK(targets.robot, "right", **settings)
-        for row, size in zip(rows, SIZES, strict=True):
-            say(f"arm, {name}, batch {size}")
-            spent = timing.measure(lambda a=arm, n=size: a.solve(flat[:n]))
-            row.append(f"{size / spent.median:,.0f}")
-            episodes = T[: max(1, size // steps), : min(size, steps)]
-            along = timing.measure(lambda a=arm, e=episodes: a.solve_trajectory(e, q0=a.posture))
-            row.append(f"{episodes.shape[0] * episodes.shape[1] / along.median:,.0f}")
-            if not settings:
-                seconds[size] = spent.median
-    names = [f"{kind}, {name}" for name, _ in columns for kind in ("poses", "episodes")]
-    report.table(
+    rates: dict[str, list[float]] = {}
+
+    def episodes(size: int) -> FloatArray:
+        return T[: max(1, size // steps), : min(size, steps)]
+
+    for name, settings in columns.items():
+        bench.say(f"arm by batch size, {name}")
+        arm = ArmIK(bench.robot, "right", **settings)
+        rates[f"poses, {name}"] = timing.rates(
+            lambda size, a=arm: lambda: a.solve(flat[:size]),
+        )
+        rates[f"episodes, {name}"] = timing.rates(
+            lambda size, a=arm: lambda: a.solve_trajectory(episodes(size), q0=a.posture),
+            lambda size: episodes(size)[..., 0, 0].size,
+        )
+    bench.report.table(
         "One arm, frames/s by batch size",
-        ("batch", *names),
-        rows,
+        {"batch": "{:,}", **dict.fromkeys(rates, "{:,.0f}")},
+        list(zip(timing.SIZES, *rates.values(), strict=True)),
         f"Poses: independent ones. Episodes: of {steps} frames, side by side, each frame from the "
         "one before.",
     )
-    report.figures["arm_growth"] = seconds[GROWTH[1]] / seconds[GROWTH[0]]
+    bench.report.figures["arm_growth"] = timing.growth(rates["poses, default threads"])
+
+
+if __name__ == "__main__":
+    sys.exit(run(parser(__doc__).parse_args(), {"arm": arms}))

@@ -1,6 +1,7 @@
-"""Runs in a process of its own: a replay with its parts timed, or the memory a call takes.
+"""Runs in a process of its own: a replay with its parts timed, what starts at least, or memory.
 
     python -m benchmarks.child replay DEMO RESULT
+    python -m benchmarks.child least URDF FRAMES RESULT
     python -m benchmarks.child memory fit|arms FRAMES RESULT
 
 The result, JSON, holds seconds by part, or bytes.
@@ -20,8 +21,8 @@ from contextlib import suppress  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
-# part of the time -> where it is spent; what a version does not have is not timed
-_PARTS = {
+# part of the time -> functions it is spent in, by module and name
+PARTS = {
     "robot, hands, networks": ["retarget.cli.commands.options:RetargeterOptions.load_retargeter"],
     "read and check": ["retarget.replay.replay:check_recording"],
     "fit": [
@@ -42,7 +43,7 @@ def main() -> None:
     """Do as the command line says."""
     kind, *arguments = sys.argv[1:]
     result = Path(arguments.pop())
-    found = {"replay": _replay, "memory": _memory}[kind](*arguments)
+    found = {"replay": _replay, "least": _least, "memory": _memory}[kind](*arguments)
     result.write_text(json.dumps(found), encoding="utf-8")
 
 
@@ -50,16 +51,13 @@ def _replay(demo: str) -> dict[str, float]:
     """Seconds by part of ``retarget replay DEMO``, and ``peak`` bytes of memory."""
     from retarget.cli.main import app
 
-    for places in _PARTS.values():
-        for place in places:
-            with suppress(ImportError):
-                importlib.import_module(place.split(":")[0])
+    places = [(part, place) for part, places in PARTS.items() for place in places]
+    for _, place in places:
+        importlib.import_module(place.split(":")[0])
     imported = time.perf_counter()
-    spent = dict.fromkeys(_PARTS, 0.0)
-    for part, places in _PARTS.items():
-        for place in places:
-            module, _, path = place.partition(":")
-            _timed(module, path, part, spent)
+    spent = dict.fromkeys(PARTS, 0.0)
+    for part, place in places:
+        _time(place, part, spent)
     with suppress(SystemExit):
         app(["replay", demo])
     ended = time.perf_counter()
@@ -72,19 +70,28 @@ def _replay(demo: str) -> dict[str, float]:
     }
 
 
+def find(place: str) -> tuple[list[Any], str, Callable[..., Any]]:
+    """Who holds the function at ``module:name``, its name there, and the function itself.
+
+    Modules of the library that have imported it hold it too.
+    """
+    module, _, path = place.partition(":")
+    owner: Any = importlib.import_module(module)
+    *parents, name = path.split(".")
+    for parent in parents:
+        owner = getattr(owner, parent)
+    function = getattr(owner, name)
+    modules = [m for key, m in list(sys.modules.items()) if key.startswith("retarget.")]
+    others = [m for m in modules if m is not owner and vars(m).get(name) is function]
+    return [owner, *others], name, function
+
+
 _inside: list[str] = []
 
 
-def _timed(module: str, path: str, part: str, spent: dict[str, float]) -> None:
+def _time(place: str, part: str, spent: dict[str, float]) -> None:
     """Replace a function by one that adds its time to a part, unless called within another part."""
-    try:
-        owner: Any = importlib.import_module(module)
-        *parents, name = path.split(".")
-        for parent in parents:
-            owner = getattr(owner, parent)
-        original: Callable[..., Any] = getattr(owner, name)
-    except (ImportError, AttributeError):
-        return
+    owners, name, original = find(place)
 
     def timed(*args: Any, **kwargs: Any) -> Any:
         if _inside:
@@ -97,7 +104,24 @@ def _timed(module: str, path: str, part: str, spent: dict[str, float]) -> None:
             spent[part] += time.perf_counter() - began
             _inside.pop()
 
-    setattr(owner, name, timed)
+    for owner in owners:
+        setattr(owner, name, timed)
+
+
+def _least(urdf: str, frames: str) -> dict[str, float]:
+    """Do the least that any replay must: import, read the robot, walk its frames; all seconds."""
+    import h5py  # noqa: F401
+    import numpy as np
+    import pinocchio
+    import rich.table  # noqa: F401
+    import typer  # noqa: F401
+
+    model = pinocchio.buildModelFromUrdf(urdf)
+    data, q = model.createData(), np.zeros(model.nq)
+    for _ in range(int(frames)):
+        pinocchio.forwardKinematics(model, data, q)
+        pinocchio.updateFramePlacements(model, data)
+    return {"all": time.perf_counter() - _BEGAN}
 
 
 def _memory(what: str, frames: str) -> dict[str, float]:
@@ -126,7 +150,7 @@ def _memory(what: str, frames: str) -> dict[str, float]:
 
 
 def _status(key: str) -> int:
-    """A figure of this process's memory in bytes; 0 where the system does not tell."""
+    """A figure of this process's memory in bytes; 0 where the system does not give it."""
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
             if line.startswith(key + ":"):

@@ -1,6 +1,6 @@
 """How far behind the velocity and acceleration limits make the wrists of recordings fall.
 
-python -m benchmarks.lag FOLDER [--hand-velocity RAD/S] [--all]
+python -m benchmarks.lag FOLDER [--hand-velocity RAD/S] [--all] [--check] [--json OUT]
 
 Plays every demonstration of a folder through the control loop, as `retarget run --fast` does, the
 robot starting where it was recorded.
@@ -8,23 +8,22 @@ robot starting where it was recorded.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from rich.console import Console
 
-from retarget import Retargeter
-from retarget.cli.tables import line, plain_table
+from benchmarks.bench import Bench, parser, run
+from retarget import Controller, Retargeter
 from retarget.control.action_feed import read_feed
 from retarget.control.run_loop import Run, run_feed
 from retarget.core.geometry import rotation_angle
 from retarget.core.types import BoolArray, FloatArray, Status
 from retarget.data.demo.reader import load_demo
 
-_TOLD = 6  # demonstrations told one by one
+_SHOWN = 6  # demonstrations in rows of their own
 _THERE = 1e-6  # [m]
 _EXACT_M, _EXACT_RAD = 1e-4, np.radians(0.1)
 
@@ -59,16 +58,11 @@ class Lag:
         """(T - 1, 2) wrists that can be reached and are where they are wanted."""
         return np.asarray(self.lag_m[:-1] < _THERE)
 
-    @property
-    def worst(self) -> float:
-        """Largest lag [m]."""
-        return float(np.nanmax(self.lag_m))
 
-
-def play(rt: Retargeter, path: Path, hand_velocity: float | None) -> Lag:
+def _play(rt: Retargeter, path: Path, hand_velocity: float | None) -> Lag:
     """One demonstration through the loop, without faults."""
     feed, demo = read_feed(path, rt), load_demo(path)
-    run = run_feed(rt.controller(rate=feed.rate, hand_velocity=hand_velocity), feed)
+    run = run_feed(Controller(rt, rate=feed.rate, hand_velocity=hand_velocity), feed)
     reached = run.arm_status != int(Status.UNREACHABLE)
     # the command of step t is for t + 1
     wrists, tips = rt.robot.forward(run.states[1:-1])
@@ -91,58 +85,59 @@ def _from_wrist(T_world_wrist: FloatArray, tips: FloatArray) -> FloatArray:
     return np.asarray((tips - T_world_wrist[..., None, :3, 3]) @ T_world_wrist[..., :3, :3])
 
 
-def show(console: Console, lags: list[Lag], everything: bool) -> None:
-    """Mean / 99th percentile / maximum, the farthest behind first, and all together."""
-    table = plain_table()
-    table.add_column("demonstration", no_wrap=True)
-    for name in ("wrists behind, mm", "fingertips behind, mm", "exact wrists", "unreachable"):
-        table.add_column(name, justify="right", no_wrap=True)
-    order = sorted(lags, key=lambda lag: -lag.worst)
-    for lag in order if everything else order[:_TOLD]:
-        table.add_row(lag.name, *_cells([lag]))
-    table.add_row(f"all {len(lags)}", *_cells(lags))
-    console.print(table)
+def lags(bench: Bench) -> None:
+    """Play the folder; the farthest behind first, and all together."""
+    rt, played = Retargeter(bench.robot), []
+    for path in bench.options.paths:
+        bench.say(path.name)
+        played.append(_play(rt, path, bench.options.hand_velocity))
+    played.sort(key=lambda lag: -float(np.nanmax(lag.lag_m)))
     away, turned = (
-        max(float(values(lag)[lag.caught_up].max(initial=0.0)) for lag in lags)
+        max(float(values(lag)[lag.caught_up].max(initial=0.0)) for lag in played)
         for values in (lambda lag: lag.away_m, lambda lag: np.degrees(lag.turned_rad))
     )
-    line(console, f"wrists that are not behind: within {1e3 * away:.2g} mm, {turned:.2g} degrees")
-    broken = sum(lag.run.check.broken for lag in lags)
-    holds = sum(len(lag.run.holds) for lag in lags)
-    line(console, f"limits broken or commands not finite: {broken}; holds: {holds}")
+    shown = played if bench.options.all else played[:_SHOWN]
+    rows = [(lag.name, *_cells([lag])) for lag in shown]
+    rows.append((f"all {len(played)}", *_cells(played)))
+    bench.report.table(
+        "Behind what was asked for: mean / 99 % / largest, mm",
+        {"demonstration": "{}", "wrists": "{:.1f} / {:.1f} / {:.1f}",
+         "fingertips": "{:.1f} / {:.1f} / {:.1f}", "exact wrists": "{} of {}", "unreachable": "{}"},
+        rows,
+        f"Wrists that are not behind: within {1e3 * away:.2g} mm, {turned:.2g} degrees. Holds: "
+        f"{sum(len(lag.run.holds) for lag in played)}. Limits broken or commands not finite: "
+        f"{sum(lag.run.check.broken for lag in played)}.",
+    )  # fmt: skip
+    bench.report.figures["lag_broken"] = sum(lag.run.check.broken for lag in played)
 
 
-def _cells(lags: list[Lag]) -> list[str]:
+def _cells(lags: list[Lag]) -> tuple[Any, ...]:
     exact = np.concatenate([lag.exact.ravel() for lag in lags])
     lost = sum(int((lag.run.arm_status == int(Status.UNREACHABLE)).sum()) for lag in lags)
-    return [
-        _told(np.concatenate([lag.lag_m[np.isfinite(lag.lag_m)] for lag in lags])),
-        _told(np.concatenate([lag.tips_m.ravel() for lag in lags])),
-        f"{exact.sum()} of {exact.size}",
-        str(lost),
-    ]
+    return (
+        _summary(np.concatenate([lag.lag_m[np.isfinite(lag.lag_m)] for lag in lags])),
+        _summary(np.concatenate([lag.tips_m.ravel() for lag in lags])),
+        (int(exact.sum()), exact.size),
+        lost,
+    )
 
 
-def _told(behind: FloatArray) -> str:
+def _summary(behind: FloatArray) -> tuple[float, float, float]:
     """Mean, 99th percentile and maximum in millimetres."""
-    figures = (behind.mean(), np.quantile(behind, 0.99), behind.max())
-    return " / ".join(f"{1e3 * value:.1f}" for value in figures)
+    return 1e3 * behind.mean(), 1e3 * np.quantile(behind, 0.99), 1e3 * behind.max()
 
 
 def main() -> int:
-    """Play a folder; 1 where a limit was broken or a command was not finite."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--hand-velocity", type=float, default=None, help="[rad/s]")
-    parser.add_argument("--all", action="store_true", help="every demonstration in the table")
-    options = parser.parse_args()
-    paths = sorted(options.folder.glob("*.hdf5"))
-    if not paths:
-        parser.error(f"no demonstrations in {options.folder}")
-    rt = Retargeter()
-    lags = [play(rt, path, options.hand_velocity) for path in paths]
-    show(Console(width=120), lags, options.all)
-    return 1 if any(lag.run.check.broken for lag in lags) else 0
+    """Play a folder."""
+    options = parser(__doc__)
+    options.add_argument("folder", type=Path)
+    options.add_argument("--hand-velocity", type=float, default=None, help="[rad/s]")
+    options.add_argument("--all", action="store_true", help="every demonstration in the table")
+    given = options.parse_args()
+    given.paths = sorted(given.folder.glob("*.hdf5"))
+    if not given.paths:
+        options.error(f"no demonstrations in {given.folder}")
+    return run(given, {"lag": lags})
 
 
 if __name__ == "__main__":

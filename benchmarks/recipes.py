@@ -1,6 +1,6 @@
 """Compares the library's fit with the published recipe: residual, jumps, lost joints, round trip.
 
-    python benchmarks/recipes.py [--samples 8000] [--steps 2000] [--poses 1000]
+    python -m benchmarks.recipes [--samples 8000] [--steps 2000] [--poses 1000] [--json OUT]
 
 Both fits get hand networks of the same size, trained alike on the same robot poses, so the round
 trip shows what the fit keeps of a pose, not what a network can learn.
@@ -8,13 +8,12 @@ trip shows what the fit keeps of a pose, not what a network can learn.
 
 from __future__ import annotations
 
-import argparse
+import sys
 import time
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.bench import Bench, parser, run
 from retarget.core.types import SIDES
 from retarget.mapping.fitter import RECIPES, MANOFitter
 from retarget.mapping.hand_accuracy import check_hands
@@ -23,37 +22,35 @@ from retarget.mapping.retargeter import LABEL_JUMP, LABEL_STEP
 from retarget.mapping.train import TrainSettings, train_network
 
 
-def main() -> None:
-    """Measure both recipes and print one table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--samples", type=int, default=8_000, help="training poses a hand")
-    parser.add_argument("--steps", type=int, default=2_000, help="training steps")
-    parser.add_argument("--poses", type=int, default=1_000, help="held-out poses a hand")
-    options = parser.parse_args()
-    table = Table("recipe", "residual p50 / p99", "jumps", "smallest singular value",
-                  "round trip mean / p99", "seconds")  # fmt: skip
+def both(bench: Bench) -> None:
+    """Measure both recipes in one table."""
+    options, rows = bench.options, []
     for recipe in RECIPES:
+        bench.say(f"recipe {recipe}")
         began = time.perf_counter()
-        fitter = MANOFitter(recipe=recipe)
-        residual, jumps, singular = measure_fit(fitter, options.poses)
+        fitter = MANOFitter(bench.robot, recipe=recipe)
+        residual, jumps, singular = _measure(fitter, options.poses, bench.seed)
         settings = TrainSettings(samples=options.samples, steps=options.steps)
         mlp = HandMLP(train_network(fitter, settings, progress=False), fitter)
         trip = check_hands(mlp, samples=options.poses).plain
-        table.add_row(
-            recipe,
-            f"{1e3 * np.median(residual):.2f} / {1e3 * np.percentile(residual, 99):.1f} mm",
-            f"{100 * jumps:.1f} % of frames",
-            f"{singular:.5f} m/rad",
-            " / ".join(f"{1e3 * max(getattr(s, k) for s in trip):.3f}" for k in ("mean", "p99"))
-            + " mm",
-            f"{time.perf_counter() - began:.0f}",
-        )
-    Console(width=120).print(table)
+        back = tuple(1e3 * max(getattr(side, key) for side in trip) for key in ("mean", "p99"))
+        errors = (1e3 * np.median(residual), 1e3 * np.percentile(residual, 99))
+        seconds = time.perf_counter() - began
+        rows.append((recipe, errors, 100 * jumps, singular, back, seconds))
+    bench.report.table(
+        "The fit beside the published recipe, random poses of both hands",
+        {"recipe": "{}", "residual p50 / p99 mm": "{:.2f} / {:.1f}", "frames that jump": "{:.1f} %",
+         "smallest singular value m/rad": "{:.5f}", "round trip mean / p99 mm": "{:.3f} / {:.3f}",
+         "seconds": "{:.0f}"},
+        rows,
+        f"Networks trained for {options.steps:,} steps on {options.samples:,} poses a hand; "
+        f"{options.poses:,} held-out poses.",
+    )  # fmt: skip
 
 
-def measure_fit(fitter: MANOFitter, poses: int) -> tuple[np.ndarray, float, float]:
+def _measure(fitter: MANOFitter, poses: int, seed: int) -> tuple[np.ndarray, float, float]:
     """Residuals at the robot's scale [m], share of jumping frames, weakest joint [m/rad]."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     limits = [fitter.robot.hand_limits(side) for side in SIDES]
     q = np.stack([rng.uniform(low, high, size=(poses, len(low))) for low, high in limits], axis=1)
     T = np.broadcast_to(np.eye(4), (poses, len(SIDES), 4, 4))
@@ -76,5 +73,14 @@ def measure_fit(fitter: MANOFitter, poses: int) -> tuple[np.ndarray, float, floa
     return here.residual, float(jumping.mean()), float(singular.min())
 
 
+def main() -> int:
+    """Measure as much as the options say."""
+    options = parser(__doc__)
+    options.add_argument("--samples", type=int, default=8_000, help="training poses a hand")
+    options.add_argument("--steps", type=int, default=2_000, help="training steps")
+    options.add_argument("--poses", type=int, default=1_000, help="held-out poses a hand")
+    return run(options.parse_args(), {"recipes": both})
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,4 +1,7 @@
-"""`retarget replay` from process start to exit, where its time goes, long files, and memory."""
+"""`retarget replay` from process start to exit, where its time goes, long files, and memory.
+
+python -m benchmarks.replay [--check] [--json OUT]
+"""
 
 from __future__ import annotations
 
@@ -6,95 +9,109 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks import timing
-from benchmarks.report import ROOT, Report
-from retarget import Demo, Robot
+from benchmarks.bench import Bench, parser, run
+from benchmarks.report import ROOT
+from retarget import Demo
 from retarget.data.demo.writer import DemoWriter
+from retarget.data.generate.make_demo import make_demo
 
-FRAMES = 500
-LONG, SHORT = 100_000, 10_000
+_FRAMES = 500
+_LONG, _SHORT = 100_000, 10_000
+_RUNS = 3  # of the long files
 _CYCLE = 300  # frames after which a generated demo is where it began
-_PATIENCE = 30.0  # for the long file [s]
 _MEMORY = (30_000, 900_000)  # frames whose memory is compared
 # glibc then takes every array from the system and gives it back, so that none hides in the heap
 _OPEN_HEAP = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 
 
-def replays(report: Report, robot: Robot, folder: Path, say: Callable[[str], None]) -> None:
+def replays(bench: Bench) -> None:
     """The tables of replay, with the figures of the bounds."""
-    from retarget.data.generate.make_demo import make_demo
+    _short(bench)
+    _long(bench)
 
-    say("making demonstrations")
-    path = folder / "demo.hdf5"
-    make_demo(path, frames=FRAMES, seed=0, robot=robot)
-    say(f"retarget replay, {FRAMES} frames")
-    wall = timing.measure(lambda: _command(path))
-    parts = [_child("replay", str(path), folder) for _ in range(timing.REPEATS)]
+
+def _short(bench: Bench) -> None:
+    """Where the time of a short file goes, beside a process that only starts."""
+    bench.say(f"retarget replay, {_FRAMES} frames")
+    path = bench.folder / "demo.hdf5"
+    make_demo(path, frames=_FRAMES, seed=bench.seed, robot=bench.robot)
+    least = ("least", str(bench.robot.urdf_path), str(_FRAMES))
+    costs, floors, parts = [], [], []
+    for number in range(timing.REPEATS + 1):
+        both = timing.cost(lambda: _command(path)), timing.cost(lambda: _child(bench, *least))
+        part = _child(bench, "replay", str(path))
+        if number:  # the first warms up
+            costs.append(both[0])
+            floors.append(both[1])
+            parts.append(part)
     middle = {key: float(np.median([p[key] for p in parts])) for key in parts[0] if key != "peak"}
-    outside = max(0.0, wall.median - sum(middle.values()))
-    rows = [("start and end of the process", f"{outside:.3f}"), *_seconds(middle)]
-    rows.append(("from start to exit", f"{wall.median:.3f}"))
-    report.table(
-        f"retarget replay of a generated demonstration of {FRAMES} frames",
-        ("part", "seconds"),
-        rows,
-        f"Medians of {timing.REPEATS}. Parts are measured in runs of their own.",
+    (wall, own), (least_wall, least_own) = np.median(costs, axis=0), np.median(floors, axis=0)
+    outside = max(0.0, wall - sum(middle.values()))
+    bench.report.table(
+        f"retarget replay of a generated demonstration of {_FRAMES} frames",
+        {"part": "{}", "seconds": "{:.3f}"},
+        [
+            ("start and end of the process", outside),
+            *middle.items(),
+            ("from start to exit", wall),
+            ("the same, processor time", own),
+            ("imports, the URDF and forward kinematics alone", least_wall),
+            ("the same, processor time", least_own),
+        ],
+        f"Medians of {timing.REPEATS}. Parts are measured in runs of their own. The last "
+        "rows: a process that imports the same libraries, reads the URDF with Pinocchio and walks "
+        "as many frames.",
     )
-    report.figures["replay_500"] = wall.median
-    _long(report, make_demo(frames=_CYCLE, seed=0, robot=robot), folder, say)
+    bench.report.figures["replay_500"] = own / least_own
 
 
-def _seconds(parts: dict[str, float]) -> list[tuple[str, str]]:
-    return [(name, f"{seconds:.3f}") for name, seconds in parts.items()]
-
-
-def _long(report: Report, cycle: Demo, folder: Path, say: Callable[[str], None]) -> None:
-    """Frames a second and peak memory of long files."""
-    rows, peaks, speed = [], [], np.inf
-    for longest in (SHORT, LONG):
-        # a version too slow for the long file is measured on one that it can do
-        frames = int(min(longest, max(SHORT, speed * _PATIENCE)) // 1_000 * 1_000)
-        say(f"retarget replay, {frames} frames")
-        path = folder / f"demo_{frames}.hdf5"
+def _long(bench: Bench) -> None:
+    """Frames a second and peak memory of long files, beside forward kinematics of the frames."""
+    cycle = make_demo(frames=_CYCLE, seed=bench.seed, robot=bench.robot)
+    rows, peaks = [], []
+    for frames in (_SHORT, _LONG):
+        bench.say(f"retarget replay, {frames} frames")
+        path = bench.folder / f"demo_{frames}.hdf5"
         _repeat(cycle, frames, path)
-        runs = [_child("replay", str(path), folder) for _ in range(3)]
-        began = time.perf_counter()
-        _command(path)
-        seconds = time.perf_counter() - began
-        peaks.append(float(np.median([run["peak"] for run in runs])))
-        speed = frames / seconds
-        rows.append((f"{frames:,}", f"{seconds:.2f}", f"{speed:,.0f}", f"{peaks[-1] / 2**20:.0f}"))
-    report.table(
+        children = [_child(bench, "replay", str(path)) for _ in range(_RUNS)]
+        peaks.append(float(np.median([child["peak"] for child in children])))
+        spent, ratios = [], []
+        for _ in range(_RUNS):
+            wall, own = timing.cost(lambda p=path: _command(p))
+            spent.append(wall)
+            ratios.append(own / timing.cost(lambda n=frames: bench.fk.loop(n))[1])
+        seconds = float(np.median(spent))
+        row = (frames, seconds, frames / seconds, peaks[-1] / 2**20, float(np.median(ratios)))
+        rows.append(row)
+    bench.report.table(
         "retarget replay of long files",
-        ("frames", "seconds, start to exit", "frames/s", "peak memory MiB"),
+        {"frames": "{:,}", "seconds, start to exit": "{:.2f}", "frames/s": "{:,.0f}",
+         "peak memory MiB": "{:.0f}", "FK calls a frame": "{:.1f}"},
         rows,
-        f"A generated cycle of {_CYCLE} frames, repeated."
-        + ("" if frames == LONG else f" {LONG:,} frames would take too long: {frames:,} stand in."),
-    )
-    report.figures["replay_rate"] = speed
-    report.figures["replay_memory"] = peaks[1] / max(peaks[0], 1.0)
+        f"A generated cycle of {_CYCLE} frames, repeated. Medians of {_RUNS}. FK calls a frame: "
+        "processor time over that of one forward kinematics by Pinocchio for each frame.",
+    )  # fmt: skip
+    bench.report.figures["replay_rate"] = rows[-1][-1]
+    bench.report.figures["replay_memory"] = peaks[1] / max(peaks[0], 1.0)
 
 
-def memory(report: Report, folder: Path, say: Callable[[str], None]) -> None:
+def memory(bench: Bench) -> None:
     """Peak memory a frame of fit and arms at two lengths."""
     rows = []
     for what, figure in (("fit", "fit_memory_growth"), ("arms", "arm_memory_growth")):
-        say(f"memory, {what}")
-        per_frame = [
-            _child(f"memory {what}", str(frames), folder)["bytes"] / frames for frames in _MEMORY
-        ]
-        rows.append((what, *(f"{value:,.0f}" for value in per_frame)))
-        report.figures[figure] = per_frame[1] / max(per_frame[0], 1.0)
-    report.table(
+        bench.say(f"memory, {what}")
+        each = [_child(bench, "memory", what, str(n), **_OPEN_HEAP)["bytes"] / n for n in _MEMORY]
+        rows.append((what, *each))
+        bench.report.figures[figure] = each[1] / max(each[0], 1.0)
+    bench.report.table(
         "Peak memory beyond the inputs, bytes a frame",
-        ("call", *(f"{frames:,} frames" for frames in _MEMORY)),
+        {"call": "{}", **{f"{frames:,} frames": "{:,.0f}" for frames in _MEMORY}},
         rows,
         "One call of fit_hand, of ArmIK.solve; results are part of it.",
     )
@@ -125,14 +142,18 @@ def _command(path: Path) -> None:
         raise RuntimeError(f"retarget replay {path} ended with {run.returncode}: {run.stderr}")
 
 
-def _child(what: str, argument: str, folder: Path) -> dict[str, float]:
-    result = folder / "result.json"
-    command = [sys.executable, "-m", "benchmarks.child", *what.split(), argument, str(result)]
-    heap = _OPEN_HEAP if what.startswith("memory") else {}
+def _child(bench: Bench, *arguments: str, **environment: str) -> dict[str, float]:
+    """What `benchmarks.child` measures in a process of its own."""
+    result = bench.folder / "result.json"
+    command = [sys.executable, "-m", "benchmarks.child", *arguments, str(result)]
     run = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, **heap}
+        command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, **environment}
     )
     if run.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {run.returncode}: {run.stderr}")
     found: dict[str, float] = json.loads(result.read_text(encoding="utf-8"))
     return found
+
+
+if __name__ == "__main__":
+    sys.exit(run(parser(__doc__).parse_args(), {"replay": replays, "memory": memory}))

@@ -34,11 +34,6 @@ class Targets:
     fingertips: FloatArray
 
     @property
-    def episodes(self) -> int:
-        """Number of episodes E."""
-        return len(self.active)
-
-    @property
     def frames(self) -> int:
         """Number of frames over all episodes."""
         return self.active.shape[0] * self.active.shape[1]
@@ -47,6 +42,11 @@ class Targets:
     def T_base_wrist(self) -> FloatArray:
         """(E, S, 2, 4, 4) wrist poses in the frame of the model's root [m]."""
         return np.asarray(transform_inverse(self.robot.T_world_base) @ self.T_world_wrist)
+
+    @property
+    def both(self) -> FloatArray:
+        """(E * S, 2, 5, 3) fingertips of both hands in their wrist frames [m]."""
+        return self.fingertips.reshape(-1, *self.fingertips.shape[2:])
 
     def tips(self, side: int) -> FloatArray:
         """(E * S, 5, 3) fingertips of one hand in its wrist frame [m]."""
@@ -58,13 +58,13 @@ class Targets:
         return Targets(self.source, self.robot, *parts)
 
 
-def load_targets(robot: Robot) -> Targets:
-    """Read the real frames beside the project, or generate some."""
+def load_targets(robot: Robot, seed: int = 0) -> Targets:
+    """Read the real frames beside the project, or generate some from a seed."""
     if REAL.is_file():
         poses, active = _real(robot)
         source = f"{len(poses)} real teleoperation episodes of {poses.shape[1]} frames"
     else:
-        poses, active = _generated(robot)
+        poses, active = _generated(robot, seed)
         source = f"generated demonstrations, {len(poses)} pieces of {poses.shape[1]} frames"
     tips = np.stack([robot.hand_tips(k, active[:, :, k]) for k in range(len(SIDES))], axis=2)
     return Targets(source, robot, poses, active, tips)
@@ -85,12 +85,11 @@ def _real(robot: Robot) -> tuple[FloatArray, FloatArray]:
     return np.stack(poses, axis=2), np.stack(active, axis=2)
 
 
-def _generated(robot: Robot) -> tuple[FloatArray, FloatArray]:
+def _generated(robot: Robot, seed: int) -> tuple[FloatArray, FloatArray]:
     from retarget.data.generate.make_demo import make_demo
 
-    demos = [
-        make_demo(frames=_MADE_STEPS, seed=seed, robot=robot) for seed in range(_MADE_EPISODES)
-    ]
+    seeds = range(seed, seed + _MADE_EPISODES)
+    demos = [make_demo(frames=_MADE_STEPS, seed=one, robot=robot) for one in seeds]
     columns = np.stack([robot.indices(hand.active_joints) for hand in robot.sides])
     poses = np.stack([demo.T_world_wrist for demo in demos])
     active = np.stack([demo.qpos[:, columns] for demo in demos])

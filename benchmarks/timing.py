@@ -1,19 +1,28 @@
-"""Wall times: medians of repeats after a warm-up, single calls, and what disturbs a measurement."""
+"""Wall times: repeats after a warm-up, single calls, the unit of the bounds, what disturbs them."""
 
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+
+from retarget import Robot
+from retarget.core.types import FloatArray
 
 REPEATS = 5
 LEAST_SECONDS = 0.1  # of one repeat: shorter work is done several times
 WARM_SECONDS = 0.3  # it takes a system some 100 ms to give a second thread a core of its own
 BUSY = 0.5  # load average above which the machine is not quiet
 OTHERS = 0.03  # share of the cores that others may take
+SIZES = (1, 30, 300, 1_000, 3_000, 30_000)  # of batches
+THREADS = (1, 2)[: os.cpu_count()]
+BLOCK = 20  # calls after which forward kinematics has its turn
 
 
 @dataclass(frozen=True)
@@ -34,8 +43,8 @@ class Timing:
 
     @property
     def spread(self) -> float:
-        """Slowest over fastest, less one: 0 on a machine that does nothing else."""
-        return self.slowest / self.fastest - 1.0
+        """Slowest over fastest, less one [%]: 0 on a machine that does nothing else."""
+        return 100 * (self.slowest / self.fastest - 1.0)
 
 
 def measure(work: Callable[[], Any], *, repeats: int = REPEATS, warm_up: bool = True) -> Timing:
@@ -62,15 +71,87 @@ def of(seconds: list[float]) -> Timing:
     return Timing(statistics.median(seconds), min(seconds), max(seconds), len(seconds))
 
 
-def latencies(call: Callable[[Any], Any], inputs: Iterable[Any]) -> list[float]:
-    """Seconds of each single call, one for each input, sorted; the first tenth warms up."""
+def rates(
+    work: Callable[[int], Callable[[], Any]], frames: Callable[[int], int] = lambda size: size
+) -> list[float]:
+    """Frames a second of the work made for each batch size of `SIZES`."""
+    return [frames(size) / measure(work(size)).median for size in SIZES]
+
+
+def growth(rates: list[float]) -> float:
+    """How many times as long 30 times as many frames take."""
+    short, long = SIZES.index(1_000), SIZES.index(30_000)
+    return SIZES[long] / SIZES[short] * rates[short] / rates[long]
+
+
+class ForwardKinematics:
+    """One ``pinocchio.forwardKinematics`` and ``updateFramePlacements`` of a robot: a unit of time.
+
+    A single thread that computes and hardly waits for memory, as what is measured against it: a
+    ratio of the two holds on other machines, if both are taken in turns, so that what changes the
+    clock changes both.
+    """
+
+    def __init__(self, robot: Robot) -> None:
+        import pinocchio
+
+        self._walk, self._place = pinocchio.forwardKinematics, pinocchio.updateFramePlacements
+        self._model, self._data = robot.model, robot.model.createData()
+        share = np.linspace(0.0, 1.0, 2 * BLOCK)[:, None]
+        self._poses = list((1.0 - share) * robot.lower + share * robot.upper)
+
+    def median(self, calls: int = 2 * BLOCK) -> float:
+        """Seconds of one call, the median of some."""
+        return statistics.median(clocked(self._call, self._poses[:calls]))
+
+    def loop(self, calls: int) -> None:
+        """So many calls in a row."""
+        for k in range(calls):
+            self._call(self._poses[k % len(self._poses)])
+
+    def _call(self, q: FloatArray) -> None:
+        self._walk(self._model, self._data, q)
+        self._place(self._model, self._data)
+
+
+def clocked(call: Callable[[Any], Any], inputs: Iterable[Any]) -> list[float]:
+    """Seconds of each single call, one for each input."""
     clock = time.perf_counter_ns
     spent = []
     for value in inputs:
         began = clock()
         call(value)
         spent.append(1e-9 * (clock() - began))
-    return sorted(spent[len(spent) // 10 :])
+    return spent
+
+
+def beside(
+    call: Callable[[Any], Any], inputs: Sequence[Any], fk: ForwardKinematics
+) -> tuple[FloatArray, FloatArray]:
+    """Seconds of each single call, and of forward kinematics at that time, taken in turns.
+
+    The first tenth of the calls warms up and is left out.
+    """
+    spent: list[float] = []
+    unit: list[float] = []
+    for start in range(0, len(inputs), BLOCK):
+        block = clocked(call, inputs[start : start + BLOCK])
+        spent += block
+        unit += len(block) * [fk.median()]
+    warm = len(spent) // 10
+    return np.array(spent[warm:]), np.array(unit[warm:])
+
+
+def cost(work: Callable[[], Any]) -> tuple[float, float]:
+    """Seconds that some work takes: on the clock, and of processors, child processes included."""
+
+    def processors() -> float:
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return time.process_time() + children.ru_utime + children.ru_stime
+
+    began, spent = time.perf_counter(), processors()
+    work()
+    return time.perf_counter() - began, processors() - spent
 
 
 class Quiet:

@@ -4,8 +4,13 @@
 // Jacobian at hand: a frame costs as many evaluations as it takes steps. The step
 //   J^T (J J^T + lambda I)^-1 r,   which is (J^T J + lambda I)^-1 J^T r  (push-through identity),
 // needs six equations however many joints there are (damped least squares: Wampler 1986, Nakamura and
-// Hanafusa 1986). Damping and active set are lm.hpp's. A step that made things worse is taken back and
-// its start evaluated again, so that nothing but joints needs to be kept of it.
+// Hanafusa 1986). A step that made things worse is taken back and its start evaluated again, so that nothing
+// but joints needs to be kept of it.
+//
+// Damping and active set are lm.hpp's; its loop is not used, because there a lane evaluates the start of
+// every pose that it is given and keeps all of two points. As a Problem of levenberg_marquardt walks took 3
+// evaluations a frame where they take 2, and 1.4 times the time in float64, 1.6 times in float32 (64 smooth
+// sequences of 150 frames, 7 joints, AVX-512).
 #pragma once
 #include "arm/check.hpp"
 #include "arm/pose.hpp"
@@ -33,14 +38,14 @@ class ArmWalker : public ArmProblem<V, N> {
     const int n = Base::joints();
     V origin[Base::kMax], length2 = zero;
     Damping<V> damping{V(E(kDamping))};
-    M back{};  // lanes that stand again where a bad step began
+    M back{};  // SIMD lanes that stand again where a bad step began
     for (int lane = 0; lane < V::lanes; ++lane) take_next(lane);
     for (int i = 0; i < n; ++i) origin[i] = u_[i];
 
     while (busy_.any()) {
       Base::locate(u_);
       iterations_ += one;
-      M elsewhere{};  // lanes whose joints are no longer those that were located
+      M elsewhere{};  // SIMD lanes whose joints are no longer those that were located
       for (M there = busy_ & near(); there.any(); there = busy_ & ~elsewhere & near())
         each_lane(there, [&](int lane) { elsewhere.set(lane, !finish(lane)); });
 

@@ -1,8 +1,8 @@
 // Pack: a handful of numbers, one per frame, that are computed on together.
 //
-// The solvers are written as if for one number; a Pack makes each formula run for `lanes` independent
-// frames at once. Lanes never mix: the only operations that look across lanes are any(), word(),
-// each_lane() and access by index. Built on the vector extensions of GCC and Clang, so one source
+// The solvers are written as if for one number; a Pack makes each formula run for several independent
+// frames at once, one in each SIMD lane (a lane, in names and comments of this code). SIMD lanes never mix:
+// the only operations that look across them are any(), word(), each_lane() and access by index. Built on the vector extensions of GCC and Clang, so one source
 // serves SSE2, AVX2, AVX-512 and NEON.
 #pragma once
 
@@ -60,9 +60,9 @@ struct Mask {
   friend Mask operator~(Mask a) { return {~a.bits}; }
   bool any() const { return word() != 0; }
 
-  /// A bit per lane: what branches and loops over lanes look at.
+  /// A bit per lane: what branches and loops over SIMD lanes look at.
   unsigned word() const {
-    // one instruction where there is one; compilers take lanes out one by one
+    // one instruction where there is one; compilers take SIMD lanes out one by one
 #if defined(__AVX512DQ__)
     if constexpr (sizeof(E) == 8) return unsigned(_mm512_movepi64_mask((__m512i)bits));
     else return unsigned(_mm512_movepi32_mask((__m512i)bits));

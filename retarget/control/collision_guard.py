@@ -8,7 +8,7 @@ import numpy as np
 
 from retarget.control.limited_motion import LimitedMotion
 from retarget.core.types import SIDES, FloatArray
-from retarget.robot.driven_joints import DrivenJoints
+from retarget.robot.joint_limits import DrivenJoints
 from retarget.robot.self_collision import Nearest, SelfCollision
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class CollisionGuard:
         way = self._way(motion, joints, qpos)
         near = self._at_the_ends(way)
         turns = np.abs(np.diff(way, axis=0)).sum(axis=0)
-        nearer = float(self._collision.approach(turns).max())
+        nearer = float(self._collision.nearer_by(turns).max())
         if near.distance < self._allowed or nearer <= self._fine:
             return near
         if near.distance - nearer >= self._collision.margin:
@@ -149,7 +149,7 @@ class CollisionGuard:
         half = 0.5 * done[-1]
         k = int(np.searchsorted(done, half, side="right"))
         middle = way[k - 1] + (half - done[k - 1]) / (done[k] - done[k - 1]) * (way[k] - way[k - 1])
-        nearer = self._collision.approach(np.abs(way - middle).max(axis=0))
+        nearer = self._collision.nearer_by(np.abs(way - middle).max(axis=0))
         nearer[nearer <= self._fine] = 0.0
         near = self._collision.nearest(middle, nearer)
         self._looks -= 1

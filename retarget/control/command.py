@@ -14,7 +14,7 @@ from retarget.core.types import SIDES, FloatArray, Status
 from retarget.robot.self_collision import Nearest
 
 if TYPE_CHECKING:
-    from retarget.robot.driven_joints import DrivenJoints
+    from retarget.robot.joint_limits import DrivenJoints
     from retarget.robot.robot import Robot
 
 

@@ -20,8 +20,7 @@ from retarget.control.side_control import SideControl
 from retarget.control.targets import TargetSolver
 from retarget.core.errors import InputError
 from retarget.core.types import SIDES, FloatArray, IntArray, Status
-from retarget.robot.driven_joints import DrivenJoints
-from retarget.robot.joint_limits import JointLimits
+from retarget.robot.joint_limits import DrivenJoints, JointLimits
 
 if TYPE_CHECKING:
     from retarget.mapping.retargeter import Retargeter

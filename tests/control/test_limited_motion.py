@@ -11,8 +11,7 @@ from retarget.control.action_feed import standing
 from retarget.control.limited_motion import LimitedMotion
 from retarget.control.run_loop import LimitCheck
 from retarget.core.errors import InputError
-from retarget.robot.driven_joints import DrivenJoints
-from retarget.robot.joint_limits import JointLimits
+from retarget.robot.joint_limits import DrivenJoints, JointLimits
 from retarget.robot.robot import Robot
 
 SEEDS = st.integers(0, 2**32 - 1)

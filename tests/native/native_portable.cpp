@@ -59,7 +59,8 @@ void arms(const Kernels& kernels, int n) {
   for (const bool lean : {true, false})
     for (const bool single : {false, true}) {
       const double goal = lean ? 1e-12 : 1e-4;
-      const ArmSettings settings{std::fmax(goal, 1e-6), std::fmax(10 * goal, 1e-5), 10, goal, 3, 300, lean, single};
+      const ArmSettings settings{
+          std::fmax(goal, 1e-6), std::fmax(10 * goal, 1e-5), 10, goal, 3, 300, lean, single};
       Numbers start, joints(kAll * size), errors(2 * kAll);
       for (long s = 0; s < kCount; ++s) start.insert(start.end(), posture.begin(), posture.end());
       std::vector<unsigned char> moving(kCount, 1);
@@ -89,7 +90,8 @@ void hands(const Kernels& kernels, bool wrist) {
                 blend = draws(3 * kPoints * 135, 1e-3), basis = draws(45 * kComponents, 0.2);
   const Numbers sigma(kComponents, 1.0);
   Numbers weights(kPoints * kJoints, 0.0);
-  for (int p = 0; p < kPoints; ++p) weights[kJoints * p + 3 * p + 3] = 0.75, weights[kJoints * p + 3 * p + 2] = 0.25;
+  for (int p = 0; p < kPoints; ++p)
+    weights[kJoints * p + 3 * p + 3] = 0.75, weights[kJoints * p + 3 * p + 2] = 0.25;
   HandArrays a;
   a.points = kPoints, a.components = kComponents;
   a.rest = {rest, 3}, a.point = {point, 3}, a.blend = blend, a.weights = {weights, kJoints};
@@ -100,7 +102,8 @@ void hands(const Kernels& kernels, bool wrist) {
   const std::size_t n = std::size_t(solver.unknowns());
   const long unknowns = long(n);
   const Numbers wanted = draws(kFrames * n, 0.5);
-  Numbers targets(3 * kPoints * kFrames), none(targets.size()), cost(kFrames), gradient(kFrames * n), hessian(kFrames * n * n);
+  Numbers targets(3 * kPoints * kFrames), none(targets.size()), cost(kFrames), gradient(kFrames * n),
+      hessian(kFrames * n * n);
   HandBatch b{};
   b.frames = kFrames;
   b.in.targets = {none, 3 * kPoints}, b.in.start = {wanted, unknowns};
@@ -128,8 +131,9 @@ void networks(const Kernels& kernels) {
   const Numbers first = draws(2 * 15 * 70, 0.3), second = draws(2 * 70 * 6, 0.3), bias = draws(2 * 70, 0.1);
   const Numbers lower(12, -1.0), upper(12, 1.0), inputs = draws(33 * 2 * 15, 1.0);
   const Span<const double> biases = bias;
-  const Mlp mlp({{15, 70, {first, 15 * 70}, {biases, 70}}, {70, 6, {second, 70 * 6}, {biases.part(0, 12), 6}}},
-                {lower, 6}, {upper, 6}, kernels);
+  const Mlp mlp(
+      {{15, 70, {first, 15 * 70}, {biases, 70}}, {70, 6, {second, 70 * 6}, {biases.part(0, 12), 6}}},
+      {lower, 6}, {upper, 6}, kernels);
   Numbers outputs(33 * 12);
   mlp.run({inputs, 2, 15}, {outputs, 2, 6}, true, 1);
   report(kernels, "networks", 1e-12, outputs);

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from places import ROOT
@@ -47,6 +49,12 @@ def test_there_are_few_packages_and_nothing_lies_loose() -> None:
     assert max(len(folder.parts) for folder in folders) <= 2
     for folder in folders:
         assert (inside / folder / "__init__.py").is_file(), folder
+
+
+def test_the_package_is_its_own_folders_alone() -> None:
+    """An editable installation once had the folder above the repository among them."""
+    places = importlib.util.find_spec("retarget").submodule_search_locations
+    assert {Path(place).name for place in places} == {"retarget"}
 
 
 def test_contributing_has_the_map_of_the_packages() -> None:

@@ -40,7 +40,7 @@ WHEEL = (
 SDIST = (
     "CMakeLists.txt",
     "native/arm/solver.cpp",
-    "native/lm.hpp",
+    "native/simd/lm.hpp",
     "robots/h1_inspire/robot.toml",
     "mano_models/OPEN_HAND_RIGHT.npz",
     "mano_models/generate_open_hand.py",

@@ -14,8 +14,7 @@ from retarget.control.collision_guard import CollisionGuard
 from retarget.control.limited_motion import LimitedMotion
 from retarget.control.run_loop import LimitCheck
 from retarget.core.errors import InputError, ModelError
-from retarget.robot.driven_joints import DrivenJoints
-from retarget.robot.joint_limits import JointLimits
+from retarget.robot.joint_limits import DrivenJoints, JointLimits
 from retarget.robot.robot import Robot
 from retarget.robot.self_collision import SelfCollision, link_shapes
 
@@ -191,7 +190,7 @@ def test_nothing_is_nearer_than_the_bounds_say(robot: Robot, collision: SelfColl
         qpos = standing(robot, rng.uniform(robot.lower, robot.upper))
         around = rng.uniform(0.0, 0.1, len(qpos)) * (rng.random(len(qpos)) < 0.3)
         here = collision.nearest(qpos)
-        bound = collision.nearest(qpos, collision.approach(around))
+        bound = collision.nearest(qpos, collision.nearer_by(around))
         assert bound.distance <= here.distance
         least = min(
             collision.nearest(qpos + around * rng.choice([-1.0, 1.0], len(qpos))).distance

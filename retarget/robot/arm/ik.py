@@ -43,7 +43,7 @@ class ArmIK:
 
     Args:
         robot: a robot, or what `Robot.load` takes.
-        side: ``"left"`` or ``"right"``.
+        side: ``"left"`` or 0, ``"right"`` or 1.
         position_tolerance: largest position error of a reached pose [m].
         rotation_tolerance: largest rotation error of a reached pose [rad].
         rotation_weight: what an angle counts against a length [m/rad].
@@ -70,7 +70,7 @@ class ArmIK:
     def __init__(
         self,
         robot: Robot | str | Path = "h1_inspire",
-        side: str = "right",
+        side: str | int = "right",
         *,
         position_tolerance: float = 1e-6,
         rotation_tolerance: float = 1e-5,
