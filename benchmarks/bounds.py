@@ -44,8 +44,8 @@ class Bound:
         return f"{sign} {limit:,.6g}{self.unit}"
 
 
-# By the part of the benchmark that measures them. Figures measured, in comments, are of two cores of
-# a Xeon that other work kept busy, with AVX-512, with AVX2 and with neither; quiet ones stay below.
+# By the part of the benchmark that measures them. Figures measured, in comments, are of two cores
+# of a Xeon that other work kept busy, with AVX-512, with AVX2 and with neither; quiet ones stay below.
 BOUNDS: dict[str, tuple[Bound, ...]] = {
     "replay": (
         # processor time of both, 2.8: what is loaded and set up beyond what any replay must
