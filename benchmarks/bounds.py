@@ -45,7 +45,8 @@ class Bound:
 
 
 # By the part of the benchmark that measures them. Figures measured, in comments, are of two cores
-# of a Xeon that other work kept busy, with AVX-512, with AVX2 and with neither; quiet ones stay below.
+# of a Xeon that other work kept busy, with AVX-512, with AVX2 and with neither; quiet ones stay
+# below.
 BOUNDS: dict[str, tuple[Bound, ...]] = {
     "replay": (
         # processor time of both, 2.8: what is loaded and set up beyond what any replay must
