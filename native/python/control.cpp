@@ -1,5 +1,7 @@
 // The Python classes of the control loop: ChunkRing, TargetSolver, LimitedMotion, CommandWriter.
-#include <algorithm>
+#include <nanobind/stl/tuple.h>
+
+#include <tuple>
 
 #include "control/chunk_ring.hpp"
 #include "control/command_writer.hpp"
@@ -71,10 +73,13 @@ nb::tuple counts(const ChunkRing& self) {
                         c.missing);
 }
 
-/// settings: of each arm, those of `ArmSolver.solve`; R_mano_wrist (2, 3, 3).
+/// Those of `ArmSolver.solve`.
+using Settings = std::tuple<double, double, double, double, int, int, bool, bool, int>;
+
+/// settings: of each arm; R_mano_wrist (2, 3, 3).
 void make_targets(TargetSolver* self, const std::vector<const HandSolver*>& hands, const Mlp& networks,
-                  const std::vector<const ArmSolver*>& arms, const nb::list& settings, Object R_mano_wrist_,
-                  Object T_world_camera_, const std::string& isa) {
+                  const std::vector<const ArmSolver*>& arms, const std::vector<Settings>& settings,
+                  Object R_mano_wrist_, Object T_world_camera_, const std::string& isa) {
   const Doubles turns(R_mano_wrist_, "R_mano_wrist"), T(T_world_camera_, "T_world_camera");
   const MlpModel& model = networks.model();
   require(hands.size() == kHands && arms.size() == kHands && settings.size() == kHands &&
@@ -87,11 +92,9 @@ void make_targets(TargetSolver* self, const std::vector<const HandSolver*>& hand
     require(hands[k]->unknowns() == kCoefficients && 3 * hands[k]->points() == model.sizes[0],
             "hands must have 15 components, a fixed wrist, and the points that the networks take");
     require(arms[k]->joints() == arms[0]->joints(), "both arms must have as many joints");
-    const nb::tuple s = nb::cast<nb::tuple>(settings[k]);
-    require(s.size() == 9, "there are nine settings of an arm");
-    robot.settings.push_back(arm_settings(nb::cast<double>(s[0]), nb::cast<double>(s[1]),
-                                          nb::cast<double>(s[2]), nb::cast<double>(s[3]), nb::cast<int>(s[4]),
-                                          nb::cast<int>(s[5]), nb::cast<bool>(s[6]), nb::cast<bool>(s[7])));
+    const auto [position, rotation, gain, goal, starts, iterations, lean, single, threads] = settings[k];
+    robot.settings.push_back(arm_settings(position, rotation, gain, goal, starts, iterations, lean, single));
+    (void)threads;  // one pose has one
   }
   new (self) TargetSolver(std::move(robot), find_kernels(isa));
 }

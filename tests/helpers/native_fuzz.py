@@ -82,6 +82,11 @@ def solve_with(
     ArmIK.from_model(model, joints, "wrist", **settings).solve(poses, start)
 
 
+def fingers_scaling() -> list[np.ndarray]:
+    """Of networks from 15 to 6 numbers."""
+    return [np.zeros((2, 15)), np.ones((2, 15)), -np.ones((2, 6)), np.ones((2, 6))]
+
+
 def main(calls: int) -> None:
     rng = np.random.default_rng(0)
     hand, chain = blended_hand(), arm(7)
@@ -95,7 +100,18 @@ def main(calls: int) -> None:
     layers = [np.ones((2, 5, 9)), np.ones((2, 9, 3))], [np.ones((2, 9)), np.ones((2, 3))]
     scaling = [np.zeros((2, 5)), np.ones((2, 5)), -np.ones((2, 3)), np.ones((2, 3))]
     mlp, place = Network(*layers, *scaling), NativePoints((hand, hand), TIPS, components=4)
-    raw = fitter._solver, solver.native.solver, mlp.native
+    ring = _native.ChunkRing(4, 0.2, 0.8)
+    tips, arms = NativePoints((hand, hand), TIPS), [solver.native.solver] * 2
+    mean, counted, state = np.ones(54), np.ones((3, 2), dtype=np.int64), np.zeros((4, 3))
+    network = Network([np.ones((2, 15, 6))], [np.ones((2, 6))], *fingers_scaling()).native
+    of_robot = [tips.solvers, network, arms, [solver.native.settings] * 2, np.ones((2, 3, 3))]
+    aims = _native.TargetSolver(*of_robot, np.eye(4), "")
+    ways = [-np.ones(3), np.ones(3), np.ones(3), np.ones(3)]
+    motion = _native.LimitedMotion(*ways)
+    places, ends = np.arange(3), [np.ones(3), np.zeros(3)]
+    writer = _native.CommandWriter(places, places, *ends, places, *ends[::-1], 4, 5)
+    control = ring, aims, motion, writer
+    raw = fitter._solver, solver.native.solver, mlp.native, *control
     cases: list[tuple[Any, list[Any], dict[str, Any]]] = [
         (
             fitter.fit,
@@ -230,6 +246,16 @@ def main(calls: int) -> None:
             [place.solvers, np.ones((4, 2, 4)), 1, "", np.ones((4, 2, 5, 3))],
             {},
         ),
+        (ring.push, [np.ones((3, 2, 27)), np.ones((3, 2), dtype=bool), 5], {}),
+        (ring.push_vectors, [np.ones((3, 48)), 5], {}),
+        (ring.average, [7, mean, counted], {}),
+        (aims.solve, [ring, 7, np.ones(26), mean, counted, np.ones((2, 13)), np.ones((2, 3))], {}),
+        (motion.propose, [state, np.ones(3), np.ones(3)], {}),
+        (writer.write, [np.ones(4), np.ones(4), np.ones(5), np.ones(3)], {}),
+        (_native.ChunkRing, [4, 0.2, 0.8], {}),
+        (_native.TargetSolver, [*of_robot, np.eye(4), ""], {}),
+        (_native.LimitedMotion, ways, {}),
+        (_native.CommandWriter, [places, places, *ends, places, *ends[::-1], 4, 5], {}),
         (_native.HandSolver, [start, 3], {}),
         (_native.ArmSolver, [poses], {}),
         (_native.lanes, [""], {}),
@@ -238,6 +264,10 @@ def main(calls: int) -> None:
         _native.HandSolver,
         _native.ArmSolver,
         _native.Mlp,
+        _native.ChunkRing,
+        _native.TargetSolver,
+        _native.LimitedMotion,
+        _native.CommandWriter,
         _native.hand_points,
         _native.lanes,
     )
