@@ -25,6 +25,10 @@ THUMB_BASE = 0.5  # part of the thumb's metacarpal where its tube leaves the pal
 CAP = {"index": 7, "middle": 7, "ring": 7, "pinky": 7, "thumb": 8}  # points about the tip
 CAP_START = 0.45
 RELAXATIONS = 60
+SAME_LENGTH = 1e-6  # [mm] quads' diagonals differ by rounding, 1e-14, or by more than 1e-3
+# Of quads whose diagonals are of one length, in their order: 1 where the cut is along the second;
+# rounding chose once, and the committed files, which networks are trained for, have its choice.
+CUTS = f"{0xEA4AD030060BD7FE882:076b}"
 # Rings of the palm from the webs to the forearm: x of the ring's middle [mm], rows of the thumb.
 PALM_X = np.array([-84.0, -72.0, -60.0, -48.0, -36.0, -24.0, -11.0, 3.0])
 RIM_X = 17.0
@@ -246,14 +250,15 @@ def _edges(polygons: list[tuple[int, ...]]) -> Ints:
 
 
 def _triangulate(polygons: list[tuple[int, ...]], points: Array) -> Ints:
-    """Cut each quad along its shorter diagonal."""
-    faces = []
+    """Cut each quad along its shorter diagonal, along that of `CUTS` where they are equal."""
+    faces, cuts = [], iter(CUTS)
     for p in polygons:
         if len(p) == 3:
             faces.append(p)
             continue
         a, b, c, d = p
-        if np.linalg.norm(points[a] - points[c]) <= np.linalg.norm(points[b] - points[d]):
+        longer = np.linalg.norm(points[a] - points[c]) - np.linalg.norm(points[b] - points[d])
+        if next(cuts, "0") == "0" if abs(longer) < SAME_LENGTH else longer < 0:
             faces += [(a, b, c), (a, c, d)]
         else:
             faces += [(a, b, d), (b, c, d)]

@@ -5,6 +5,7 @@
 #include "arm/solver.hpp"
 #include "core/dispatch.hpp"
 #include "python/arrays.hpp"
+#include "python/settings.hpp"
 
 namespace retarget {
 namespace {
@@ -44,17 +45,6 @@ void make(ArmSolver* self, Object steps_, Object axes_, Object tool_, Object bas
   new (self) ArmSolver(a, find_kernels(isa));
 }
 
-ArmSettings settings_of(double position_tolerance, double rotation_tolerance, double posture_gain,
-                        double goal, int starts, int max_iterations, bool lean, bool single) {
-  require_positive(position_tolerance, "position_tolerance");
-  require_positive(rotation_tolerance, "rotation_tolerance");
-  require_not_negative(posture_gain, "posture_gain");
-  require_positive(goal, "goal");
-  require(starts >= 0, "starts must not be negative");
-  require(max_iterations >= 1 && max_iterations <= 1000000, "max_iterations must be 1 to 1,000,000");
-  return {position_tolerance, rotation_tolerance, posture_gain, goal, starts, max_iterations, lean, single};
-}
-
 /// Sequences of poses T_world_wrist (m, N, 4, 4). Numbers takes the joints of all poses, then their
 /// position errors, then their rotation errors; moving is changed.
 void solve(const ArmSolver& self, Object targets_, Object start_, Object moving_, double position_tolerance,
@@ -68,7 +58,7 @@ void solve(const ArmSolver& self, Object targets_, Object start_, Object moving_
   const long count = targets.rows(4), frames = targets.length(1), all = count * frames, n = self.joints();
   require(frames >= 1, "a sequence has at least one frame");
   require(threads >= 0, "threads must not be negative");
-  const ArmSettings settings = settings_of(position_tolerance, rotation_tolerance, posture_gain, goal, starts,
+  const ArmSettings settings = arm_settings(position_tolerance, rotation_tolerance, posture_gain, goal, starts,
                                            max_iterations, lean, single);
   ArmPoses poses{};
   poses.count = count, poses.frames = frames;

@@ -21,6 +21,7 @@ namespace nb = nanobind;
 void bind_hand(nb::module_& m);
 void bind_arm(nb::module_& m);
 void bind_mlp(nb::module_& m);
+void bind_control(nb::module_& m);
 
 inline std::string text(const std::vector<long>& shape) {
   std::string s = "(";

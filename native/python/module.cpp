@@ -1,5 +1,5 @@
-// The Python module retarget.core._native; its users are retarget/human/native.py,
-// retarget/robot/arm/native.py and retarget/mapping/native_mlp.py.
+// The Python module retarget.core._native; its users are retarget/human/native.py, retarget/robot/arm/native.py,
+// retarget/mapping/network.py, retarget/actions/ensembler.py and retarget/control.
 #include "core/dispatch.hpp"
 #include "core/workers.hpp"
 #include "python/arrays.hpp"
@@ -21,4 +21,5 @@ NB_MODULE(_native, m) {
   bind_hand(m);
   bind_arm(m);
   bind_mlp(m);
+  bind_control(m);
 }

@@ -1,19 +1,19 @@
-"""What a chunk ensembler reports of chunks, gives for a step and counts."""
+"""Chunks that overlap in time, averaged: what speaks about a step, weighed by its age."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from retarget.actions.layout import COMPONENTS, HANDS, Action
-from retarget.actions.normalization import require_action
-from retarget.core.arrays import namespace
-from retarget.core.checks import RIGID_COMPUTED, are_rigid
+from retarget.actions.chunk_check import NUMBERS, usable_rows
+from retarget.actions.layout import ACTION_SIZE, COMPONENTS, HANDS, Action
+from retarget.core import _native
+from retarget.core.checks import call
 from retarget.core.errors import InputError
-from retarget.core.types import FloatArray, IntArray, Status
+from retarget.core.types import FloatArray, IntArray
 
 
 class ChunkReport(NamedTuple):
@@ -65,7 +65,7 @@ class Ensembled(NamedTuple):
         return Action(self.translation, self.pca, self.rotation, self.status)
 
 
-@dataclass
+@dataclass(frozen=True)
 class ChunkCounts:
     """How often what happened since the start, or the last `ChunkEnsembler.reset`.
 
@@ -92,17 +92,11 @@ class ChunkCounts:
     missing: int = 0
 
 
-__all__ = ["ChunkCounts", "ChunkEnsembler", "ChunkReport", "Ensembled"]
-
-POSITION, ROTATION = slice(0, 3), slice(3, 12)
-_WRIST, HAND = slice(0, 12), slice(12, 12 + COMPONENTS)
-NUMBERS = 12 + COMPONENTS  # of one hand in one row: position, rotation matrix, coefficients
 _MOST_ROWS = 1000  # memory grows with the square: 0.5 GB
-_NEVER = -(2**62)
-_AMBIGUOUS = 1e-9  # of the weighted sum of rotations: no one rotation is nearest to it
-_LAST_SIGN = np.array([1.0, 1.0, -1.0])
-# what a usable number may be: metres, entries of a rotation, coefficients
-_LARGEST = np.array([1e6] * 3 + [1.001] * 9 + [1e6] * COMPONENTS)
+# of the averaged numbers of both hands
+_TRANSLATION = slice(0, 3 * HANDS)
+MEAN_PCA = slice(3 * HANDS, (3 + COMPONENTS) * HANDS)
+_ROTATION = slice((3 + COMPONENTS) * HANDS, NUMBERS * HANDS)
 
 
 class ChunkEnsembler:
@@ -121,7 +115,7 @@ class ChunkEnsembler:
         hand_decay: w of coefficients, not negative.
 
     Attributes:
-        counts: what happened since the start.
+        ring: the native core's chunks.
 
     Raises:
         InputError: the horizon is not 1 to 1000, or a decay is negative or not finite.
@@ -132,34 +126,20 @@ class ChunkEnsembler:
     ) -> None:
         if horizon not in range(1, _MOST_ROWS + 1):
             raise InputError(f"horizon must be 1 to {_MOST_ROWS} rows, got {horizon}")
-        horizon = int(horizon)
         for name, decay in (("wrist_decay", wrist_decay), ("hand_decay", hand_decay)):
             if not 0.0 <= decay < float("inf"):
                 raise InputError(f"{name} must be a number that is not negative, got {decay}")
-        self.horizon = horizon
-        ranks = np.arange(horizon)
-        self._ages = ranks
-        # [group, rank]: groups are wrist and hand
-        self._decay = np.exp(-np.array([[wrist_decay], [hand_decay]]) * ranks)
-        # [slot of the newest, group, slot]: weights where every chunk speaks
-        turned = [self._decay[:, (slot - ranks) % horizon] for slot in range(horizon)]
-        self._steady = np.stack(turned) / self._decay.sum(axis=1)[:, None]
-        # A cell holds what the chunk of one slot says about one step, both modulo the horizon.
-        # Rows wrap around, so nothing is ever shifted.
-        self._rows = np.zeros((horizon, HANDS, horizon, NUMBERS))  # [step, hand, slot]
-        self._usable = np.zeros((horizon, HANDS, horizon), dtype=np.int64)
-        self._all_there = np.array([[int(Status.OK)] * HANDS, [horizon] * HANDS, [0] * HANDS])
-        self._all = np.ones((horizon, HANDS), dtype=np.int64)
-        self.reset()
+        self.horizon = int(horizon)
+        self.ring = _native.ChunkRing(self.horizon, float(wrist_decay), float(hand_decay))
 
     def reset(self) -> None:
         """Forget every chunk and count."""
-        self._usable[:] = 0
-        self._chunk_step = np.full(self.horizon, _NEVER)  # [slot] the step the chunk was for
-        self._newest = _NEVER
-        self._now = _NEVER
-        self._streak = 0  # newest chunks in a row, a step apart, that are whole
-        self.counts = ChunkCounts()
+        self.ring.reset()
+
+    @property
+    def counts(self) -> ChunkCounts:
+        """What happened since the start, or the last `reset`."""
+        return ChunkCounts(*self.ring.counts())
 
     def push(self, chunk: Action, step: int) -> ChunkReport:
         """Take a chunk whose row 0 is for ``step``.
@@ -174,53 +154,38 @@ class ChunkEnsembler:
         Raises:
             InputError: other batch axes, too many rows, normalised coefficients, or torch tensors.
         """
-        return self._take(*self._checked(chunk), int(step))
-
-    def push_rows(self, rows: FloatArray, step: int) -> ChunkReport:
-        """`push` of numbers that the caller answers for: none is looked at.
-
-        Args:
-            rows: (L, 2, 27), L from 1 to the horizon: position, rotation matrix row by row, and
-                coefficients, at the places `POSITION`, `ROTATION` and `HAND`; all of them usable.
-            step: the step of row 0.
-        """
-        return self._take(rows, self._all[: len(rows)], True, int(step))
-
-    def _take(self, rows: FloatArray, usable: IntArray, finite: bool, step: int) -> ChunkReport:
-        length = len(rows)
-        late = step < self._newest
-        useless = step + length <= self._now or step <= self._newest - self.horizon
-        slot = step % self.horizon
-        repeated = not useless and bool(self._chunk_step[slot] == step)
-        gap = max(0, step - self._newest - 1) if self._newest != _NEVER else 0
-        lost = () if finite else (length - usable.sum(axis=0)).tolist()
-        report = ChunkReport(
-            step=step,
-            rows=length,
+        rows, usable = usable_rows(chunk, self.horizon)
+        late, repeated, useless, gap, unusable = call(self.ring.push, rows, usable, int(step))
+        return ChunkReport(
+            step=int(step),
+            rows=len(rows),
             late=late,
             repeated=repeated,
-            short=length < self.horizon,
+            short=len(rows) < self.horizon,
             useless=useless,
             gap=gap,
-            unusable=(int(lost[0]), int(lost[1])) if lost else (0, 0),
+            unusable=unusable,
         )
-        self._count(report)
-        whole = finite and length == self.horizon
-        if not useless and not (repeated and whole):
-            follows = step == self._newest + 1
-            self._streak = whole * (self._streak + 1 if follows else step > self._newest)
-        if not useless:
-            # rows before and after the ring's end; one is empty where a chunk is short
-            turn = min(length, self.horizon - slot)
-            self._rows[slot : slot + turn, :, slot] = rows[:turn]
-            self._rows[: length - turn, :, slot] = rows[turn:]
-            if not whole:
-                self._usable[:, :, slot] = 0
-            self._usable[slot : slot + turn, :, slot] = usable[:turn]
-            self._usable[: length - turn, :, slot] = usable[turn:]
-            self._chunk_step[slot] = step
-            self._newest = max(self._newest, step)
-        return report
+
+    def push_vectors(self, vectors: ArrayLike | Action, step: int) -> bool:
+        """`push` of what is beyond doubt, in little time.
+
+        Args:
+            vectors: what may be taken are float64 arrays (L, 48) with numbers up to 1e6 and rot6d
+                columns that are neither very long, very short nor nearly parallel.
+            step: the step of row 0.
+
+        Returns:
+            Whether all of it was taken, and is usable; else nothing was, and `push` has to see.
+        """
+        return (
+            type(vectors) is np.ndarray
+            and vectors.dtype == np.float64
+            and vectors.ndim == 2
+            and vectors.shape[1] == ACTION_SIZE
+            and 0 < len(vectors) <= self.horizon
+            and call(self.ring.push_vectors, np.ascontiguousarray(vectors), int(step))
+        )
 
     def at(self, step: int) -> Ensembled:
         """The action of a step, from all chunks that speak about it.
@@ -228,102 +193,19 @@ class ChunkEnsembler:
         Raises:
             InputError: the step is older than the newest chunk by a horizon, and forgotten.
         """
-        step = int(step)
-        if step <= self._newest - self.horizon:
-            raise InputError(f"step {step} is forgotten; the newest chunk is for {self._newest}")
-        self._now = max(self._now, step)
-        self.counts.steps += 1
-        if step == self._newest and self._streak >= self.horizon:
-            return self._at_steady(step)
-        place, newest_first = step % self.horizon, (step - self._ages) % self.horizon
-        speaks = self._chunk_step[newest_first] == step - self._ages
-        usable = self._usable[place][:, newest_first] * speaks
-        ranks = usable.cumsum(axis=1)
-        chunks = ranks[:, -1]
-        # decay has no entry for a rank no chunk can have: ranks of usable chunks begin at 0
-        weights = self._decay[:, ranks - 1] * usable  # [group, hand, age]
-        total = weights.sum(axis=-1, keepdims=True)
-        rows = self._rows[place][:, newest_first]
-        known = chunks > 0
-        complete = bool(known.all())
-        weights /= total if complete else np.where(total > 0.0, total, 1.0)
-        wrist = (weights[0, :, None] @ rows[:, :, _WRIST])[:, 0]
-        pca = (weights[1, :, None] @ rows[:, :, HAND])[:, 0]
-        age = usable.argmax(axis=1)
-        rotation = self._mean_rotation(wrist[:, ROTATION].reshape(HANDS, 3, 3), rows, age)
-        status = np.zeros(HANDS, dtype=np.int64)
-        if not complete:
-            status[~known] = int(Status.MISSING_INPUT)
-            rotation[~known] = np.eye(3)
-            age = np.where(known, age, -1)
-            self.counts.missing += HANDS - int(known.sum())
-        return Ensembled(wrist[:, POSITION], pca, rotation, status, chunks, age)
+        mean, counted = empty_mean()
+        call(self.ring.average, int(step), mean, counted)
+        status, chunks, age = counted
+        return Ensembled(
+            mean[_TRANSLATION].reshape(HANDS, 3),
+            mean[MEAN_PCA].reshape(HANDS, COMPONENTS),
+            mean[_ROTATION].reshape(HANDS, 3, 3),
+            status,
+            chunks,
+            age,
+        )
 
-    def _at_steady(self, step: int) -> Ensembled:
-        """`at` of the newest chunk's step where all chunks of a horizon are whole."""
-        slot = step % self.horizon
-        weights, rows = self._steady[slot], self._rows[slot]
-        mean = weights @ rows  # [hand, group]
-        summed = mean[:, 0, ROTATION].reshape(HANDS, 3, 3)
-        rotation = self._mean_rotation(summed, rows, (slot,) * HANDS)
-        status, chunks, age = self._all_there.copy()
-        return Ensembled(mean[:, 0, POSITION], mean[:, 1, HAND], rotation, status, chunks, age)
 
-    def _mean_rotation(
-        self, summed: FloatArray, rows: FloatArray, age: Sequence[int] | IntArray
-    ) -> FloatArray:
-        """(2, 3, 3) rotations nearest to weighted sums; the newest where no one is nearest."""
-        U, s, Vt = np.linalg.svd(summed)
-        R: FloatArray = U @ Vt
-        x, y, z = R[:, 0], R[:, 1], R[:, 2]
-        for k in range(HANDS):
-            (a, b, c), (d, e, f), (g, h, i) = x[k].tolist(), y[k].tolist(), z[k].tolist()
-            flipped = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) < 0.0
-            if flipped:
-                R[k] = (U[k] * _LAST_SIGN) @ Vt[k]
-            if s[k, 1] + (-s[k, 2] if flipped else s[k, 2]) < _AMBIGUOUS:
-                R[k] = rows[k, age[k], ROTATION].reshape(3, 3)
-        return R
-
-    def _checked(self, chunk: Action) -> tuple[FloatArray, IntArray, bool]:
-        """Rows (L, 2, n) without a NaN, where they are usable (L, 2), and whether all are."""
-        require_action(chunk)
-        if len(chunk.shape) != 1 or not 1 <= chunk.shape[0] <= self.horizon:
-            raise InputError(
-                f"a chunk must have 1 to {self.horizon} rows, got batch axes {chunk.shape}"
-            )
-        if chunk.normalization is not None:
-            raise InputError(f"the chunk is normalised ({chunk.normalization.kind}); undo it first")
-        if namespace(chunk.translation) is not np:
-            raise InputError("a chunk must be numpy arrays, got torch tensors")
-        length = chunk.shape[0]
-        rows = np.empty((length, HANDS, NUMBERS))
-        try:
-            rows[..., POSITION] = chunk.translation
-            rows[..., ROTATION] = chunk.rotation.reshape(length, HANDS, 9)
-            rows[..., HAND] = chunk.pca
-        except ValueError:
-            raise InputError(
-                f"a chunk of {length} rows must have translation ({length}, 2, 3), pca ({length}, "
-                f"2, {COMPONENTS}) and rotation ({length}, 2, 3, 3), got {chunk.translation.shape},"
-                f" {chunk.pca.shape} and {chunk.rotation.shape}"
-            ) from None
-        rotation = rows[..., ROTATION].reshape(length, HANDS, 3, 3)
-        within = (np.abs(rows) <= _LARGEST).all(axis=-1) & are_rigid(rotation, RIGID_COMPUTED)
-        if within.all() and not chunk.status.any():  # all OK
-            return rows, self._all[:length], True
-        usable = np.asarray((chunk.status != int(Status.MISSING_INPUT)) & within)
-        complete = bool(usable.all())
-        if not complete:
-            rows[~usable] = 0.0
-        return rows, usable.astype(np.int64), complete
-
-    def _count(self, report: ChunkReport) -> None:
-        counts = self.counts
-        counts.chunks += 1
-        counts.late += report.late
-        counts.repeated += report.repeated
-        counts.short += report.short
-        counts.useless += report.useless
-        counts.skipped += report.gap
-        counts.unusable += sum(report.unusable)
+def empty_mean() -> tuple[FloatArray, IntArray]:
+    """Room for an averaged action: its numbers (54,); statuses, chunks and ages (3, 2)."""
+    return np.empty(NUMBERS * HANDS), np.empty((3, HANDS), dtype=np.int64)

@@ -23,7 +23,7 @@ from retarget.core.arrays import Array, as_array, like, namespace, same_kind
 from retarget.core.errors import InputError
 from retarget.core.geometry import rotvec_from_rotation
 from retarget.human.skinning import rotation_minus_identity
-from retarget.robot.camera import Camera
+from retarget.robot.spec import Camera
 
 LABEL_FIELDS = fields(("image", 2), ("translation", 3), ("pca", COMPONENTS), ("rotvec", 3))
 LABEL_SIZE = 46

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _BINS = 12
 _BAR = 40
-_TOLD = 8  # holds told one by one
+_LISTED = 8  # holds listed one by one
 _CLOSE = 1e-4  # [m] within which a wrist is where it is wanted
 
 
@@ -77,7 +77,7 @@ def print_run(console: Console, feed: ActionFeed, run: Run) -> None:
 def run_reasons(run: Run) -> list[str]:
     """What is wrong with the commands, nothing where they are sound."""
     check = run.check
-    told = [
+    reasons = [
         f"{count} joints and steps beyond a {name} limit"
         for name, count in (
             ("position", check.position),
@@ -87,17 +87,17 @@ def run_reasons(run: Run) -> list[str]:
         if count
     ]
     if check.not_finite:
-        told.append(f"{check.not_finite} commands are not finite")
-    return told
+        reasons.append(f"{check.not_finite} commands are not finite")
+    return reasons
 
 
 def _side_rows(run: Run) -> list[tuple[str, list[str]]]:
     """Rows of the table, a cell a side."""
 
-    def cells(values: FloatArray, told: Any) -> list[str]:
+    def cells(values: FloatArray, text: Any) -> list[str]:
         known = (values[:, k][np.isfinite(values[:, k])] for k in range(len(SIDES)))
         return [
-            f"{told(_mean(column))} mean, {told(_or_nan(_quantile(column, 1.0)))} most"
+            f"{text(_mean(column))} mean, {text(_or_nan(_quantile(column, 1.0)))} most"
             for column in known
         ]
 
@@ -130,8 +130,8 @@ def _side_rows(run: Run) -> list[tuple[str, list[str]]]:
 def _print_holds(console: Console, run: Run) -> None:
     if not run.holds:
         return
-    longest = sorted(run.holds, key=lambda hold: -hold.steps)[:_TOLD]
-    line(console, f" {len(run.holds)} holds", "; the longest:" if len(run.holds) > _TOLD else ":")
+    longest = sorted(run.holds, key=lambda hold: -hold.steps)[:_LISTED]
+    line(console, f" {len(run.holds)} holds", "; the longest:" if len(run.holds) > _LISTED else ":")
     for hold in sorted(longest, key=lambda hold: hold.step):
         line(console, f"   step {hold.step}, {hold.steps} steps, {hold.reason}")
     console.print()
@@ -140,11 +140,11 @@ def _print_holds(console: Console, run: Run) -> None:
 def _print_times(console: Console, run: Run) -> None:
     """Step times: figures and a histogram whose bins grow by a factor."""
     micro = 1e6 * run.seconds
-    told = ", ".join(
+    figures = ", ".join(
         f"{name} {number_text(_or_nan(_quantile(micro, q)))} us"
         for name, q in (("median", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0))
     )
-    line(console, f" step time: {told}")
+    line(console, f" step time: {figures}")
     if run.late:
         line(console, f" {run.late} steps began late")
     low, high = float(micro.min()), float(micro.max())

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retarget.control.joint_motion import JointMotion
+from retarget.control.limited_motion import LimitedMotion
 from retarget.core.types import SIDES, FloatArray
-from retarget.robot.driven_joints import DrivenJoints
+from retarget.robot.joint_limits import DrivenJoints
 from retarget.robot.self_collision import Nearest, SelfCollision
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class CollisionGuard:
     A step passes where the way from here through the pose after it to the pose in which the robot
     could then come to rest keeps the margin, or the nearest links come no nearer than they were.
     Else the sides the nearest links belong to brake, or both where that is not enough. Braking
-    obeys the limits of `JointMotion`, and is the way that passed one step before.
+    obeys the limits of `LimitedMotion`, and is the way that passed one step before.
 
     Distances are computed of both poses. The way between is halved until each pair of links is
     proven clear by a lower bound, or moves by less than the margin (2.5 mm at least) around a pose
@@ -56,7 +56,7 @@ class CollisionGuard:
         self._least, self._looks = np.nan, _LOOKS
 
     def step(
-        self, motion: JointMotion, proposal: FloatArray, qpos: FloatArray
+        self, motion: LimitedMotion, proposal: FloatArray, qpos: FloatArray
     ) -> tuple[FloatArray, Nearest, tuple[bool, bool]]:
         """What may be done of a proposed step.
 
@@ -115,7 +115,7 @@ class CollisionGuard:
                 mixed[place] = braked[place]
         return mixed
 
-    def _way(self, motion: JointMotion, joints: FloatArray, qpos: FloatArray) -> FloatArray:
+    def _way(self, motion: LimitedMotion, joints: FloatArray, qpos: FloatArray) -> FloatArray:
         """(T, n) joints from here through a step until the robot has come to rest [rad]."""
         driven = [motion.q, *motion.way_to_rest(joints)]
         way = np.tile(qpos, (len(driven), 1))
@@ -123,13 +123,13 @@ class CollisionGuard:
             self._driven.expand(q, row)
         return way
 
-    def _on_the_way(self, motion: JointMotion, joints: FloatArray, qpos: FloatArray) -> Nearest:
+    def _on_the_way(self, motion: LimitedMotion, joints: FloatArray, qpos: FloatArray) -> Nearest:
         """The nearest links after a step and at rest after it, or those that block the way."""
         self._looks = _LOOKS
         way = self._way(motion, joints, qpos)
         near = self._at_the_ends(way)
         turns = np.abs(np.diff(way, axis=0)).sum(axis=0)
-        nearer = float(self._collision.approach(turns).max())
+        nearer = float(self._collision.nearer_by(turns).max())
         if near.distance < self._allowed or nearer <= self._fine:
             return near
         if near.distance - nearer >= self._collision.margin:
@@ -149,7 +149,7 @@ class CollisionGuard:
         half = 0.5 * done[-1]
         k = int(np.searchsorted(done, half, side="right"))
         middle = way[k - 1] + (half - done[k - 1]) / (done[k] - done[k - 1]) * (way[k] - way[k - 1])
-        nearer = self._collision.approach(np.abs(way - middle).max(axis=0))
+        nearer = self._collision.nearer_by(np.abs(way - middle).max(axis=0))
         nearer[nearer <= self._fine] = 0.0
         near = self._collision.nearest(middle, nearer)
         self._looks -= 1

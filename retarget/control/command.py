@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
+from retarget.core import _native
+from retarget.core.checks import call
 from retarget.core.errors import InputError
-from retarget.core.types import FloatArray, Status
+from retarget.core.types import SIDES, FloatArray, Status
 from retarget.robot.self_collision import Nearest
+
+if TYPE_CHECKING:
+    from retarget.robot.joint_limits import DrivenJoints
+    from retarget.robot.robot import Robot
 
 
 class Phase(IntEnum):
@@ -99,3 +107,51 @@ class Command(NamedTuple):
         if name not in self.names:
             raise InputError(f"no joint named {name!r}; the robot has {', '.join(self.names)}")
         return float(self.qpos[self.names.index(name)])
+
+
+class CommandWriter:
+    """Makes a command's numbers of the joints that are driven.
+
+    Args:
+        robot: the robot.
+        driven: its driven joints, k of them.
+    """
+
+    def __init__(self, robot: Robot, driven: DrivenJoints) -> None:
+        hands = [side.command for side in robot.sides if side.command is not None]
+        self._shape = (len(hands), len(hands[0].joints)) if len(hands) == len(SIDES) else None
+        if self._shape is None:
+            hands = []
+        self._numbers = np.empty(0)
+        self._native = call(
+            _native.CommandWriter,
+            np.asarray(driven.moved_rows, dtype=np.int64),
+            driven.source,
+            driven.multiplier,
+            driven.offset,
+            np.array(
+                [driven.names.index(j) for hand in hands for j in hand.joints], dtype=np.int64
+            ),
+            np.array([x for hand in hands for x in hand.closed], dtype=np.float64),
+            np.array([x for hand in hands for x in hand.open - hand.closed], dtype=np.float64),
+            driven.size,
+            len(robot.joint_names),
+        )
+
+    def write(
+        self, q: FloatArray, aim: FloatArray, qpos: FloatArray
+    ) -> tuple[FloatArray | None, tuple[float, float]]:
+        """Write driven joints and those that mimic them into qpos.
+
+        Args:
+            q: (k,) driven joints [rad].
+            aim: (k,) where they should be [rad].
+            qpos: (n,) to be written to [rad].
+
+        Returns:
+            (2, m) the hands' own numbers, None where they are not known; and for left and right how
+            far the farthest joint is from where it should be [rad].
+        """
+        numbers = self._numbers if self._shape is None else np.empty(self._shape)
+        behind = self._native.write(q, aim, qpos, numbers)
+        return (None if self._shape is None else numbers), behind

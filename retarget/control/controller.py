@@ -9,30 +9,25 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retarget.actions import ACTION_FIELDS, ACTION_SIZE, Action
+from retarget.actions.chunk_check import as_chunk, as_numbers
 from retarget.actions.ensembler import ChunkCounts, ChunkEnsembler
-from retarget.control.chunk_reader import read_action, rigid, seen_step, sound_rows
 from retarget.control.collision_guard import CollisionGuard
-from retarget.control.command import NO_ACTION, NO_ARM, NO_JOINTS, NOT_USABLE, Command, Phase
+from retarget.control.command import NO_ACTION, NO_JOINTS, NOT_USABLE, Command, CommandWriter, Phase
 from retarget.control.filters import make_filter
-from retarget.control.joint_motion import JointMotion
-from retarget.control.measured_joints import measured_joints, require_start
+from retarget.control.limited_motion import LimitedMotion
 from retarget.control.settings import ControllerSettings
 from retarget.control.side_control import SideControl
-from retarget.control.wrist_points import WristPoints
+from retarget.control.targets import TargetSolver
 from retarget.core.errors import InputError
-from retarget.core.geometry import transform_inverse
-from retarget.core.types import SIDES, ArmSolution, FloatArray, Status
-from retarget.robot.driven_joints import DrivenJoints
-from retarget.robot.hand_command import HandCommands
-from retarget.robot.joint_limits import JointLimits
+from retarget.core.types import SIDES, FloatArray, IntArray, Status
+from retarget.robot.joint_limits import DrivenJoints, JointLimits
 
 if TYPE_CHECKING:
     from retarget.mapping.retargeter import Retargeter
 
-_OK = int(Status.OK)
 _STATUS = tuple(Status)
-_SOLVED = (int(Status.OK), int(Status.AT_LIMIT), int(Status.UNREACHABLE))
 _NOT_BLOCKED = (False, False)
+_SLACK = 0.1  # how far beyond a limit the first measured joints may be [rad]
 _THERE = 1e-12  # joints this near to their targets are there [rad]
 
 
@@ -76,31 +71,19 @@ class Controller:
         self._T_camera_world = (
             np.eye(4) if s.camera is None else robot.camera(s.camera).T_camera_world
         )
-        T = transform_inverse(self._T_camera_world)
-        self._R_world_camera, self._p_world_camera = T[:3, :3].copy(), T[:3, 3].copy()
-        self._R_camera_world = self._R_world_camera.T.copy()
         self._driven = DrivenJoints(robot)
         self._driven_limits = self._driven.limits(self.limits)
         self._ensembler = ChunkEnsembler(
             s.horizon, wrist_decay=s.wrist_decay, hand_decay=s.hand_decay
         )
-        self._arms, self._mlp = retargeter.arms, retargeter.hand_mlp
-        self._refine = retargeter.refine
-        self._wrists = WristPoints(robot)
-        self._hands = HandCommands(robot) if all(side.command for side in robot.sides) else None
-        self._mano_to_wrist = np.stack([side.wrist_to_mano.T for side in robot.sides])
+        self._targets = TargetSolver(retargeter, self._T_camera_world)
+        self._writer = CommandWriter(robot, self._driven)
         self._filter = make_filter(s.filter, self._driven.size, s.rate)
         self._guard = (
             None
             if s.collision_margin is None
             else CollisionGuard(robot, self._driven, s.collision_margin)
         )
-        self._T: FloatArray = np.zeros((len(SIDES), 4, 4))
-        self._T[:, 3, 3] = 1.0
-        self._aim: FloatArray = np.zeros(self._driven.size)
-        self._by_side = tuple(self._aim[place] for place in self._driven.sides)
-        self._side_starts = [place.start for place in self._driven.sides]
-        self._ones = np.ones(len(SIDES) * self._driven.hands)
         self.reset()
         self._warm_up()
 
@@ -108,7 +91,7 @@ class Controller:
         """Forget everything: the next step is the first again."""
         self._ensembler.reset()
         self._steps = 0
-        self._motion: JointMotion | None = None
+        self._motion: LimitedMotion | None = None
 
     @property
     def steps(self) -> int:
@@ -146,80 +129,49 @@ class Controller:
                 measured joints that are not finite or far beyond their limits. Later the same is
                 held and reported.
         """
-        with np.errstate(over="ignore", invalid="ignore"):  # numbers of any size may come
-            return self._step(action, qpos, step, T_world_camera)
-
-    def _step(
-        self,
-        action: ArrayLike | Action | None,
-        qpos: ArrayLike,
-        step: int | None,
-        T_world_camera: ArrayLike | None,
-    ) -> Command:
         now = self._steps
-        measured = measured_joints(qpos, len(self.names))
+        measured = _finite_joints(qpos, len(self.names))
         motion = self._motion or self._start(measured, qpos)
         missing = self._take(action, step, T_world_camera)
         self._motion = motion
-        wanted = self._ensembler.at(now + 1)
-        known = wanted.status.tolist()
-        q = motion.q
-        points = wanted.translation @ self._R_camera_world + self._p_world_camera
-        self._T[:, :3, :3] = self._R_world_camera @ wanted.rotation @ self._mano_to_wrist
-        self._T[:, :3, 3] = points
-        fingers = self._mlp.joints(wanted.pca, refine=self._refine)
-        sound = math.isfinite(np.ravel(fingers).dot(self._ones))
-        arms = self._driven.arms
+        targets = self._targets.solve(self._ensembler, now + 1, motion.q, missing)
+        aim = targets.joints.ravel()
         phases, holds, arm_status, hand_status, lag = [], [], [], [], []
-        for k, place in enumerate(self._driven.sides):
-            control, mine = self._controls[k], self._by_side[k]
-            reason, solved, hold = "", None, None
-            if measured is None:
-                reason = NO_JOINTS
-            elif known[k] != _OK:
-                reason = missing
-            elif not sound and not np.isfinite(fingers[k]).all():
-                reason = NOT_USABLE
+        for k, control in enumerate(self._controls):
+            place, hold = self._driven.sides[k], None
+            reason = targets.reasons[k] if measured is not None else NO_JOINTS
+            if reason:
+                aim[place], phase, hold = control.hold(reason)
             else:
-                solved = self._solve(k, q[place][:arms])
-                reason = NO_ARM if solved is None else ""
-            if solved is None:
-                target, phase, hold = control.hold(reason)
-                arm_status.append(Status.HELD)
-            else:
-                mine[:arms], mine[arms:] = solved.q, fingers[k]
-                target, phase, began = control.follow(mine)
+                aim[place], phase, began = control.follow(targets.joints[k])
                 if began and self._filter is not None:
-                    self._filter.reset(place, target)
-                arm_status.append(_STATUS[int(solved.status)])
-            if target is not mine:
-                mine[:] = target
+                    self._filter.reset(place, aim[place])
             phases.append(phase)
             holds.append(hold)
+            arm_status.append(Status.HELD if hold else _STATUS[targets.status[k]])
             hand_status.append(Status.HELD if hold else Status.OK)
-            lag.append(math.nan if solved is None else float(solved.position_error))
-        aim = self._aim if self._filter is None else self._filter.step(self._aim)
-        proposal, blocked, nearest = motion.propose(aim), _NOT_BLOCKED, None
-        command = self._rest.copy()
+            lag.append(math.nan if hold else targets.lag_m[k])
+        smooth = aim if self._filter is None else self._filter.step(aim)
+        proposal, blocked, nearest = motion.propose(smooth), _NOT_BLOCKED, None
+        joints = self._rest.copy()
         if self._guard is not None:
-            proposal, nearest, blocked = self._guard.step(motion, proposal, command)
+            proposal, nearest, blocked = self._guard.step(motion, proposal, joints)
         q = motion.take(proposal)
-        self._driven.expand(q, command)
-        behind = np.maximum.reduceat(np.abs(self._aim - q), self._side_starts).tolist()
+        hands, behind = self._writer.write(q, aim, joints)
         if max(behind) > _THERE or max(phases) != Phase.TRACKING:
-            lag = self._lag(command, points, known)
+            lag = self._targets.lag_m(targets, joints)
         self._steps = now + 1
         return Command(
-            qpos=command,
+            qpos=joints,
             names=self.names,
-            hand_command=self._hand_command(q),
+            hand_command=hands,
             step=now,
             phases=(phases[0], phases[1]),
             holds=(holds[0], holds[1]),
             arm_status=(arm_status[0], arm_status[1]),
             hand_status=(hand_status[0], hand_status[1]),
             lag_m=(lag[0], lag[1]),
-            lag_rad=(behind[0], behind[1]),
+            lag_rad=behind,
             blocked=blocked,
             nearest=nearest,
         )
@@ -234,12 +186,12 @@ class Controller:
             self.step(action, qpos)
         self.reset()
 
-    def _start(self, measured: FloatArray | None, given: ArrayLike) -> JointMotion:
+    def _start(self, measured: FloatArray | None, given: ArrayLike) -> LimitedMotion:
         """Begin at the measured joints."""
-        measured = require_start(measured, given, self.limits, self._driven.rows)
+        measured = _require_start(measured, given, self.limits, self._driven.rows)
         s = self.settings
         q = measured[self._driven.rows]
-        motion = JointMotion(self._driven_limits, s.rate, q)
+        motion = LimitedMotion(self._driven_limits, s.rate, q)
         self._controls = [
             SideControl(
                 self._driven_limits.only(self._driven.names[place]),
@@ -267,35 +219,88 @@ class Controller:
         if action is None:
             return NO_ACTION
         try:
-            seen = seen_step(step, self._steps)
-            T = None if T_world_camera is None else self._T_camera_world @ rigid(T_world_camera)
-            rows = sound_rows(action, self.settings.horizon) if T is None else None
-            report = (
-                self._ensembler.push_rows(rows, seen + 1)
-                if rows is not None
-                else self._ensembler.push(read_action(action, T), seen + 1)
-            )
+            seen = _observed_step(step, self._steps)
+            if T_world_camera is None and self._ensembler.push_vectors(action, seen + 1):
+                return NO_ACTION
+            with np.errstate(over="ignore", invalid="ignore"):  # numbers of any size may come
+                T = None
+                if T_world_camera is not None:
+                    T = self._T_camera_world @ _camera_pose(T_world_camera)
+                report = self._ensembler.push(as_chunk(action, T), seen + 1)
         except InputError:
             if self._steps == 0:
                 raise
             return NOT_USABLE
         return NOT_USABLE if any(report.unusable) else NO_ACTION
 
-    def _solve(self, k: int, q0: FloatArray) -> ArmSolution | None:
-        """Arm joints for the wanted wrist, None where there are none."""
-        try:
-            found = self._arms[k].solve(self._T[k], q0)
-        except InputError:
-            return None
-        usable = int(found.status) in _SOLVED and math.isfinite(found.q.dot(found.q))
-        return found if usable else None
 
-    def _lag(self, qpos: FloatArray, points: FloatArray, known: list[int]) -> list[float]:
-        """How far each commanded wrist is from the point it is wanted at [m]."""
-        away = (self._wrists(qpos) - points).tolist()
-        return [math.hypot(*away[k]) if known[k] == _OK else math.nan for k in range(len(SIDES))]
+def _observed_step(step: int | None, now: int) -> int:
+    """The step whose observation a chunk was made from: ``now`` where nobody says.
 
-    def _hand_command(self, q: FloatArray) -> FloatArray | None:
-        if self._hands is None:
-            return None
-        return self._hands.command(q.reshape(len(SIDES), -1)[:, self._driven.arms :])
+    Raises:
+        InputError: not a whole number, or a step to come.
+    """
+    if step is None:
+        return now
+    try:
+        seen = int(step)
+    except (TypeError, ValueError, OverflowError):
+        seen = None
+    if seen is None or seen != step:
+        raise InputError(f"step must be a whole number, got {step!r}")
+    if seen > now:
+        raise InputError(f"a chunk of step {seen} came in step {now}")
+    return seen
+
+
+def _camera_pose(T_world_camera: ArrayLike) -> FloatArray:
+    """A camera's pose (4, 4); whether it is rigid is for `as_chunk` to say.
+
+    Raises:
+        InputError: another shape, or no numbers.
+    """
+    T = as_numbers(T_world_camera, "a camera's pose")
+    if T.shape != (4, 4):
+        raise InputError(f"a camera's pose must be a (4, 4) transform, got {T.shape}")
+    return T
+
+
+def _finite_joints(qpos: ArrayLike, joints: int) -> FloatArray | None:
+    """Measured joints (n,) [rad], None where they are not n finite numbers."""
+    try:
+        q = as_numbers(qpos, "qpos")
+    except InputError:
+        return None
+    # in a loop whose caches are cold, a sum of floats costs less than an array's function
+    return q if q.shape == (joints,) and math.isfinite(sum(q.tolist())) else None
+
+
+def _require_start(
+    measured: FloatArray | None, given: ArrayLike, limits: JointLimits, driven: IntArray
+) -> FloatArray:
+    """Measured joints (n,) that a motion can begin from [rad].
+
+    Args:
+        measured: as `_finite_joints` has them.
+        given: what it had them from.
+        limits: of the n joints.
+        driven: places of the joints that will be driven.
+
+    Raises:
+        InputError: they are not n finite numbers, or a driven joint is more than 0.1 rad beyond its
+            limits.
+    """
+    if measured is None:
+        raise InputError(
+            f"the first qpos must be {len(limits.names)} finite numbers, got shape "
+            f"{np.shape(given)}: from an unknown pose nothing can be commanded"
+        )
+    beyond = np.maximum(limits.lower - measured, measured - limits.upper)[driven]
+    if beyond.max() > _SLACK:
+        row = int(driven[int(beyond.argmax())])
+        raise InputError(
+            f"the first qpos has joint {limits.names[row]!r} at {measured[row]:.3f} rad, beyond "
+            f"its limits {limits.lower[row]:.3f} to {limits.upper[row]:.3f}; check the order of "
+            "joints and their units"
+        )
+    return measured

@@ -1,4 +1,4 @@
-"""`retarget run`'s engine: a controller fed step by step, in real time or as fast as it can."""
+"""A controller fed step by step, in real time or not, and its commands judged from outside."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from retarget.control.command import Command
 from retarget.control.faults import Faults, FaultyChannel
-from retarget.control.limit_check import LimitCheck
+from retarget.core.errors import InputError
 from retarget.core.types import SIDES, BoolArray, Demo, FloatArray, IntArray
+from retarget.robot.joint_limits import JointLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +25,68 @@ if TYPE_CHECKING:
     from retarget.control.controller import Controller
     from retarget.robot.robot import Robot
 
+# what the rounding of positions of a few radians makes of them and of their differences
+_POSITION = 1e-12  # [rad]
+_DIFFERENCE = 1e-14  # [rad]
+_RELATIVE = 1e-9
+
 Watch = Callable[[Command, float], None]
 """Called after every step with its command and the seconds it took."""
+
+
+class LimitCheck:
+    """Watches a sequence of commands, one joint and period at a time.
+
+    Velocities are first differences of positions, accelerations second ones, at the rate of the
+    commands. The robot stands still before the first.
+
+    Args:
+        limits: of the n joints.
+        rate: commands per second [Hz].
+        start: (n,) positions before the first command [rad].
+
+    Attributes:
+        position: joints and periods beyond a position limit.
+        velocity: the same of velocities.
+        acceleration: the same of accelerations.
+        not_finite: periods whose command has a number that is not finite.
+        velocity_share: largest velocity as a share of its limit.
+        acceleration_share: the same of accelerations.
+    """
+
+    def __init__(self, limits: JointLimits, rate: float, start: ArrayLike) -> None:
+        self._limits, self._rate = limits, rate
+        first = np.asarray(start, dtype=np.float64)
+        if first.shape != (len(limits.names),):
+            raise InputError(f"start must have shape ({len(limits.names)},), got {first.shape}")
+        self._before = np.stack([first, first])
+        self.position = self.velocity = self.acceleration = self.not_finite = 0
+        self.velocity_share = self.acceleration_share = 0.0
+
+    @property
+    def broken(self) -> int:
+        """All that is not as it should be."""
+        return self.position + self.velocity + self.acceleration + self.not_finite
+
+    def add(self, qpos: ArrayLike) -> None:
+        """See the next commands (T, n) [rad]."""
+        rows = np.asarray(qpos, dtype=np.float64)
+        if not len(rows):
+            return
+        limits = self._limits
+        self.not_finite += int((~np.isfinite(rows)).any(axis=1).sum())
+        beyond = np.maximum(limits.lower - rows, rows - limits.upper)
+        self.position += int((beyond > _POSITION).sum())
+        whole = np.concatenate([self._before, rows])
+        self._before = whole[-2:].copy()
+        steps = np.diff(whole, axis=0)
+        most, push_most = limits.velocity / self._rate, limits.acceleration / self._rate**2
+        way, change = np.abs(steps[1:]), np.abs(np.diff(steps, axis=0))
+        self.velocity += int((way > most * (1.0 + _RELATIVE) + _DIFFERENCE).sum())
+        self.acceleration += int((change > push_most * (1.0 + _RELATIVE) + _DIFFERENCE).sum())
+        speed, push = way / most, change / push_most
+        self.velocity_share = max(self.velocity_share, _largest(speed))
+        self.acceleration_share = max(self.acceleration_share, _largest(push))
 
 
 @dataclass(frozen=True)
@@ -128,7 +190,7 @@ def run_feed(
     real_time: bool = False,
     watch: Watch | None = None,
 ) -> Run:
-    """Feed a controller to the end; the robot does what it is told, at once and exactly.
+    """Feed a controller to the end; the robot goes where it is commanded, at once and exactly.
 
     Args:
         controller: at the feed's rate and camera; it is reset.
@@ -220,3 +282,7 @@ def _wait_until(moment: float, slack: float) -> bool:
         time.sleep(left)
         return False
     return -left > slack
+
+
+def _largest(shares: FloatArray) -> float:
+    return float(np.nan_to_num(shares, nan=0.0).max(initial=0.0))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from retarget.control.approach import Approach
+from retarget.control.blend import Blend
 from retarget.control.command import Hold, Phase
-from retarget.control.joint_motion import JointMotion
+from retarget.control.limited_motion import LimitedMotion
 from retarget.core.types import FloatArray
 from retarget.robot.joint_limits import JointLimits
 
@@ -16,7 +16,7 @@ _POSTURE_SHARE = 0.05  # of the limits, on the way to the posture after a time-o
 class SideControl:
     """Decides every period what one arm and hand aim at.
 
-    With input they aim at its joints, from rest through an `Approach`. Without, they hold the last
+    With input they aim at its joints, from rest through a `Blend`. Without, they hold the last
     target; where that lies behind them while they brake, they stay where the brakes bring them.
     After `timeout` periods a hold is timed out; the arm then stays, or goes to its posture slowly.
 
@@ -34,7 +34,7 @@ class SideControl:
     def __init__(
         self,
         limits: JointLimits,
-        motion: JointMotion,
+        motion: LimitedMotion,
         place: slice,
         arms: int,
         *,
@@ -44,10 +44,9 @@ class SideControl:
         posture: FloatArray | None,
     ) -> None:
         self._motion, self._place = motion, place
-        self._approach = Approach(limits, rate, (slice(arms), slice(arms, None)))
+        self._blend = Blend(limits, rate, (slice(arms), slice(arms, None)))
         self._share, self._timeout, self._posture = share, timeout, posture
-        self._phase = Phase.STARTING
-        self._coming = Phase.STARTING  # what a blend under way is called
+        self._blending = Phase.STARTING  # what a blend under way is called
         self._held = 0
         self._target: FloatArray = motion.q[place]
         self._fresh = True
@@ -56,14 +55,13 @@ class SideControl:
         """Aim at joints (m,) [rad]: the target, the phase, and whether it just began to."""
         began = self._fresh or self._held > 0
         if began:
-            self._approach.begin(self._motion.q[self._place], joints, self._share)
+            self._blend.begin(self._motion.q[self._place], joints, self._share)
             self._held, self._fresh = 0, False
-        self._target = self._approach.step(joints)
-        if self._approach.active:
-            self._phase = self._coming
-        else:
-            self._phase, self._coming = Phase.TRACKING, Phase.RETURNING
-        return self._target, self._phase, began
+        self._target = self._blend.step(joints)
+        if self._blend.active:
+            return self._target, self._blending, began
+        self._blending = Phase.RETURNING
+        return self._target, Phase.TRACKING, began
 
     def hold(self, reason: str) -> tuple[FloatArray, Phase, Hold]:
         """Aim at nothing new: the target, the phase, and the hold to report."""
@@ -73,11 +71,10 @@ class SideControl:
             behind = (self._target - stop) * motion.velocity[place] < 0.0
             self._target = np.where(behind, stop, self._target)
             motion.stand_still(place, self._target)
-            self._approach.stop()
+            self._blend.stop()
         self._held += 1
         if self._held <= self._timeout:
-            self._phase = Phase.HOLDING
-            return self._target, self._phase, Hold(reason, self._held)
+            return self._target, Phase.HOLDING, Hold(reason, self._held)
         target = self._target
         if self._posture is not None:
             if self._held == self._timeout + 1:
@@ -85,7 +82,6 @@ class SideControl:
                 origin[arm] = motion.q[place][arm]
                 self._target = target.copy()
                 self._target[arm] = self._posture
-                self._approach.begin(origin, self._target, _POSTURE_SHARE)
-            target = self._approach.step(self._target)
-        self._phase = Phase.TIMED_OUT
-        return target, self._phase, Hold(reason, self._held)
+                self._blend.begin(origin, self._target, _POSTURE_SHARE)
+            target = self._blend.step(self._target)
+        return target, Phase.TIMED_OUT, Hold(reason, self._held)

@@ -34,7 +34,7 @@ class Table:
         self._prefix = prefix
 
     @classmethod
-    def read(cls, path: Path) -> Table:
+    def load(cls, path: Path) -> Table:
         """The whole file.
 
         Raises:

@@ -6,12 +6,10 @@ metres, angles in radians; ``T_a_b`` is a (4, 4) transform that maps points of b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,14 +25,15 @@ FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 
 
 def side_index(side: str | int) -> int:
-    """0 for ``"left"`` or 0, 1 for ``"right"`` or 1.
+    """Place on the axis of hands, 0 left, 1 right, of a side by name or number.
 
     Raises:
-        InputError: anything else.
+        InputError: there is no such side.
     """
-    if isinstance(side, str) and side in SIDES:
-        return SIDES.index(side)
-    if isinstance(side, (int, np.integer)) and side in (0, 1):
+    if isinstance(side, str):
+        if side in SIDES:
+            return SIDES.index(side)
+    elif isinstance(side, (int, np.integer)) and not isinstance(side, bool) and side in (0, 1):
         return int(side)
     raise InputError(f"side must be 'left', 'right', 0 or 1, got {side!r}", value=side)
 
@@ -157,11 +156,6 @@ class ArmSolution(NamedTuple):
     rotation_error: FloatArray
     status: IntArray
     iterations: IntArray
-
-
-def frozen_mapping(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A read-only copy of a mapping."""
-    return MappingProxyType(dict(values))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from retarget.core.errors import FileError, InputError
 from retarget.core.hdf5 import text
 from retarget.core.resources import resource
 from retarget.core.version import VERSION
-from retarget.robot.spec import read_robot_spec
+from retarget.robot.spec import load_robot_spec
 
 if TYPE_CHECKING:
     from retarget.robot.robot import Robot
@@ -78,7 +78,7 @@ def task_rate(path: Path, robot: Robot | None) -> float:
 
     That of the robot where they name none of its tasks; h1_inspire's rates where no robot is given.
     """
-    known = robot or read_robot_spec(resource("robots", _DEFAULT_ROBOT, "robot.toml"))
+    known = robot or load_robot_spec(resource("robots", _DEFAULT_ROBOT, "robot.toml"))
     for name in (path.name, path.absolute().parent.name):
         for task, rate in known.task_rates.items():
             if _words(task) in _words(name):

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from retarget.core.errors import InputError, ModelError
 from retarget.core.resources import resource
-from retarget.core.types import SIDES, FloatArray, IntArray
+from retarget.core.types import SIDES, FloatArray, IntArray, side_index
 from retarget.human.mano_format import JOINTS, PARENTS, hand_arrays, spread
 
 MIRROR = np.array([-1.0, 1.0, 1.0])  # a reflection in x: points and, negated, rotation vectors
@@ -131,23 +131,22 @@ def hand_from_arrays(side: str, arrays: Mapping[str, Any], source: str | Path) -
     )
 
 
-def load_hand(side: str, source: str | Path | None = None) -> HandModel:
-    """Read one hand.
+def load_hand(side: str | int, source: str | Path | None = None) -> HandModel:
+    """Load one hand.
 
     Args:
-        side: "left" or "right".
+        side: "left" or 0, "right" or 1.
         source: None or "open" for the open hand that comes with the library; "mano" for
             MANO_LEFT or MANO_RIGHT (.npz before .pkl) in ``$MANO_MODELS``, a folder or a file
             in it, or in ``mano_models/``; else the path of a file, or of a folder that holds one.
 
     Raises:
-        InputError: `side` is neither left nor right.
+        InputError: there is no such side.
         ModelError: no file is found, or it is not a hand model of that side.
     """
-    if side not in SIDES:
-        raise InputError(f"side must be one of {', '.join(SIDES)}, got {side!r}")
-    path = find_hand(side, source)
-    return hand_from_arrays(side, load_arrays(path), path)
+    name = SIDES[side_index(side)]
+    path = find_hand(name, source)
+    return hand_from_arrays(name, load_arrays(path), path)
 
 
 def load_hands(source: str | Path | None = None) -> tuple[HandModel, HandModel]:

@@ -194,6 +194,9 @@ class NativePoints:
         joints: joints to place; points are the joints, then the vertices.
         components: number of coefficients K, 1 to 45.
 
+    Attributes:
+        solvers: the core's own, one a hand.
+
     Raises:
         InputError: there is no hand, no such vertex or joint, or a number is out of range.
     """
@@ -209,7 +212,7 @@ class NativePoints:
         natives = [NativeHand(hand, vertices, joints, components=components) for hand in hands]
         if not natives:
             raise InputError("there must be at least one hand")
-        self._solvers = [native._solver for native in natives]
+        self.solvers = [native._solver for native in natives]
         self.components, self.points = components, natives[0].points
 
     def __call__(self, pca: ArrayLike, *, threads: int = 0, isa: str = "") -> FloatArray:
@@ -226,7 +229,7 @@ class NativePoints:
             InputError: another shape or type, no frame, or a number out of range.
         """
         c = numbers(pca, "pca")
-        hands = len(self._solvers)
+        hands = len(self.solvers)
         if c.shape[-2:] != (hands, self.components) or c.size == 0:
             wanted = f"(..., {hands}, {self.components})"
             raise InputError(f"pca must have shape {wanted}, not empty, got {c.shape}")
@@ -234,7 +237,7 @@ class NativePoints:
         rows = -1, hands, self.components
         call(
             _native.hand_points,
-            self._solvers,
+            self.solvers,
             c.reshape(rows),
             whole("threads", threads, 0),
             isa,

@@ -20,7 +20,8 @@ from retarget.core.types import SIDES, Calibration, FloatArray
 from retarget.human.hand_model import HandModel
 from retarget.human.keypoints import HandKeypoints
 from retarget.mapping.fitter import MANOFitter
-from retarget.robot.robot import HandSide, Robot
+from retarget.robot.robot import Robot
+from retarget.robot.spec import HandSide
 
 SAMPLES = 500
 START_SAMPLES = 50  # enough to tell which start is best

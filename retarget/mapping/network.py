@@ -30,6 +30,7 @@ class Network:
 
     Attributes:
         weights: as given; the others too, without the axis of length 1.
+        native: the core's own.
 
     Raises:
         InputError: shapes do not agree, or a number is not finite or out of range.
@@ -73,7 +74,7 @@ class Network:
         half = 0.5 * (self.upper - self.lower)
         W[-1] = W[-1] * half[:, None]
         b[-1] = b[-1] * half + self.lower + half
-        self._native = call(_native.Mlp, W, b, self.lower, self.upper, isa)
+        self.native = call(_native.Mlp, W, b, self.lower, self.upper, isa)
 
     def __call__(self, inputs: ArrayLike, *, clamp: bool = True, threads: int = 0) -> FloatArray:
         """Outputs (..., H, outputs) of inputs (..., H, inputs).
@@ -95,7 +96,7 @@ class Network:
         if type(clamp) is not bool:
             raise InputError(f"clamp must be True or False, got {clamp!r}")
         out = np.empty((*x.shape[:-1], self.lower.shape[1]))
-        call(self._native.run, x, clamp, whole("threads", threads, 0), out)
+        call(self.native.run, x, clamp, whole("threads", threads, 0), out)
         return out
 
 

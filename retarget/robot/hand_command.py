@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import ArrayLike
 
 from retarget.core.errors import InputError
 from retarget.core.types import SIDES, FloatArray
-
-if TYPE_CHECKING:
-    from retarget.robot.robot import Robot
+from retarget.robot.robot import Robot
 
 
 class HandCommands:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -174,16 +175,26 @@ def _hold(model: Any, spec: RobotSpec, urdf: Path) -> Any:
     """The model with every joint outside joint_names fixed at its held position."""
     import pinocchio
 
-    q = pinocchio.neutral(model)
     for name, value in spec.held.items():
+        # a URDF may have the joint already fixed at 0
+        if value != 0.0 and not model.existJointName(name):
+            raise ModelError(
+                urdf, f"has no movable joint {name!r} to hold at {value:g}", key=f"held.{name}"
+            )
+    others = [name for name in list(model.names)[1:] if name not in spec.joint_names]
+    q = held_configuration(model, spec.held)
+    return pinocchio.buildReducedModel(model, [model.getJointId(name) for name in others], q)
+
+
+def held_configuration(model: Any, held: Mapping[str, float]) -> FloatArray:
+    """Configuration of a model with the held joints it has at their positions, others neutral."""
+    import pinocchio
+
+    q = np.asarray(pinocchio.neutral(model))
+    for name, value in held.items():
         if model.existJointName(name):
             joint = model.joints[model.getJointId(name)]
             q[joint.idx_q : joint.idx_q + joint.nq] = (
                 value if joint.nq == 1 else (np.cos(value), np.sin(value))
             )
-        elif value != 0.0:  # a URDF may have the joint already fixed at 0
-            raise ModelError(
-                urdf, f"has no movable joint {name!r} to hold at {value:g}", key=f"held.{name}"
-            )
-    others = [name for name in list(model.names)[1:] if name not in spec.joint_names]
-    return pinocchio.buildReducedModel(model, [model.getJointId(name) for name in others], q)
+    return q

@@ -15,15 +15,12 @@ from retarget.core.errors import InputError, ModelError
 from retarget.core.geometry import transform_inverse
 from retarget.core.resources import resource
 from retarget.core.types import FloatArray, IntArray, side_index
-from retarget.robot.camera import Camera
 from retarget.robot.kinematics import Kinematics
 from retarget.robot.model import kinematic_hash, limits, load_model
-from retarget.robot.spec import HandCommand, HandSide, read_robot_spec
+from retarget.robot.spec import Camera, HandSide, load_robot_spec
 
 if TYPE_CHECKING:
     import pinocchio
-
-__all__ = ["Camera", "HandCommand", "HandSide", "Robot"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +34,7 @@ class Robot:
         path: the folder of its ``robot.toml``.
         urdf_path: the URDF read.
         joint_names: the n joints of qpos, in index order.
+        held: positions of joints that do not move, by name [rad].
         T_world_base: (4, 4) pose of the model's root in the environment frame [m].
         rate: frames per second of recordings [Hz].
         task_rates: the same for the tasks that differ, by name [Hz].
@@ -53,6 +51,7 @@ class Robot:
     path: Path
     urdf_path: Path
     joint_names: tuple[str, ...]
+    held: Mapping[str, float]
     T_world_base: FloatArray
     rate: float
     task_rates: Mapping[str, float]
@@ -66,7 +65,7 @@ class Robot:
 
     @classmethod
     def load(cls, name_or_dir: str | Path = "h1_inspire", urdf: str | Path | None = None) -> Robot:
-        """Reads a robot.
+        """Load a robot.
 
         Args:
             name_or_dir: a robot that comes with the library, a folder holding a ``robot.toml``, or
@@ -78,7 +77,7 @@ class Robot:
             ModelError: a file is missing or holds what it should not; file and key are named.
         """
         folder = _folder(name_or_dir)
-        spec = read_robot_spec(folder / "robot.toml")
+        spec = load_robot_spec(folder / "robot.toml")
         urdf_path = spec.urdf if urdf is None else Path(urdf)
         model = load_model(spec, urdf_path)
         T_root_base = Kinematics(model, (), (spec.base_link,)).forward(np.zeros(0))[0]
@@ -90,6 +89,7 @@ class Robot:
             path=folder,
             urdf_path=urdf_path,
             joint_names=spec.joint_names,
+            held=spec.held,
             T_world_base=T_world_base,
             rate=spec.rate,
             task_rates=spec.task_rates,
@@ -182,14 +182,12 @@ class Robot:
 
     def hand_tips(self, side: str | int, active: ArrayLike) -> FloatArray:
         """Fingertips in the wrist frame: active joints (..., m) [rad] -> (..., 5, 3) [m]."""
-        hand = self.side(side)
-        return self.hand_kinematics(side).positions(self.expand_hand(hand.index, active))
+        return self.hand_kinematics(side).positions(self.expand_hand(side, active))
 
     def hand_tips_jacobian(self, side: str | int, active: ArrayLike) -> FloatArray:
         """Derivative of `hand_tips` by the active joints: (..., m) -> (..., 5, 3, m) [m/rad]."""
-        hand = self.side(side)
-        full = self.hand_kinematics(side).jacobian(self.expand_hand(hand.index, active))
-        return np.asarray(full[..., :3, :] @ hand.mimic)
+        full = self.hand_kinematics(side).jacobian(self.expand_hand(side, active))
+        return np.asarray(full[..., :3, :] @ self.side(side).mimic)
 
     def forward(self, qpos: ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Wrists and fingertips of a whole-robot configuration.
@@ -208,11 +206,11 @@ class Robot:
 
     def arm_kinematics(self, side: str | int) -> Kinematics:
         """The arm joints to the wrist frame, in the frame of the model's root."""
-        return self._arms[self.side(side).index]
+        return self._arms[side_index(side)]
 
     def hand_kinematics(self, side: str | int) -> Kinematics:
         """All hand joints, mimic ones too, to the fingertips, in the wrist frame."""
-        return self._hands[self.side(side).index]
+        return self._hands[side_index(side)]
 
     @cached_property
     def _whole(self) -> Kinematics:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from retarget.core.errors import InputError, ModelError
 from retarget.core.types import FloatArray
-
-if TYPE_CHECKING:
-    from retarget.robot.robot import Robot
+from retarget.robot.model import held_configuration
+from retarget.robot.robot import Robot
 
 _NEIGHBOURS = 2  # links with so few joints between them are kept apart by the joints' limits
+_LARGE = 0.1  # radius from which a link is taken shape by shape [m]
+_SAME = 1e-6  # a sphere this near to a cylinder's end, of its radius, rounds it [m]
 
 
 class Nearest(NamedTuple):
@@ -99,7 +100,7 @@ class SelfCollision:
 
         Args:
             qpos: (n,) finite joint positions [rad].
-            nearer: (P,) what to take off the distance of each pair, see `approach`: with that of
+            nearer: (P,) what to take off the distance of each pair, see `nearer_by`: with that of
                 some turns, the distance is a lower bound over all poses within these turns [m].
 
         Raises:
@@ -130,8 +131,8 @@ class SelfCollision:
         a, b = self._links[self._first[found]], self._links[self._second[found]]
         return Nearest(float(best), (a.name, b.name), (a.joint, b.joint))
 
-    def approach(self, turns: FloatArray) -> FloatArray:
-        """How much nearer (P,) the links of each pair can come if joints turn so far [m].
+    def nearer_by(self, turns: FloatArray) -> FloatArray:
+        """How much nearer (P,) the links of each pair may come if joints turn so far [m].
 
         Args:
             turns: (n,) of the joints, not negative [rad].
@@ -230,10 +231,6 @@ def _joints_between(model: Any, a: int, b: int) -> int:
     return sum(len([joint for joint in way if joint not in common]) for way in ways)
 
 
-_LARGE = 0.1  # radius from which a link is taken shape by shape [m]
-_SAME = 1e-6  # a sphere this near to a cylinder's end, of its radius, rounds it [m]
-
-
 @dataclass(frozen=True)
 class LinkPart:
     """Collision shapes of one link, or some of them.
@@ -279,7 +276,10 @@ def link_shapes(robot: Robot) -> tuple[Any, tuple[LinkPart, ...]]:
         ) from error
     held = [name for name in list(whole.names)[1:] if not robot.model.existJointName(name)]
     model, (geometry,) = pinocchio.buildReducedModel(
-        whole, [geometry], [whole.getJointId(name) for name in held], _held_at(robot, whole)
+        whole,
+        [geometry],
+        [whole.getJointId(name) for name in held],
+        held_configuration(whole, robot.held),
     )
     by_link: dict[str, list[Any]] = {}
     for shape in geometry.geometryObjects:
@@ -294,22 +294,6 @@ def link_shapes(robot: Robot) -> tuple[Any, tuple[LinkPart, ...]]:
             [_part(pinocchio, model, name, (shape,)) for shape in shapes] if alone else [whole_link]
         )
     return model, tuple(parts)
-
-
-def _held_at(robot: Robot, whole: Any) -> FloatArray:
-    """Configuration of the whole model with the held joints at their positions."""
-    import pinocchio
-
-    from retarget.robot.spec import read_robot_spec
-
-    q = pinocchio.neutral(whole)
-    for name, value in read_robot_spec(robot.path / "robot.toml").held.items():
-        if whole.existJointName(name):
-            joint = whole.joints[whole.getJointId(name)]
-            q[joint.idx_q : joint.idx_q + joint.nq] = (
-                value if joint.nq == 1 else (np.cos(value), np.sin(value))
-            )
-    return np.asarray(q)
 
 
 def _hull(shape: Any) -> Any:

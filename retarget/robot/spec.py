@@ -1,8 +1,8 @@
-"""Reads ``robot.toml`` and its calibration: the facts about a robot that its URDF does not hold."""
+"""What a URDF does not say of a robot: ``robot.toml`` and its calibration, loaded and saved."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -10,11 +10,46 @@ from types import MappingProxyType
 import numpy as np
 
 from retarget.core.checks import are_rigid, nearest_rotations
-from retarget.core.geometry import rotation_from_quat_wxyz, transform
+from retarget.core.errors import FileError
+from retarget.core.geometry import (
+    rotation_from_quat_wxyz,
+    rotation_from_rpy,
+    transform,
+    transform_inverse,
+)
 from retarget.core.toml_table import Table
 from retarget.core.types import FINGERS, SIDES, Calibration, FloatArray, IntArray
-from retarget.robot.calibration_file import read_calibration
-from retarget.robot.camera import Camera, read_camera
+
+# columns: the axes of an OpenCV camera (x right, y down, z ahead) in its body (x ahead, z up)
+_BODY_OPENCV = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+_HEAD = """\
+# Similarity from each robot hand to the human hand named by `hand`, found by `retarget calibrate`:
+# p_human = R (A^T p_robot) / scale + translation + J0, R = exp(rotation) [rad], translation [m].
+"""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera that stands still in the environment frame.
+
+    Attributes:
+        T_camera_world: (4, 4) environment frame to OpenCV camera frame (x right, y down,
+            z ahead) [m].
+        fx: focal length [px].
+        fy: focal length [px].
+        cx: principal point [px].
+        cy: principal point [px].
+        width: image width [px].
+        height: image height [px].
+    """
+
+    T_camera_world: FloatArray
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    width: int
+    height: int
 
 
 @dataclass(frozen=True)
@@ -113,13 +148,13 @@ class RobotSpec:
     sides: tuple[HandSide, HandSide]
 
 
-def read_robot_spec(path: Path) -> RobotSpec:
-    """Reads and checks a ``robot.toml``, and the calibration file it names where that exists.
+def load_robot_spec(path: Path) -> RobotSpec:
+    """Load and check a ``robot.toml``, and the calibration file it names where that exists.
 
     Raises:
         ModelError: naming the file and the key.
     """
-    root = Table.read(path)
+    root = Table.load(path)
     root.only(
         "name", "urdf", "calibration", "joint_names", "held", "base", "rates", "cameras", "sides"
     )
@@ -143,9 +178,14 @@ def read_robot_spec(path: Path) -> RobotSpec:
                 f"right.{key}",
                 f"must hold as many names as the left's: {counts[0]}, not {counts[1]}",
             )
-    found = (
-        read_calibration(path.parent / root.text("calibration")) if "calibration" in root else None
-    )
+    calibration = path.parent / root.text("calibration") if "calibration" in root else None
+    if calibration is not None and calibration.is_file():
+        left, right = (
+            replace(side, calibration=value, calibration_hand=hand)
+            for side, (hand, value) in zip(
+                (left, right), load_calibration(calibration), strict=True
+            )
+        )
     return RobotSpec(
         path=path,
         name=root.text("name"),
@@ -159,14 +199,59 @@ def read_robot_spec(path: Path) -> RobotSpec:
             _numbers(rates.table("tasks"), positive=True) if "tasks" in rates else {}
         ),
         cameras=MappingProxyType(
-            {name: read_camera(cameras.table(name)) for name in cameras} if cameras else {}
+            {name: _camera(cameras.table(name)) for name in cameras} if cameras else {}
         ),
-        sides=(left, right) if found is None else (_with(left, *found[0]), _with(right, *found[1])),
+        sides=(left, right),
     )
 
 
-def _with(side: HandSide, hand: str, calibration: Calibration) -> HandSide:
-    return replace(side, calibration=calibration, calibration_hand=hand)
+def load_calibration(path: Path) -> tuple[tuple[str, Calibration], tuple[str, Calibration]]:
+    """The content of a ``calibration.toml``: the similarity from each robot hand to the human hand.
+
+    Returns:
+        Left, right: the name of the human hand model, and the calibration.
+
+    Raises:
+        ModelError: the file is missing or does not hold what it should, naming the key.
+    """
+    root = Table.load(path)
+    root.only(*SIDES)
+    found = []
+    for side in SIDES:
+        table = root.table(side)
+        table.only("hand", "scale", "rotation", "translation")
+        calibration = Calibration(
+            scale=table.number("scale", positive=True),
+            rotation=table.array("rotation", 3),
+            translation=table.array("translation", 3),
+        )
+        found.append((table.text("hand"), calibration))
+    return found[0], found[1]
+
+
+def save_calibration(path: Path, hand: str, calibrations: Sequence[Calibration]) -> None:
+    """Write a ``calibration.toml``; floats come back exactly.
+
+    Args:
+        path: the file, replaced where it exists.
+        hand: name of the human hand model they were found for.
+        calibrations: left, right.
+
+    Raises:
+        FileError: the file cannot be written.
+    """
+    text = _HEAD
+    for side, calibration in zip(SIDES, calibrations, strict=True):
+        rotation = ", ".join(repr(float(x)) for x in calibration.rotation)
+        translation = ", ".join(repr(float(x)) for x in calibration.translation)
+        text += (
+            f'\n[{side}]\nhand = "{hand}"\nscale = {float(calibration.scale)!r}\n'
+            f"rotation = [{rotation}]\ntranslation = [{translation}]\n"
+        )
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise FileError(path, f"cannot be written: {error.strerror}") from error
 
 
 def _numbers(table: Table, positive: bool = False) -> dict[str, float]:
@@ -178,6 +263,26 @@ def _pose(table: Table) -> FloatArray:
     if abs(float(np.linalg.norm(quat)) - 1.0) > 1e-6:
         raise table.error("quat_wxyz", f"must have length 1, got {quat.tolist()}")
     return _frozen(transform(rotation_from_quat_wxyz(quat), table.array("position", 3)))
+
+
+def _camera(table: Table) -> Camera:
+    """A camera from a table of position [m], roll, pitch, yaw [rad] and intrinsics [px].
+
+    The pose is that of the camera's body, x ahead and z up: ``Rz(yaw) Ry(pitch) Rx(roll)``, as URDF
+    has it.
+    """
+    table.only("position", "rpy", "fx", "fy", "cx", "cy", "width", "height")
+    R_world_body = rotation_from_rpy(table.array("rpy", 3))
+    T_world_camera = transform(R_world_body @ _BODY_OPENCV, table.array("position", 3))
+    return Camera(
+        T_camera_world=_frozen(transform_inverse(T_world_camera)),
+        fx=table.number("fx", positive=True),
+        fy=table.number("fy", positive=True),
+        cx=table.number("cx"),
+        cy=table.number("cy"),
+        width=int(table.number("width", positive=True)),
+        height=int(table.number("height", positive=True)),
+    )
 
 
 def _side(table: Table, side: str, joint_names: tuple[str, ...]) -> HandSide:

@@ -13,7 +13,7 @@ from retarget.core.errors import ModelError
 from retarget.core.geometry import rotation_from_rpy, transform
 from retarget.core.types import FloatArray
 from retarget.robot.robot import Robot
-from retarget.robot.spec import read_robot_spec
+from retarget.robot.spec import load_robot_spec
 from retarget.viewer import surfaces
 from retarget.viewer.surfaces import Surface
 
@@ -77,7 +77,7 @@ def robot_surfaces(robot: Robot) -> tuple[dict[str, Surface], list[str]]:
 
 def _spare(robot: Robot) -> dict[str, tuple[VisualShape, ...]]:
     """Links that the robot's own URDF draws without mesh files."""
-    own = read_robot_spec(robot.path / "robot.toml").urdf
+    own = load_robot_spec(robot.path / "robot.toml").urdf
     if not own.is_file():
         return {}
     return {

@@ -32,7 +32,7 @@ from retarget.core.geometry import (
 from retarget.core.types import FINGERS, SIDES, FloatArray
 from retarget.human.hand_model import HandModel
 from retarget.mapping.hand_frame import HandFrame
-from retarget.robot.camera import Camera
+from retarget.robot.spec import Camera
 from retarget.viewer import messages, surfaces
 from retarget.viewer.colours import (
     ERROR_LEVELS,

@@ -20,8 +20,8 @@ from retarget.actions import (
 from retarget.core.errors import InputError
 from retarget.core.geometry import rotation_from_rotvec, rotvec_from_rotation
 from retarget.core.types import Status
-from retarget.robot.camera import Camera
 from retarget.robot.robot import Robot
+from retarget.robot.spec import Camera
 
 
 @pytest.fixture(scope="module")

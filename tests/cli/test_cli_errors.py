@@ -333,18 +333,18 @@ def test_tolerances_that_are_none_are_named_as_typed(path: Path, kind: str, valu
 
 def test_a_calibration_of_another_hand(path: Path, tmp_path: Path) -> None:
     from retarget.core.types import Calibration
-    from retarget.robot.calibration_file import write_calibration
+    from retarget.robot.spec import save_calibration
 
     other = tmp_path / "calibration.toml"
-    write_calibration(other, "0123456789abcdef", (Calibration(1.0), Calibration(1.0)))
+    save_calibration(other, "0123456789abcdef", (Calibration(1.0), Calibration(1.0)))
     refused("was found for hand model 0123456789abcdef", "replay", path, "--calibration", other)
 
 
 def test_weights_of_another_calibration(path: Path, tmp_path: Path) -> None:
     from retarget.core.types import Calibration
     from retarget.human.hand_model import hands_hash, load_hands
-    from retarget.robot.calibration_file import write_calibration
+    from retarget.robot.spec import save_calibration
 
     other = tmp_path / "calibration.toml"
-    write_calibration(other, hands_hash(load_hands()), (Calibration(1.0), Calibration(1.0)))
+    save_calibration(other, hands_hash(load_hands()), (Calibration(1.0), Calibration(1.0)))
     refused("trained for another calibration", "replay", path, "--calibration", other)

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from retarget import Retargeter
+from retarget import Controller, Retargeter
 from retarget.cli.main import app
 from retarget.control.action_feed import read_feed
-from retarget.control.joint_motion import JointMotion
+from retarget.control.limited_motion import LimitedMotion
 from retarget.data.convert import to_actions
 from retarget.data.demo.reader import load_demo
 from retarget.data.generate.make_demo import make_demo
@@ -47,16 +47,16 @@ def test_a_demonstration_runs_within_its_limits(demo: Path, tmp_path: Path) -> N
     figures, out = tmp_path / "run.json", tmp_path / "new" / "commands.hdf5"
     result = run(demo, "--fast", "--hand-velocity", 10, "--json", figures, "--out", out)
     assert result.exit_code == 0, result.output
-    told = json.loads(figures.read_text())
-    assert set(told) == KEYS
-    assert told["steps"] == FRAMES
-    assert list(told["step_seconds"]) == ["p50", "p99", "p999", "max"]
-    assert 0.0 < told["step_seconds"]["p50"] <= told["step_seconds"]["max"]
-    assert told["limit_violations"] == {"position": 0, "velocity": 0, "acceleration": 0}
-    assert told["nan_commands"] == 0
-    assert told["holds"] == []
-    assert set(told["lag_m"]) == {"mean", "p99", "max"}
-    assert told["lag_m"]["max"] < 1e-9
+    found = json.loads(figures.read_text())
+    assert set(found) == KEYS
+    assert found["steps"] == FRAMES
+    assert list(found["step_seconds"]) == ["p50", "p99", "p999", "max"]
+    assert 0.0 < found["step_seconds"]["p50"] <= found["step_seconds"]["max"]
+    assert found["limit_violations"] == {"position": 0, "velocity": 0, "acceleration": 0}
+    assert found["nan_commands"] == 0
+    assert found["holds"] == []
+    assert set(found["lag_m"]) == {"mean", "p99", "max"}
+    assert found["lag_m"]["max"] < 1e-9
     for words in (f"{FRAMES} steps", "wrist behind", "step time: median", "#", "VALID"):
         assert words in result.output, words
 
@@ -106,28 +106,28 @@ def test_chunks_with_a_stride_leave_steps_in_between(
     assert run(path, "--fast").exit_code == 0
 
 
-def test_faults_are_told(demo: Path, tmp_path: Path) -> None:
+def test_faults_are_reported(demo: Path, tmp_path: Path) -> None:
     figures = tmp_path / "run.json"
     faults = ("--drop", 0.1, "--nan", 0.05, "--delay", "40ms", "--seed", 1)
     result = run(demo, "--fast", "--horizon", 3, *faults, "--json", figures)
     assert result.exit_code == 0, result.output
-    told = json.loads(figures.read_text())
-    assert {"step": 0, "steps": 2, "reason": "left: no action"} in told["holds"]
-    assert {"step": 0, "steps": 2, "reason": "right: no action"} in told["holds"]
-    assert all(hold["steps"] >= 1 for hold in told["holds"])
+    found = json.loads(figures.read_text())
+    assert {"step": 0, "steps": 2, "reason": "left: no action"} in found["holds"]
+    assert {"step": 0, "steps": 2, "reason": "right: no action"} in found["holds"]
+    assert all(hold["steps"] >= 1 for hold in found["holds"])
     assert "chunks lost" in result.output
     assert "holds" in result.output
     again = tmp_path / "again.json"
     run(demo, "--fast", "--horizon", 3, *faults, "--json", again)
-    assert json.loads(again.read_text())["holds"] == told["holds"]
+    assert json.loads(again.read_text())["holds"] == found["holds"]
 
 
 def test_nothing_at_all_is_a_hold_from_beginning_to_end(demo: Path, tmp_path: Path) -> None:
     figures = tmp_path / "run.json"
     assert run(demo, "--fast", "--drop", 1, "--json", figures).exit_code == 0
-    told = json.loads(figures.read_text())
-    assert [hold["steps"] for hold in told["holds"]] == [FRAMES, FRAMES]
-    assert told["lag_m"] == {"mean": None, "p99": None, "max": None}
+    found = json.loads(figures.read_text())
+    assert [hold["steps"] for hold in found["holds"]] == [FRAMES, FRAMES]
+    assert found["lag_m"] == {"mean": None, "p99": None, "max": None}
 
 
 def test_every_option_of_the_controller_can_be_set(demo: Path) -> None:
@@ -182,7 +182,7 @@ def test_real_time_takes_its_time(demo: Path, rt: Retargeter) -> None:
 
     feed = read_feed(demo, rt)
     began = time.perf_counter()
-    found = run_feed(rt.controller(), feed, real_time=True)
+    found = run_feed(Controller(rt), feed, real_time=True)
     assert time.perf_counter() - began >= (FRAMES - 1) / feed.rate
     assert found.steps == FRAMES
 
@@ -193,20 +193,20 @@ def test_a_broken_limit_or_no_number_is_exit_code_1(
 ) -> None:
     """The limits are counted from outside: a controller that forgets them is found out."""
 
-    def unlimited(self: JointMotion, target: np.ndarray) -> np.ndarray:
+    def unlimited(self: LimitedMotion, target: np.ndarray) -> np.ndarray:
         return np.where(np.arange(len(target)) == 3, np.nan, target) if wrong == "nan" else target
 
-    monkeypatch.setattr(JointMotion, "propose", unlimited)
+    monkeypatch.setattr(LimitedMotion, "propose", unlimited)
     figures = tmp_path / "run.json"
     result = run(demo, "--fast", "--json", figures)
     assert result.exit_code == 1
     assert "NOT VALID" in result.output
-    told = json.loads(figures.read_text())
+    found = json.loads(figures.read_text())
     if wrong == "nan":
-        assert told["nan_commands"] > 0
+        assert found["nan_commands"] > 0
     else:
-        assert told["limit_violations"]["velocity"] > 0
-        assert told["limit_violations"]["acceleration"] > 0
+        assert found["limit_violations"]["velocity"] > 0
+        assert found["limit_violations"]["acceleration"] > 0
 
 
 def test_abrupt_recordings_run_and_say_how_far_they_fall_behind(

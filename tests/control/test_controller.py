@@ -1,4 +1,4 @@
-"""The controller: recorded motion comes back, holds are told, limits hold, nothing ever raises."""
+"""The controller: recorded motion comes back, holds are reported, limits hold, nothing raises."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from retarget import Controller, Retargeter, load_demo
 from retarget.actions import action_from_motion, pack, unpack
-from retarget.actions.ensembler import HAND, POSITION, ROTATION
+from retarget.actions.chunk_check import as_chunk
+from retarget.actions.ensembler import ChunkEnsembler
 from retarget.control.action_feed import ActionFeed, read_feed, standing
-from retarget.control.chunk_reader import read_action, sound_rows
 from retarget.control.command import NO_ACTION, NO_JOINTS, NOT_USABLE, Command, Phase
 from retarget.control.faults import Faults, FaultyChannel
 from retarget.control.run_loop import run_feed
@@ -90,7 +90,7 @@ def single(feed: ActionFeed) -> ActionFeed:
 def test_a_demonstration_comes_back(
     rt: Retargeter, demo: Demo, trip: RoundTrip, camera: str | None
 ) -> None:
-    controller = rt.controller(hand_velocity=FAST_HANDS, camera=camera)
+    controller = Controller(rt, hand_velocity=FAST_HANDS, camera=camera)
     run = run_feed(controller, feed_of(rt, demo, camera))
     assert run.sound
     assert not run.holds
@@ -114,7 +114,7 @@ def test_a_demonstration_comes_back(
 def test_default_limits_make_hands_late_and_wrists_not(
     rt: Retargeter, demo: Demo, feed: ActionFeed, trip: RoundTrip
 ) -> None:
-    run = run_feed(rt.controller(), feed)
+    run = run_feed(Controller(rt), feed)
     assert run.sound
     assert run.lag_m.max() < 1e-9
     assert run.lag_rad.max() > 0.1  # 0.5 rad/s are little for a hand
@@ -131,7 +131,7 @@ def test_real_recordings_come_back_where_limits_allow(rt: Retargeter, shared: Pa
     exact, all_, lag = 0, 0, []
     for path in sorted((shared / "teleop" / "demos").glob("*.hdf5"))[::4]:
         demo, feed = load_demo(path), read_feed(path, rt)
-        run = run_feed(rt.controller(rate=feed.rate, hand_velocity=FAST_HANDS), feed)
+        run = run_feed(Controller(rt, rate=feed.rate, hand_velocity=FAST_HANDS), feed)
         assert run.sound
         trip = rt.round_trip(demo)
         wrists, _ = rt.robot.forward(run.states[1:-1])
@@ -152,10 +152,10 @@ def test_real_recordings_come_back_where_limits_allow(rt: Retargeter, shared: Pa
 
 
 def test_what_is_written_is_the_same_whatever_the_camera(rt: Retargeter, demo: Demo) -> None:
-    """A camera that moves: chunks in its own frame, its pose told with each."""
+    """A camera that moves: chunks in its own frame, its pose given with each."""
     world = feed_of(rt, demo, None)
-    controller = rt.controller(hand_velocity=FAST_HANDS)
-    still = rt.controller(hand_velocity=FAST_HANDS)
+    controller = Controller(rt, hand_velocity=FAST_HANDS)
+    still = Controller(rt, hand_velocity=FAST_HANDS)
     main = feed_of(rt, demo)
     state = main.start
     rng = np.random.default_rng(0)
@@ -170,8 +170,8 @@ def test_what_is_written_is_the_same_whatever_the_camera(rt: Retargeter, demo: D
 
 
 def test_actions_and_vectors_and_late_ones_are_the_same(rt: Retargeter, feed: ActionFeed) -> None:
-    a, b = rt.controller(), rt.controller()
-    late = rt.controller()
+    a, b = Controller(rt), Controller(rt)
+    late = Controller(rt)
     state = feed.start
     for k in range(12):
         one = a.step(feed.chunk(k), state)
@@ -184,7 +184,7 @@ def test_actions_and_vectors_and_late_ones_are_the_same(rt: Retargeter, feed: Ac
 
 
 def test_it_is_deterministic_and_can_begin_anew(rt: Retargeter, feed: ActionFeed) -> None:
-    controller = rt.controller(filter="one_euro", collision_margin=0.01)
+    controller = Controller(rt, filter="one_euro", collision_margin=0.01)
     first = [c.qpos for c in play(controller, feed, 20)]
     controller.reset()
     second = [c.qpos for c in play(controller, feed, 20)]
@@ -203,16 +203,20 @@ def test_the_quick_reader_is_unpack(seed: int) -> None:
     if rng.random() < 0.3:  # parallel columns
         vector[:, 39:42] = 3.0 * vector[:, 36:39]
     kept = vector.copy()
-    quick, slow = sound_rows(vector, 30), read_action(vector)
+    ensembler, slow = ChunkEnsembler(30), as_chunk(vector)
+    quick = ensembler.push_vectors(vector, 0)
     np.testing.assert_array_equal(vector, kept)
-    event("in doubt" if quick is None else "sound")
-    if quick is not None:
+    event("sound" if quick else "in doubt")
+    found = [ensembler.at(step) for step in range(len(vector))]
+    if quick:
         assert (slow.status == Status.OK).all()
-        np.testing.assert_array_equal(quick[..., POSITION], slow.translation)
-        np.testing.assert_array_equal(quick[..., HAND], slow.pca)
-        rotation = quick[..., ROTATION].reshape(slow.rotation.shape)
-        np.testing.assert_allclose(rotation, slow.rotation, atol=1e-12)
-    elif np.isfinite(vector).all() and 1e-1 < np.abs(vector).max() < 10.0:
+        np.testing.assert_array_equal([one.translation for one in found], slow.translation)
+        np.testing.assert_array_equal([one.pca for one in found], slow.pca)
+        np.testing.assert_allclose([one.rotation for one in found], slow.rotation, atol=1e-12)
+        return
+    assert ensembler.counts.chunks == 0
+    assert all((one.status == Status.MISSING_INPUT).all() for one in found)
+    if np.isfinite(vector).all() and 1e-1 < np.abs(vector).max() < 10.0:
         # what is left to the slow way is rare
         columns = vector[:, 36:].reshape(-1, 2, 2, 3)
         length = np.linalg.norm(columns, axis=-1)
@@ -222,22 +226,23 @@ def test_the_quick_reader_is_unpack(seed: int) -> None:
 
 def test_the_quick_reader_takes_what_policies_say(feed: ActionFeed) -> None:
     chunk = feed.chunk(3)
-    assert sound_rows(chunk, 30) is not None
+    ensembler = ChunkEnsembler(30)
+    assert ensembler.push_vectors(chunk, 0)
     for other in (chunk[:, :47], chunk[0], chunk.astype(np.float32), chunk.tolist(), chunk[:0]):
-        assert sound_rows(other, 30) is None
-    assert sound_rows(chunk, 29) is None
+        assert not ensembler.push_vectors(other, 0)
+    assert not ChunkEnsembler(29).push_vectors(chunk, 0)
     # what it does not take is read all the same
-    one = read_action(chunk.astype(np.float32))
-    np.testing.assert_allclose(one.translation, read_action(chunk).translation, atol=1e-6)
-    assert read_action(chunk[0]).shape == (1,)
-    assert read_action(unpack(chunk[0])).shape == (1,)
+    one = as_chunk(chunk.astype(np.float32))
+    np.testing.assert_allclose(one.translation, as_chunk(chunk).translation, atol=1e-6)
+    assert as_chunk(chunk[0]).shape == (1,)
+    assert as_chunk(unpack(chunk[0])).shape == (1,)
 
 
 # --- commands ---------------------------------------------------------------------------------
 
 
 def test_a_command_says_everything_by_name(rt: Retargeter, feed: ActionFeed) -> None:
-    command = play(rt.controller(hand_velocity=FAST_HANDS), feed, 5)[-1]
+    command = play(Controller(rt, hand_velocity=FAST_HANDS), feed, 5)[-1]
     assert command.step == 4
     assert command.names == rt.robot.joint_names
     row = rt.robot.joint_names.index("R_thumb_distal_joint")
@@ -255,18 +260,26 @@ def test_a_command_says_everything_by_name(rt: Retargeter, feed: ActionFeed) -> 
     assert command.blocked == (False, False)
 
 
+def test_a_retargeter_makes_its_controller(rt: Retargeter, feed: ActionFeed) -> None:
+    one, other = rt.controller(hand_velocity=2.0), Controller(rt, hand_velocity=2.0)
+    assert one.settings == other.settings
+    np.testing.assert_array_equal(
+        one.step(feed.chunk(0), feed.start).qpos, other.step(feed.chunk(0), feed.start).qpos
+    )
+
+
 def test_legs_stay_where_they_were(rt: Retargeter, feed: ActionFeed) -> None:
     start = feed.start.copy()
     rows = rt.robot.indices(["left_knee_joint", "right_hip_pitch_joint"])
     start[rows] = 0.3, -0.2
-    for command in play(rt.controller(), replace(feed, start=start), 5):
+    for command in play(Controller(rt), replace(feed, start=start), 5):
         np.testing.assert_array_equal(command.qpos[rows], start[rows])
 
 
-def test_wrists_out_of_reach_are_told(rt: Retargeter, feed: ActionFeed) -> None:
+def test_wrists_out_of_reach_are_reported(rt: Retargeter, feed: ActionFeed) -> None:
     vectors = feed.vectors.copy()
     vectors[:, 2] += 3.0  # the left wrist, along the camera's axis
-    run = run_feed(rt.controller(), replace(feed, vectors=vectors, steps=90))
+    run = run_feed(Controller(rt), replace(feed, vectors=vectors, steps=90))
     assert run.sound
     assert set(run.arm_status[:, 0]) == {int(Status.UNREACHABLE)}
     assert set(run.arm_status[:, 1]) == {int(Status.OK)}
@@ -282,22 +295,24 @@ def test_it_starts_smoothly_from_where_the_robot_is(rt: Retargeter, feed: Action
     start = standing(rt.robot)
     for side in rt.robot.sides:
         start[rt.robot.indices(side.arm_joints)[:2]] += [0.8, 0.1 if side.side == "left" else -0.1]
-    controller = rt.controller(hand_velocity=FAST_HANDS)
+    controller = Controller(rt, hand_velocity=FAST_HANDS)
     run = run_feed(controller, replace(feed, start=standing(rt.robot, start)))
     assert run.sound
-    starting = int((run.phases[:, 0] == Phase.STARTING).sum())
-    assert 5 < starting < 60
-    assert np.all(run.phases[:starting, 0] == Phase.STARTING)
-    assert np.all(run.phases[starting:] == Phase.TRACKING)
     # no jerk at the beginning, and nothing near the limits on the way
     speed = np.abs(np.diff(run.states, axis=0)) * run.rate / controller.limits.velocity
     assert speed[0].max() < 0.1
-    assert speed[:starting].max() < 0.8
-    assert run.lag_m[starting:].max() < 1e-3
+    for k, side in enumerate(rt.robot.sides):
+        starting = int((run.phases[:, k] == Phase.STARTING).sum())
+        assert 5 < starting < 60
+        assert np.all(run.phases[:starting, k] == Phase.STARTING)
+        assert np.all(run.phases[starting:, k] == Phase.TRACKING)
+        own = speed[:, rt.robot.indices([*side.arm_joints, *side.hand_joints])]
+        assert own[:starting].max() < 0.8
+        assert run.lag_m[starting:, k].max() < 1e-3
 
 
 def test_a_robot_that_is_there_already_does_not_wait(rt: Retargeter, feed: ActionFeed) -> None:
-    command = rt.controller(hand_velocity=FAST_HANDS).step(feed.chunk(0), feed.start)
+    command = Controller(rt, hand_velocity=FAST_HANDS).step(feed.chunk(0), feed.start)
     assert command.phases == (Phase.TRACKING, Phase.TRACKING)
     assert max(command.lag_m) < 1e-9
 
@@ -305,7 +320,7 @@ def test_a_robot_that_is_there_already_does_not_wait(rt: Retargeter, feed: Actio
 def test_a_lost_policy_is_held_timed_out_and_taken_up_again(
     rt: Retargeter, feed: ActionFeed
 ) -> None:
-    controller = rt.controller(hand_velocity=FAST_HANDS, hold_timeout=0.5)
+    controller = Controller(rt, hand_velocity=FAST_HANDS, hold_timeout=0.5)
     quiet = range(60, 100)
     commands = play(controller, single(feed), 200, silent=quiet)
     held = [c for c in commands if c.hold is not None]
@@ -326,7 +341,7 @@ def test_a_lost_policy_is_held_timed_out_and_taken_up_again(
 
 
 def test_chunks_bridge_a_short_loss(rt: Retargeter, feed: ActionFeed) -> None:
-    commands = play(rt.controller(hand_velocity=FAST_HANDS), feed, 120, silent=range(60, 89))
+    commands = play(Controller(rt, hand_velocity=FAST_HANDS), feed, 120, silent=range(60, 89))
     assert all(c.hold is None for c in commands)
     assert max(max(c.lag_m) for c in commands) < 1e-9
 
@@ -335,8 +350,8 @@ def test_a_hand_that_is_lost_holds_alone(rt: Retargeter, feed: ActionFeed) -> No
     vectors = feed.vectors.copy()
     vectors[80:120, [0, 1, 2]] = np.nan
     both = single(feed)
-    lost = play(rt.controller(hand_velocity=FAST_HANDS), replace(both, vectors=vectors), 160)
-    whole = play(rt.controller(hand_velocity=FAST_HANDS), both, 160)
+    lost = play(Controller(rt, hand_velocity=FAST_HANDS), replace(both, vectors=vectors), 160)
+    whole = play(Controller(rt, hand_velocity=FAST_HANDS), both, 160)
     right = np.concatenate(
         [rt.robot.indices(j) for s in rt.robot.sides[1:] for j in (s.arm_joints, s.hand_joints)]
     )
@@ -349,7 +364,7 @@ def test_a_hand_that_is_lost_holds_alone(rt: Retargeter, feed: ActionFeed) -> No
 
 
 def test_measured_joints_that_are_no_numbers_are_held(rt: Retargeter, feed: ActionFeed) -> None:
-    controller = rt.controller(hand_velocity=FAST_HANDS)
+    controller = Controller(rt, hand_velocity=FAST_HANDS)
     state = feed.start
     wrong: dict[int, Any] = {20: state * np.nan, 21: state[:5], 22: "joints", 23: None}
     for k in range(40):
@@ -361,7 +376,7 @@ def test_measured_joints_that_are_no_numbers_are_held(rt: Retargeter, feed: Acti
 
 
 def test_what_a_policy_says_never_raises_later(rt: Retargeter, feed: ActionFeed) -> None:
-    controller = rt.controller(horizon=1)
+    controller = Controller(rt, horizon=1)
     state = controller.step(feed.chunk(0)[:1], feed.start).qpos
     for wrong in (
         np.zeros((3, 47)), np.zeros(()), "nonsense", [[1.0], [2.0, 3.0]], np.zeros((0, 48)),
@@ -379,7 +394,7 @@ def test_what_a_policy_says_never_raises_later(rt: Retargeter, feed: ActionFeed)
 def test_a_tensor_with_its_gradient_is_refused(rt: Retargeter, feed: ActionFeed) -> None:
     """What a policy gives that was not run under `torch.no_grad`: at first it raises, later not."""
     torch = pytest.importorskip("torch")
-    controller = rt.controller(horizon=1)
+    controller = Controller(rt, horizon=1)
     chunk, qpos, pose = (
         torch.tensor(values, requires_grad=True)
         for values in (feed.chunk(0)[:1], feed.start, np.eye(4))
@@ -397,7 +412,7 @@ def test_a_tensor_with_its_gradient_is_refused(rt: Retargeter, feed: ActionFeed)
 
 
 def test_mistakes_of_the_program_raise_at_first(rt: Retargeter, feed: ActionFeed) -> None:
-    controller, chunk = rt.controller(), feed.chunk(0)
+    controller, chunk = Controller(rt), feed.chunk(0)
     with pytest.raises(InputError, match=r"shape \(48,\) or \(L, 48\), got \(30, 47\)"):
         controller.step(chunk[:, :47], feed.start)
     with pytest.raises(InputError, match="50 finite numbers"):
@@ -430,11 +445,11 @@ def test_settings_are_checked(rt: Retargeter) -> None:
         ({"collision_margin": -1.0}, "margin"),
     ):
         with pytest.raises(InputError, match=said):
-            rt.controller(**settings)
+            Controller(rt, **settings)
 
 
 def test_after_a_time_out_arms_can_go_to_their_posture(rt: Retargeter, feed: ActionFeed) -> None:
-    controller = rt.controller(hold_timeout=0.2, after_timeout="posture")
+    controller = Controller(rt, hold_timeout=0.2, after_timeout="posture")
     commands = play(controller, single(feed), 400, silent=range(100, 400))
     for side in rt.robot.sides:
         rows = rt.robot.indices(side.arm_joints)
@@ -455,10 +470,10 @@ def test_after_a_time_out_arms_can_go_to_their_posture(rt: Retargeter, feed: Act
 def test_faults_leave_commands_continuous_and_it_recovers(
     rt: Retargeter, feed: ActionFeed, horizon: int, filter: str
 ) -> None:
-    controller = rt.controller(hand_velocity=FAST_HANDS, horizon=horizon, filter=filter)
+    controller = Controller(rt, hand_velocity=FAST_HANDS, horizon=horizon, filter=filter)
     faults = Faults(drop=0.1, nan=0.05, delay=0.04, seed=4)
-    told = replace(feed, horizon=horizon)
-    run = run_feed(controller, told, faults=faults)
+    said = replace(feed, horizon=horizon)
+    run = run_feed(controller, said, faults=faults)
     assert run.dropped > 10
     assert run.spoilt > 3
     assert run.sound
@@ -474,7 +489,7 @@ def test_faults_leave_commands_continuous_and_it_recovers(
 
 
 def test_single_actions_that_are_lost_are_recovered_from(rt: Retargeter, feed: ActionFeed) -> None:
-    controller = rt.controller(hand_velocity=FAST_HANDS)
+    controller = Controller(rt, hand_velocity=FAST_HANDS)
     run = run_feed(controller, single(feed), faults=Faults(drop=0.1, nan=0.05, seed=1))
     assert run.sound
     assert len(run.holds) > 20
@@ -534,6 +549,6 @@ def test_arms_do_not_wait_for_slow_fingers(rt: Retargeter, feed: ActionFeed) -> 
     for k, side in enumerate(rt.robot.sides):
         hand = rt.robot.indices(side.hand_joints)
         start[hand] = rt.robot.expand_hand(k, rt.robot.hand_limits(k)[1])
-    run = run_feed(rt.controller(), replace(feed, start=start, steps=60))
+    run = run_feed(Controller(rt), replace(feed, start=start, steps=60))
     assert (run.phases == Phase.STARTING).all()  # the fingers, at 0.5 rad/s
     assert run.lag_m.max() < 1e-9

@@ -20,7 +20,7 @@ from retarget.actions import unpack
 from retarget.control.action_feed import standing
 from retarget.control.command import NO_ACTION, NOT_USABLE, Command
 from retarget.control.controller import Controller
-from retarget.control.limit_check import LimitCheck
+from retarget.control.run_loop import LimitCheck
 from retarget.core.geometry import rot6d_from_rotation, rotation_from_rotvec
 from retarget.core.types import Status
 from retarget.robot.joint_limits import JointLimits
@@ -83,9 +83,9 @@ class Oracle:
         if seen + len(rows) <= now - 1 or seen <= self.newest - HORIZON:
             return
         with np.errstate(all="ignore"):
-            told = unpack(rows)
-        usable = told.status == Status.OK
-        for numbers in (told.translation, told.pca):
+            chunk = unpack(rows)
+        usable = chunk.status == Status.OK
+        for numbers in (chunk.translation, chunk.pca):
             usable = usable & (np.abs(numbers) <= 1e6).all(axis=-1)
         self.said[seen] = usable
         self.newest = max(self.newest, seen)
@@ -219,7 +219,7 @@ def fuzz(
             "rate": (30.0, 15.0, 50.0)[episode // 3 % 3],
             **settings,
         }
-        controller = rt.controller(camera=None, **chosen)
+        controller = Controller(rt, camera=None, **chosen)
         limits = JointLimits.of(rt.robot, hand_velocity=chosen["hand_velocity"])
         _episode(rt, controller, limits, min(EPISODE, steps - found.steps), rng, found)
         episode += 1
@@ -268,8 +268,8 @@ def _judge(command: Command, has_input: NDArray[np.bool_], found: Findings, lost
         if hold is not None:
             found.holds[hold.reason] += 1
         found.not_reported += int(not there and hold is None)
-        told_none = hold is not None and hold.reason in (NO_ACTION, NOT_USABLE)
-        found.not_true += int(bool(there) and told_none and not lost)
+        said_none = hold is not None and hold.reason in (NO_ACTION, NOT_USABLE)
+        found.not_true += int(bool(there) and said_none and not lost)
 
 
 def _wrong_measurement(state: Array, rng: np.random.Generator) -> Any:

@@ -187,7 +187,7 @@ def arm_evaluation(
         np.empty((m, n)),
         np.empty((m, n, n)),
     )
-    call(native._solver.evaluate, T_base_wrist, q, *out)
+    call(native.solver.evaluate, T_base_wrist, q, *out)
     return out
 
 

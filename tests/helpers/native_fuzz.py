@@ -95,7 +95,7 @@ def main(calls: int) -> None:
     layers = [np.ones((2, 5, 9)), np.ones((2, 9, 3))], [np.ones((2, 9)), np.ones((2, 3))]
     scaling = [np.zeros((2, 5)), np.ones((2, 5)), -np.ones((2, 3)), np.ones((2, 3))]
     mlp, place = Network(*layers, *scaling), NativePoints((hand, hand), TIPS, components=4)
-    raw = fitter._solver, solver._native._solver, mlp._native
+    raw = fitter._solver, solver.native.solver, mlp.native
     cases: list[tuple[Any, list[Any], dict[str, Any]]] = [
         (
             fitter.fit,
@@ -227,7 +227,7 @@ def main(calls: int) -> None:
         (_native.Mlp, [*layers, *scaling[2:], ""], {}),
         (
             _native.hand_points,
-            [place._solvers, np.ones((4, 2, 4)), 1, "", np.ones((4, 2, 5, 3))],
+            [place.solvers, np.ones((4, 2, 4)), 1, "", np.ones((4, 2, 5, 3))],
             {},
         ),
         (_native.HandSolver, [start, 3], {}),

@@ -14,8 +14,8 @@ from retarget.core.geometry import rotation_angle, rotation_from_rotvec, rotvec_
 from retarget.core.types import SIDES, Calibration
 from retarget.human.hand_model import hands_hash, load_hands
 from retarget.mapping.calibration import _Objective, calibrate, nearest_axes, right_angle_rotations
-from retarget.robot.calibration_file import read_calibration, write_calibration
 from retarget.robot.robot import Robot
+from retarget.robot.spec import load_calibration, save_calibration
 
 
 def moved(c: Calibration, step: np.ndarray) -> Calibration:
@@ -119,8 +119,8 @@ def test_file_keeps_every_digit(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     pair = [Calibration(float(1 / 3 + k), rng.normal(size=3), rng.normal(size=3)) for k in (0, 1)]
     path = tmp_path / "calibration.toml"
-    write_calibration(path, "cafe", pair)
-    back = read_calibration(path)
+    save_calibration(path, "cafe", pair)
+    back = load_calibration(path)
     assert back is not None
     for (hand, c), wanted in zip(back, pair, strict=True):
         assert hand == "cafe"

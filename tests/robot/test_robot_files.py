@@ -14,8 +14,8 @@ from retarget.core.errors import FileError, ModelError
 from retarget.core.geometry import rotation_angle
 from retarget.core.resources import resource
 from retarget.core.types import SIDES, Calibration
-from retarget.robot.calibration_file import read_calibration, write_calibration
 from retarget.robot.robot import Robot
+from retarget.robot.spec import load_calibration, save_calibration
 
 FOLDER = resource("robots", "h1_inspire")
 
@@ -260,7 +260,7 @@ class TestCalibration:
         made = [
             Calibration(rng.uniform(1, 2), rng.normal(size=3), rng.normal(size=3)) for _ in SIDES
         ]
-        write_calibration(folder / "calibration.toml", "0123456789abcdef", made)
+        save_calibration(folder / "calibration.toml", "0123456789abcdef", made)
         for side, wanted in zip(Robot.load(folder).sides, made, strict=True):
             assert side.calibration is not None
             assert side.calibration_hand == "0123456789abcdef"
@@ -269,7 +269,7 @@ class TestCalibration:
             np.testing.assert_array_equal(side.calibration.translation, wanted.translation)
 
     def test_what_ships_is_a_plausible_similarity(self):
-        found = read_calibration(FOLDER / "calibration.toml")
+        found = load_calibration(FOLDER / "calibration.toml")
         assert found is not None
         for _, calibration in found:
             assert 1.0 < calibration.scale < 1.6
@@ -293,7 +293,7 @@ class TestCalibration:
 
     def test_a_place_that_cannot_be_written(self, tmp_path: Path):
         with pytest.raises(FileError, match="cannot be written"):
-            write_calibration(tmp_path / "no" / "such" / "x.toml", "h", [Calibration(1.0)] * 2)
+            save_calibration(tmp_path / "no" / "such" / "x.toml", "h", [Calibration(1.0)] * 2)
 
 
 def test_importing_the_module_does_not_load_pinocchio():

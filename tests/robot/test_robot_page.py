@@ -12,7 +12,7 @@ from places import ROOT
 from retarget.core.errors import ModelError
 from retarget.core.toml_table import Table
 from retarget.robot.robot import Robot
-from retarget.robot.spec import read_robot_spec
+from retarget.robot.spec import load_robot_spec
 
 PAGE = ROOT / "docs" / "robot.md"
 FOLDER = ROOT / "robots" / "h1_inspire"
@@ -90,7 +90,7 @@ def test_the_page_has_every_key_and_no_other(monkeypatch: pytest.MonkeyPatch) ->
         only(table, *allowed)
 
     monkeypatch.setattr(Table, "only", noted)
-    read_robot_spec(FOLDER / "robot.toml")
+    load_robot_spec(FOLDER / "robot.toml")
     assert len(known) > 30
     assert {(section, key) for section, key, _ in page_rows()} == known
 
@@ -99,10 +99,10 @@ def test_the_page_has_every_key_and_no_other(monkeypatch: pytest.MonkeyPatch) ->
 def test_each_error_is_the_one_the_page_tells(
     monkeypatch: pytest.MonkeyPatch, section: str, key: str, says: str
 ) -> None:
-    read = Table.read
+    load = Table.load
 
     def spoilt(path: Path) -> Table:
-        table = read(path)
+        table = load(path)
         if path.name == "robot.toml":
             words = section.replace("NAME", "main").split(".") if section else []
             if section.endswith(".mimic"):
@@ -116,7 +116,7 @@ def test_each_error_is_the_one_the_page_tells(
                 del inner[key]
         return table
 
-    monkeypatch.setattr(Table, "read", spoilt)
+    monkeypatch.setattr(Table, "load", spoilt)
     with pytest.raises(ModelError) as caught:
         Robot.load(FOLDER)
     assert says in str(caught.value)

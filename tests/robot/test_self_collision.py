@@ -11,11 +11,10 @@ import pytest
 
 from retarget.control.action_feed import standing
 from retarget.control.collision_guard import CollisionGuard
-from retarget.control.joint_motion import JointMotion
-from retarget.control.limit_check import LimitCheck
+from retarget.control.limited_motion import LimitedMotion
+from retarget.control.run_loop import LimitCheck
 from retarget.core.errors import InputError, ModelError
-from retarget.robot.driven_joints import DrivenJoints
-from retarget.robot.joint_limits import JointLimits
+from retarget.robot.joint_limits import DrivenJoints, JointLimits
 from retarget.robot.robot import Robot
 from retarget.robot.self_collision import SelfCollision, link_shapes
 
@@ -122,7 +121,7 @@ def test_motion_stops_before_links_touch(robot: Robot, collision: SelfCollision)
     goal = reaching_in(robot, collision, (0, 1))[driven.rows]
     guard = CollisionGuard(robot, driven, 0.01)
     qpos = standing(robot)
-    motion = JointMotion(driven.limits(limits), 30.0, qpos[driven.rows])
+    motion = LimitedMotion(driven.limits(limits), 30.0, qpos[driven.rows])
     check = LimitCheck(limits, 30.0, qpos)
     blocked, least = 0, np.inf
     for _ in range(90):
@@ -153,7 +152,7 @@ def test_one_side_moves_on_while_the_other_is_blocked(
     goal[right] = standing(robot)[right] + [0.3, -0.3, 0.0, 0.3, 0.3, 0.1, 0.1]
     guard = CollisionGuard(robot, driven, 0.01)
     qpos = standing(robot)
-    motion = JointMotion(driven.limits(JointLimits.of(robot)), 30.0, qpos[driven.rows])
+    motion = LimitedMotion(driven.limits(JointLimits.of(robot)), 30.0, qpos[driven.rows])
     for _ in range(120):
         joints, _, braked = guard.step(motion, motion.propose(goal[driven.rows]), qpos)
         motion.take(joints)
@@ -173,7 +172,7 @@ def test_a_start_within_the_margin_may_only_move_away(
     on_the_way = (home + share * (inside - home) for share in np.linspace(0.0, 1.0, 400))
     qpos = next(q for q in on_the_way if collision.nearest(q).distance < 0.008)
     goal = home[driven.rows]
-    motion = JointMotion(driven.limits(JointLimits.of(robot)), 30.0, qpos[driven.rows])
+    motion = LimitedMotion(driven.limits(JointLimits.of(robot)), 30.0, qpos[driven.rows])
     deepest = collision.nearest(qpos).distance
     for _ in range(300):
         joints, near, _ = guard.step(motion, motion.propose(goal), qpos)
@@ -191,7 +190,7 @@ def test_nothing_is_nearer_than_the_bounds_say(robot: Robot, collision: SelfColl
         qpos = standing(robot, rng.uniform(robot.lower, robot.upper))
         around = rng.uniform(0.0, 0.1, len(qpos)) * (rng.random(len(qpos)) < 0.3)
         here = collision.nearest(qpos)
-        bound = collision.nearest(qpos, collision.approach(around))
+        bound = collision.nearest(qpos, collision.nearer_by(around))
         assert bound.distance <= here.distance
         least = min(
             collision.nearest(qpos + around * rng.choice([-1.0, 1.0], len(qpos))).distance
@@ -210,7 +209,7 @@ def test_fast_arms_do_not_pass_through_each_other(robot: Robot, collision: SelfC
     for _ in range(400):
         q = standing(robot, rng.uniform(robot.lower, robot.upper))[driven.rows]
         u = rng.uniform(-1.0, 1.0, len(q)) * limits.velocity / 30.0
-        motion = JointMotion(limits, 30.0, q - u)
+        motion = LimitedMotion(limits, 30.0, q - u)
         here = motion.take(np.clip(q, limits.lower, limits.upper))
         proposal = np.clip(here + u, limits.lower, limits.upper)
         driven_way = [here, *motion.way_to_rest(proposal)]

@@ -32,7 +32,7 @@ def calibrate(
     from retarget.cli.tables import line, print_calibration
     from retarget.human.hand_model import hands_hash, load_hands
     from retarget.mapping.calibration import calibrate, turn_warning
-    from retarget.robot.calibration_file import write_calibration
+    from retarget.robot.spec import save_calibration
 
     models, loaded = load_hands(using.hands), using.load_robot()
     with working("calibrating both hands"):
@@ -45,5 +45,5 @@ def calibrate(
             typer.echo(f"warning: {warning}", err=True)
     if out is not None:
         make_folder(out)
-        write_calibration(out, hands_hash(models), found)
+        save_calibration(out, hands_hash(models), found)
         line(console, f" saved {out}")

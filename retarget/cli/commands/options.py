@@ -169,14 +169,12 @@ class FitOptions(HandOptions):
         """
         from retarget.human.hand_model import hands_hash, load_hands
         from retarget.mapping.fitter import MANOFitter
-        from retarget.robot.calibration_file import read_calibration
+        from retarget.robot.spec import load_calibration
 
         models = load_hands(self.hands)
         found = None
         if self.calibration is not None:
-            read = read_calibration(self.calibration)
-            if read is None:
-                raise ModelError(self.calibration, "no such file")
+            read = load_calibration(self.calibration)
             wanted = hands_hash(models)
             for hand, _ in read:
                 if hand != wanted:

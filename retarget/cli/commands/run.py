@@ -63,7 +63,7 @@ def run(
     ] = 30,
     camera: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Camera whose frame a demonstration is told in."),
+        typer.Option(metavar="NAME", help="Camera in whose frame a demonstration's chunks are."),
     ] = None,
     hand_velocity: Annotated[
         float | None,
@@ -92,7 +92,7 @@ def run(
 ) -> None:
     """Feed a controller chunk by chunk and watch its commands.
 
-    The robot does what it is told, at once and exactly. Limits are counted from its joints alone.
+    The robot goes where it is commanded, at once and exactly; limits are counted from its joints.
     Exit code: 0 all within the limits, 1 a limit broken or a command not finite, 2 bad input.
     """
     late = _seconds(delay)
@@ -100,6 +100,7 @@ def run(
         require_writable(place, [source])
     require_distinct(("--out", out), ("--json", json))
 
+    from retarget import Controller
     from retarget.cli.run_report import print_run, run_json
     from retarget.control.action_feed import read_feed
     from retarget.control.faults import Faults
@@ -124,7 +125,8 @@ def run(
         )
     if feed.chunked:
         refuse_idle(context, ("horizon",), f"{source} holds chunks of {feed.horizon} rows")
-    controller = retargeter.controller(
+    controller = Controller(
+        retargeter,
         rate=feed.rate,
         camera=feed.camera,
         horizon=feed.horizon,
@@ -182,7 +184,7 @@ def _live_line(steps: int) -> Iterator[Callable[[Command, float], None] | None]:
             hold = command.hold
             why = f"  {hold.reason} ({hold.steps})" if hold else ""
             step = f"step {command.step + 1:{len(str(steps))}}/{steps}"
-            told = f"{step}  {sides}  {1e6 * seconds:5.0f} us{why}"
-            live.update(Text(told, no_wrap=True), refresh=True)
+            standing = f"{step}  {sides}  {1e6 * seconds:5.0f} us{why}"
+            live.update(Text(standing, no_wrap=True), refresh=True)
 
         yield watch

@@ -43,7 +43,7 @@ class ArmIK:
 
     Args:
         robot: a robot, or what `Robot.load` takes.
-        side: ``"left"`` or ``"right"``.
+        side: ``"left"`` or 0, ``"right"`` or 1.
         position_tolerance: largest position error of a reached pose [m].
         rotation_tolerance: largest rotation error of a reached pose [rad].
         rotation_weight: what an angle counts against a length [m/rad].
@@ -56,6 +56,7 @@ class ArmIK:
         threads: 0 for as many as are useful. They do not change the result.
 
     Attributes:
+        native: the arm in the native core.
         joints: the n joint names.
         frame: the wrist's frame.
         posture: (n,) joint positions to lean to [rad].
@@ -69,7 +70,7 @@ class ArmIK:
     def __init__(
         self,
         robot: Robot | str | Path = "h1_inspire",
-        side: str = "right",
+        side: str | int = "right",
         *,
         position_tolerance: float = 1e-6,
         rotation_tolerance: float = 1e-5,
@@ -151,7 +152,7 @@ class ArmIK:
         if T_world_base.shape != (4, 4):
             raise InputError(f"T_world_base must have shape (4, 4), got {T_world_base.shape}")
         self._chain = chain
-        self._native = NativeArm(chain, posture, settings, T_world_base)
+        self.native = NativeArm(chain, posture, settings, T_world_base)
         self.joints, self.frame = chain.names, frame
         self.posture, self.T_world_base = _read_only(posture), _read_only(T_world_base)
 
@@ -225,7 +226,7 @@ class ArmIK:
         frames = lead[-1] if len(lead) > len(sequences) else 1
         poses = T.reshape(count, frames, 4, 4)
         try:
-            return self._native.solve(poses, start.reshape(count, n), moving.reshape(count), lead)
+            return self.native.solve(poses, start.reshape(count, n), moving.reshape(count), lead)
         except InputError:
             # say which of the caller's joints or poses, and what it lacks
             lost = ~np.isfinite(start).all(axis=-1)

@@ -77,6 +77,10 @@ class NativeArm:
         settings: see `ArmSettings`.
         T_world_base: (4, 4) pose of the chain's base in the frame of the wanted poses [m].
         isa: instruction set, "" for the best.
+
+    Attributes:
+        solver: the core's own.
+        settings: those of its `solve`.
     """
 
     def __init__(
@@ -87,7 +91,7 @@ class NativeArm:
         T_world_base: FloatArray,
         isa: str = "",
     ) -> None:
-        self._solver = call(
+        self.solver = call(
             _native.ArmSolver,
             chain.steps,
             np.ascontiguousarray(chain.axes),
@@ -101,7 +105,7 @@ class NativeArm:
             settings.rotation_weight,
             isa,
         )
-        self._settings: tuple[Any, ...] = (
+        self.settings: tuple[Any, ...] = (
             settings.position_tolerance,
             settings.rotation_tolerance,
             settings.posture_gain,
@@ -140,7 +144,7 @@ class NativeArm:
         found = np.empty(count * (n + 2))
         status, iterations = np.empty((2, count), dtype=np.int64)
         start = numbers(start, "start")
-        call(self._solver.solve, T, start, moving, *self._settings, found, status, iterations)
+        call(self.solver.solve, T, start, moving, *self.settings, found, status, iterations)
         return ArmSolution(
             found[: count * n].reshape(*lead, n),
             found[count * n : -count].reshape(lead),

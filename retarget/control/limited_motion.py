@@ -7,6 +7,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from retarget.core import _native
+from retarget.core.checks import call
 from retarget.core.errors import InputError
 from retarget.core.types import FloatArray
 from retarget.robot.joint_limits import JointLimits
@@ -16,7 +18,7 @@ _SHARE = 1.0 - 1e-9
 _ENDLESS = 1e6  # [rad]
 
 
-class JointMotion:
+class LimitedMotion:
     """Moves joints towards a target, one period at a time, so that no limit is ever broken.
 
     With u the way of one period, V the velocity limit and d the largest change of u from one period
@@ -54,19 +56,10 @@ class JointMotion:
         self._most = _SHARE * limits.velocity / rate
         # a change of 2 V is all that can ever be asked for; it keeps the formulas finite
         self._change = np.minimum(_SHARE * limits.acceleration / rate**2, 2.0 * self._most)
-        periods = np.ceil(self._most / self._change) + 1.0
-        self._far = periods * self._most  # from here on s(r) > V
-        self._half = 0.5 * self._change
-        self._two = 2.0 / self._change
-        m = len(limits.names)
-        self._ones = np.ones(m)
-        self._ends = np.stack([self._upper, -self._lower])
-        self._r, self._n = np.empty((3, m)), np.empty((3, m))
-        # a way to the target, what of it is missing beside w, and the change of u, under which the
-        # target can be reached at once, and left or kept from there
-        self._easy = np.empty((3, m))
-        self._easy_most = np.stack([np.minimum(self._change, self._most), *[self._change] * 2])
-        self._most_ways, self._here, self._way = (np.empty((2, m)) for _ in range(3))
+        self._native = _native.LimitedMotion(self._lower, self._upper, self._most, self._change)
+        # where the joints are, the way of the last period, the last target and its velocity
+        self._state = np.zeros((4, len(limits.names)))
+        self._q, self._u, self._x, self._w = self._state
         self.reset(q)
 
     def reset(self, q: ArrayLike) -> None:
@@ -74,10 +67,8 @@ class JointMotion:
         start = np.array(q, dtype=np.float64)
         if start.shape != self._lower.shape or not np.isfinite(start).all():
             raise InputError(f"q must be {self._lower.shape} finite numbers, got {start}")
-        self._q = np.clip(start, self._lower, self._upper)
-        self._u = np.zeros_like(self._q)
-        self._here[0], self._here[1], self._way[:] = self._q, -self._q, 0.0
-        self._x, self._w = self._q.copy(), np.zeros_like(self._q)
+        self._q[:] = self._x[:] = np.clip(start, self._lower, self._upper)
+        self._u[:] = self._w[:] = 0.0
 
     @property
     def q(self) -> FloatArray:
@@ -91,7 +82,10 @@ class JointMotion:
 
     def stopping_point(self) -> FloatArray:
         """(m,) where the joints come to rest if they brake from now on [rad]."""
-        return self._stop(self._q, self._u)
+        speed = np.abs(self._u)
+        n = np.floor(speed / self._change)
+        way = n * speed - 0.5 * self._change * n * (n + 1.0)
+        return np.asarray(self._q + np.copysign(way, self._u))
 
     def way_to_rest(self, q_next: FloatArray) -> FloatArray:
         """(T, m) q_next (m,), and where braking from there leads until the joints rest [rad]."""
@@ -124,56 +118,9 @@ class JointMotion:
 
         The target's velocity is learnt from it, so propose once a period.
         """
-        q, r, n, change = self._q, self._r, self._n, self._change
-        x = np.minimum(np.maximum(target, self._lower), self._upper)
-        lost = None
-        if not math.isfinite(x.dot(self._ones)):
-            lost = np.isnan(x)
-            x[lost] = self._stop(q, self._u)[lost]
-            self._x[lost] = x[lost]
-        # the target's velocity, and what is missing beside it
-        w = self._w
-        turn = x - self._x
-        turn -= w
-        np.maximum(turn, -change, out=turn)
-        np.minimum(turn, change, out=turn)
-        w += turn
-        if lost is not None:
-            w[lost] = 0.0
-        self._x = x
-        easy = self._easy
-        np.subtract(x, q, out=easy[0])
-        np.subtract(easy[0], w, out=easy[1])
-        np.subtract(easy[0], self._u, out=easy[2])
-        if (np.abs(easy) <= self._easy_most).all():
-            return x.copy()  # what follows would give the same
-        missing = easy[1]
-        # s of what is missing, and of what is left to both ends
-        np.abs(missing, out=r[0])
-        np.subtract(self._ends, self._here, out=r[1:])
-        np.minimum(r, self._far, out=r)
-        np.multiply(r, self._two, out=n)
-        n += 0.25
-        np.sqrt(n, out=n)
-        n -= 0.5
-        np.ceil(n, out=n)
-        np.maximum(n, 1.0, out=n)
-        r /= n
-        n -= 1.0
-        n *= self._half
-        r += n
-        # up, down: the longest way that each of the three allows
-        most = self._most_ways
-        np.add(self._way, change, out=most)
-        np.minimum(most, self._most, out=most)
-        np.minimum(most, r[1:], out=most)
-        wanted = np.copysign(r[0], missing)
-        wanted += w
-        np.maximum(wanted, -most[1], out=wanted)
-        np.minimum(wanted, most[0], out=wanted)
-        wanted += q
-        np.maximum(wanted, self._lower, out=wanted)
-        return np.asarray(np.minimum(wanted, self._upper, out=wanted))
+        out = np.empty_like(self._q)
+        call(self._native.propose, self._state, np.ascontiguousarray(target, np.float64), out)
+        return out
 
     def braked(self) -> FloatArray:
         """(m,) where the joints are at the end of a period of braking [rad]."""
@@ -182,14 +129,6 @@ class JointMotion:
 
     def take(self, q_next: FloatArray) -> FloatArray:
         """Go to q_next (m,): each joint's is that of the last `propose` or of `braked` [rad]."""
-        self._u = q_next - self._q
-        self._q = q_next
-        self._here[0], self._way[0] = q_next, self._u
-        np.negative(q_next, out=self._here[1])
-        np.negative(self._u, out=self._way[1])
+        np.subtract(q_next, self._q, out=self._u)
+        self._q[:] = q_next
         return q_next.copy()
-
-    def _stop(self, q: FloatArray, u: FloatArray) -> FloatArray:
-        speed = np.abs(u)
-        n = np.floor(speed / self._change)
-        return np.asarray(q + np.copysign(n * speed - self._half * n * (n + 1.0), u))

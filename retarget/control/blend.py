@@ -1,4 +1,4 @@
-"""How a controlled side comes to a target that is far: at rest first, then with minimum jerk."""
+"""Blend: joints from where they were into a target that is far, with minimum jerk."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PEAK_VELOCITY, _PEAK_ACCELERATION = 1.875, 10.0 / 3.0**0.5
 _SHORT = 0.2  # the limits alone make a move this short smooth [s]
 
 
-class Approach:
+class Blend:
     """Blends joints from where they were into a target that may move on meanwhile.
 
     The blend of a group of joints is as long as a minimum-jerk move of their first distance takes
@@ -33,13 +33,13 @@ class Approach:
         self._velocity, self._acceleration = limits.velocity, limits.acceleration
         self._rate, self._groups = rate, tuple(groups)
         self._origin: FloatArray = np.zeros(len(limits.names))
-        self._steps = [0] * len(self._groups)
         self._done = 0
+        self.stop()
 
     @property
     def active(self) -> bool:
         """Whether a blend is under way."""
-        return self._done < max(self._steps)
+        return self._done < self._longest
 
     def begin(self, origin: FloatArray, target: FloatArray, share: float) -> None:
         """Blend from here to a target, at a share of the limits.
@@ -56,12 +56,13 @@ class Approach:
         )
         self._origin[:] = origin
         self._done = 0
-        longest = [float(seconds[group].max()) for group in self._groups]
-        self._steps = [math.ceil(t * self._rate) if t > _SHORT else 0 for t in longest]
+        slowest = [float(seconds[group].max()) for group in self._groups]
+        self._steps = [math.ceil(t * self._rate) if t > _SHORT else 0 for t in slowest]
+        self._longest = max(self._steps)
 
     def stop(self) -> None:
         """Blend no more."""
-        self._steps = [0] * len(self._groups)
+        self._steps, self._longest = [0] * len(self._groups), 0
 
     def step(self, target: FloatArray) -> FloatArray:
         """The blended target (m,) of the next period [rad]."""

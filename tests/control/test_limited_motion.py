@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retarget.control.action_feed import standing
-from retarget.control.joint_motion import JointMotion
-from retarget.control.limit_check import LimitCheck
+from retarget.control.limited_motion import LimitedMotion
+from retarget.control.run_loop import LimitCheck
 from retarget.core.errors import InputError
-from retarget.robot.driven_joints import DrivenJoints
-from retarget.robot.joint_limits import JointLimits
+from retarget.robot.joint_limits import DrivenJoints, JointLimits
 from retarget.robot.robot import Robot
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -56,7 +55,7 @@ def mischief(rng: np.random.Generator, limits: JointLimits, steps: int) -> np.nd
 def test_limits_hold_whatever_the_target_does(seed: int, rate: float) -> None:
     rng = np.random.default_rng(seed)
     limits = random_limits(rng)
-    motion = JointMotion(
+    motion = LimitedMotion(
         limits, rate, rng.uniform(np.maximum(limits.lower, -9), limits.upper.clip(max=9))
     )
     check = LimitCheck(limits, rate, motion.q)
@@ -71,8 +70,8 @@ def test_limits_hold_whatever_the_target_does(seed: int, rate: float) -> None:
 def test_a_motion_within_the_limits_is_followed_exactly(seed: int) -> None:
     rng = np.random.default_rng(seed)
     limits, rate = random_limits(rng), 30.0
-    reference = JointMotion(limits, rate, np.clip(0.0, limits.lower, limits.upper) + np.zeros(6))
-    motion = JointMotion(limits, rate, reference.q)
+    reference = LimitedMotion(limits, rate, np.clip(0.0, limits.lower, limits.upper) + np.zeros(6))
+    motion = LimitedMotion(limits, rate, reference.q)
     for target in mischief(rng, limits, 200):
         wanted = reference.step(target)  # a motion that obeys the limits, of whatever kind
         np.testing.assert_allclose(motion.step(wanted), wanted, atol=1e-12)
@@ -84,7 +83,7 @@ def test_a_standing_target_is_reached_in_time_and_without_overshoot(seed: int) -
     limits, rate = random_limits(rng), 30.0
     lower, upper = np.maximum(limits.lower, -3.0), np.minimum(limits.upper, 5.0)
     start, goal = rng.uniform(lower, upper), rng.uniform(lower, upper)
-    motion = JointMotion(limits, rate, start)
+    motion = LimitedMotion(limits, rate, start)
     way = np.abs(goal - start)
     # bang-bang, or with a stretch at full velocity
     v, a = limits.velocity, limits.acceleration
@@ -105,7 +104,7 @@ def test_the_mirrored_problem_has_the_mirrored_motion(seed: int) -> None:
         limits.names, -limits.upper, -limits.lower, limits.velocity, limits.acceleration
     )
     start = np.clip(0.0, limits.lower, limits.upper) + np.zeros(6)
-    one, other = JointMotion(limits, 30.0, start), JointMotion(mirrored, 30.0, -start)
+    one, other = LimitedMotion(limits, 30.0, start), LimitedMotion(mirrored, 30.0, -start)
     for target in mischief(rng, limits, 100):
         np.testing.assert_allclose(one.step(target), -other.step(-target), atol=1e-13)
 
@@ -114,7 +113,7 @@ def test_the_mirrored_problem_has_the_mirrored_motion(seed: int) -> None:
 def test_no_target_means_brake_and_stay(seed: int) -> None:
     rng = np.random.default_rng(seed)
     limits = random_limits(rng)
-    motion = JointMotion(limits, 30.0, np.clip(0.0, limits.lower, limits.upper) + np.zeros(6))
+    motion = LimitedMotion(limits, 30.0, np.clip(0.0, limits.lower, limits.upper) + np.zeros(6))
     for target in mischief(rng, limits, 50):
         motion.step(target)
     stop = motion.stopping_point()
@@ -129,7 +128,7 @@ def test_no_target_means_brake_and_stay(seed: int) -> None:
 def test_what_is_braked_is_where_it_was_said_to_stop() -> None:
     rng = np.random.default_rng(0)
     limits = random_limits(rng)
-    motion = JointMotion(limits, 30.0, np.clip(0.0, limits.lower, limits.upper) + np.zeros(6))
+    motion = LimitedMotion(limits, 30.0, np.clip(0.0, limits.lower, limits.upper) + np.zeros(6))
     for target in mischief(rng, limits, 30):
         motion.step(target)
     proposal = motion.propose(np.minimum(limits.upper, 5.0))
@@ -146,7 +145,7 @@ def test_limits_of_driven_joints_keep_those_that_mimic_them(robot: Robot) -> Non
     driven = DrivenJoints(robot)
     for hand_velocity in (None, 3.0):
         limits = JointLimits.of(robot, hand_velocity=hand_velocity)
-        motion = JointMotion(driven.limits(limits), 30.0, standing(robot)[driven.rows])
+        motion = LimitedMotion(driven.limits(limits), 30.0, standing(robot)[driven.rows])
         qpos = standing(robot)
         check = LimitCheck(limits, 30.0, qpos)
         rng = np.random.default_rng(1)
@@ -189,9 +188,9 @@ def test_what_is_no_limit_is_refused(robot: Robot) -> None:
         JointLimits.of(robot).only(["elbow"])
     limits = JointLimits.of(robot)
     with pytest.raises(InputError, match="rate"):
-        JointMotion(limits, 0.0, robot.lower)
+        LimitedMotion(limits, 0.0, robot.lower)
     with pytest.raises(InputError, match="finite"):
-        JointMotion(limits, 30.0, np.full(50, np.nan))
+        LimitedMotion(limits, 30.0, np.full(50, np.nan))
 
 
 def test_the_check_sees_each_kind_of_violation() -> None:
@@ -217,7 +216,7 @@ def test_the_check_sees_each_kind_of_violation() -> None:
 
 def test_a_target_known_to_stand_moves_nothing_by_itself() -> None:
     limits = JointLimits(("a", "b"), -np.ones(2), np.ones(2), np.ones(2), np.full(2, 10.0))
-    motion = JointMotion(limits, 30.0, np.zeros(2))
+    motion = LimitedMotion(limits, 30.0, np.zeros(2))
     before = motion.step(np.full(2, 0.005))  # reached at once
     motion.stand_still(slice(0, 1), np.array([0.5]))
     np.testing.assert_array_equal(motion.q, before)
