@@ -58,8 +58,8 @@ void solve(const ArmSolver& self, Object targets_, Object start_, Object moving_
   const long count = targets.rows(4), frames = targets.length(1), all = count * frames, n = self.joints();
   require(frames >= 1, "a sequence has at least one frame");
   require(threads >= 0, "threads must not be negative");
-  const ArmSettings settings = arm_settings(position_tolerance, rotation_tolerance, posture_gain, goal, starts,
-                                           max_iterations, lean, single);
+  const ArmSettings settings = arm_settings(position_tolerance, rotation_tolerance, posture_gain, goal,
+                                            starts, max_iterations, lean, single);
   ArmPoses poses{};
   poses.count = count, poses.frames = frames;
   const double* first = targets.checked({count, frames, 4, 4}, false).data();

@@ -1,5 +1,6 @@
-// The Python module retarget.core._native; its users are retarget/human/native.py, retarget/robot/arm/native.py,
-// retarget/mapping/network.py, retarget/actions/ensembler.py and retarget/control.
+// The Python module retarget.core._native; its users are retarget/human/native.py,
+// retarget/robot/arm/native.py, retarget/mapping/network.py, retarget/actions/ensembler.py and
+// retarget/control.
 #include "core/dispatch.hpp"
 #include "core/workers.hpp"
 #include "python/arrays.hpp"
