@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from retarget.core.errors import InputError
 from retarget.core.files import Closing
+from retarget.mapping.fitter import MANOFitter
 from retarget.mapping.retargeter import RoundTrip
 from retarget.viewer.page import live_page
 from retarget.viewer.scene import scene_of
@@ -29,7 +30,6 @@ from retarget.viewer.states import (
 )
 
 if TYPE_CHECKING:
-    from retarget.mapping.fitter import MANOFitter
     from retarget.robot.robot import Robot
 
 _FROM_FRAME = ("qpos", "hand_status", "arm_status")
@@ -75,7 +75,7 @@ class Viewer(Closing):
         if not 0.0 < max_rate < float("inf"):
             raise InputError(f"max_rate must be a positive number, got {max_rate}")
         if fitter is None:
-            fitter = _fitter(robot)
+            fitter = MANOFitter(robot)
         self.scene = scene_of(fitter, error_max_m=error_max_m)
         joints, components = len(fitter.robot.joint_names), fitter.components
         self._shapes = field_shapes(joints, components)
@@ -190,13 +190,6 @@ def open_browser(url: str) -> bool:
     if linux and not (environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY")):
         return False  # else a text browser may take over the terminal
     return webbrowser.open(url)
-
-
-def _fitter(robot: Robot | str | Path) -> MANOFitter:
-    from retarget.mapping.fitter import MANOFitter
-    from retarget.robot.robot import Robot
-
-    return MANOFitter(robot if isinstance(robot, Robot) else Robot.load(robot))
 
 
 def _fields(frame: Any, row: int) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from retarget.cli.commands.options import (
     ReadOptions,
     RefineOption,
     RetargeterOptions,
+    file_option,
+    input_files,
     refuse_idle,
 )
 from retarget.cli.commands.places import make_folder, require_distinct, require_writable
@@ -30,24 +32,16 @@ def run(
     context: typer.Context,
     source: Annotated[
         Path,
-        typer.Argument(
-            readable=False, metavar="FILE", help="A demonstration, or a file of actions."
-        ),
+        input_files("FILE", "A demonstration, or a file of actions."),
     ],
     *,
     fast: Annotated[
         bool, typer.Option("--fast", help="As fast as it can, instead of in real time.")
     ] = False,
     out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", readable=False, metavar="FILE", help="Write the commands as a demonstration."
-        ),
+        Path | None, file_option("--out", "Write the commands as a demonstration.")
     ] = None,
-    json: Annotated[
-        Path | None,
-        typer.Option("--json", readable=False, metavar="FILE", help="Write the figures as JSON."),
-    ] = None,
+    json: Annotated[Path | None, file_option("--json", "Write the figures as JSON.")] = None,
     drop: Annotated[
         float, typer.Option(metavar="SHARE", help="Share of chunks that are lost.")
     ] = 0.0,
