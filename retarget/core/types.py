@@ -93,7 +93,8 @@ class HumanMotion:
         T_world_mano: (..., 2, 4, 4) poses of the MANO wrist: orientation of the hand's root,
             origin at the root joint [m].
         residual: (..., 2, 5) distance between each fitted fingertip and its target, at the
-            robot's scale [m]; NaN where the input was missing.
+            robot's scale [m]; NaN where it is not known: of fingers and hands that were missing, of
+            motion that was not fitted.
         iterations: (..., 2) solver iterations.
         status: (..., 2) `Status` values.
         hand: hash of the hand model that gives the coefficients their meaning.
@@ -105,6 +106,16 @@ class HumanMotion:
     iterations: IntArray
     status: IntArray
     hand: str
+
+    @property
+    def fit_residual(self) -> FloatArray:
+        """(..., 2) mean of `residual` over the fingertips that are known, NaN of none [m]."""
+        missing = np.isnan(self.residual)
+        if not missing.any():
+            return np.asarray(self.residual.mean(axis=-1))
+        count = (~missing).sum(axis=-1)
+        total = np.where(missing, 0.0, self.residual).sum(axis=-1)
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 @dataclass(frozen=True)

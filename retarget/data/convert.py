@@ -97,7 +97,7 @@ def demo_to_human(
                 writer.append(
                     human, keypoints=fitter.keypoints(human), body_qpos=demo.qpos[:, body]
                 )
-                done.append((human.status, human.residual.mean(axis=-1)))
+                done.append((human.status, human.fit_residual))
                 progress("converting", writer.frames, reader.frames)
     return _human_conversion(path, out, reader.rate, *_joined(done))
 
@@ -210,7 +210,7 @@ def to_actions(
             action = action_from_motion(human, T)
             if normalization is not None:
                 action = normalization.apply(action)
-            done.append((human.status, human.residual.mean(axis=-1), pack(action)))
+            done.append((human.status, human.fit_residual, pack(action)))
             frames += len(action)
             progress("converting", frames, reader.frames)
     status, residual, vectors = _joined(done)

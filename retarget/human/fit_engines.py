@@ -22,15 +22,21 @@ ENGINES = ("native", "numpy", "torch")
 class FitEngine(Protocol):
     """Fits one hand's coefficients to fingertips."""
 
-    def fit(self, target: FloatArray) -> tuple[FloatArray, FloatArray, IntArray, BoolArray]:
+    def fit(
+        self, target: FloatArray, weights: FloatArray | None = None
+    ) -> tuple[FloatArray, FloatArray, IntArray, BoolArray]:
         """Fit every frame.
 
         Args:
-            target: (N, 5, 3) finite fingertips in the hand model's frame [m], N at least 1.
+            target: (N, 5, 3) fingertips in the hand model's frame [m], N at least 1; finite where
+                their weight is not 0.
+            weights: (N, 5) what each fingertip counts, 1 or 0, the prior placing it then; 1 where
+                None.
 
         Returns:
             Coefficients (N, K) [rad], distance of each fingertip to its target (N, 5) [m],
-            iterations (N,), and whether each frame converged (N,).
+            iterations (N,), and whether each frame converged (N,). The distance of a fingertip
+            without weight has no meaning.
         """
         ...
 
@@ -47,10 +53,13 @@ class NativeFit:
         self._restarts = restarts(settings.components) * sigma
         self._settings, self._dtype, self._threads = settings, dtype, threads
 
-    def fit(self, target: FloatArray) -> tuple[FloatArray, FloatArray, IntArray, BoolArray]:
+    def fit(
+        self, target: FloatArray, weights: FloatArray | None = None
+    ) -> tuple[FloatArray, FloatArray, IntArray, BoolArray]:
         """See `FitEngine.fit`."""
         fits = self._hand.fit(
             target,
+            weights,
             beta=self._settings.beta,
             prior=self._settings.prior,
             restarts=self._restarts,

@@ -1,8 +1,8 @@
 """The fit's engine: damped Newton on each frame's pose coefficients, a batch of frames at once.
 
 One code for numpy and torch (any device). In coordinates ``z = c / sigma`` it minimises
-``sum rho(tips(z) - target) + prior |z|^2``. Gauss-Newton alone crawls where the weak prior meets a
-residual, so near the minimum the residual's curvature is kept; the damping is absolute in z, a
+``sum w rho(tips(z) - target) + prior |z|^2``. Gauss-Newton alone crawls where the weak prior meets
+a residual, so near the minimum the residual's curvature is kept; the damping is absolute in z, a
 step is at most `STEP_CAP` long, and a frame ends when its step is below rounding. What a frame
 gives does not depend on its neighbours.
 """
@@ -79,20 +79,33 @@ class NewtonFit:
         self._start = quadratic_start(tips, hand.sigma, settings.components)
         self._sigma = self._layer.array(sigma)
 
-    def fit(self, target: FloatArray) -> tuple[FloatArray, FloatArray, IntArray, BoolArray]:
+    def fit(
+        self, target: FloatArray, weights: FloatArray | None = None
+    ) -> tuple[FloatArray, FloatArray, IntArray, BoolArray]:
         """See `retarget.human.fit_engines.FitEngine.fit`."""
-        blocks = [self._fit_block(target[at : at + BLOCK]) for at in range(0, len(target), BLOCK)]
+        counts = np.ones(target.shape[:2]) if weights is None else weights
+        wanted = np.where(counts[..., None] > 0.0, target, 0.0)  # without weight it may be anything
+        blocks = [
+            self._fit_block(wanted[at : at + BLOCK], counts[at : at + BLOCK])
+            for at in range(0, len(target), BLOCK)
+        ]
         z, iterations, converged = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-        return z * as_numpy(self._sigma), self._residual(z, target), iterations, converged
+        return z * as_numpy(self._sigma), self._residual(z, wanted), iterations, converged
 
-    def _fit_block(self, target: FloatArray) -> tuple[FloatArray, IntArray, BoolArray]:
-        z, cost, iterations, converged = self._descend(target, self._start(target))
+    def _fit_block(
+        self, target: FloatArray, weights: FloatArray
+    ) -> tuple[FloatArray, IntArray, BoolArray]:
+        z, cost, iterations, converged = self._descend(
+            target, weights, self._start(target, weights)
+        )
         for further in restarts(z.shape[1]):
-            failed = ~converged | (self._residual(z, target).max(axis=-1) > FAILED)
+            miss = np.where(weights > 0.0, self._residual(z, target), 0.0)
+            failed = ~converged | (miss.max(axis=-1) > FAILED)
             left = np.flatnonzero(failed)
             if not len(left):
                 break
-            again = self._descend(target[left], np.tile(further, (len(left), 1)))
+            starts = np.tile(further, (len(left), 1))
+            again = self._descend(target[left], weights[left], starts)
             iterations[left] += again[2]
             better = again[1] < cost[left]
             for mine, new in ((z, again[0]), (cost, again[1]), (converged, again[3])):
@@ -104,20 +117,23 @@ class NewtonFit:
         miss = as_numpy(self._layer.fingertips(z * as_numpy(self._sigma))) - target
         return np.asarray(np.linalg.norm(miss, axis=-1))
 
-    def _evaluate(self, z: Array, target: Array) -> tuple[Array, Array, Array, Array]:
+    def _evaluate(
+        self, z: Array, target: Array, weights: Array
+    ) -> tuple[Array, Array, Array, Array]:
         """Cost (N,), gradient (N, K), Gauss-Newton matrix and curvature (N, K, K), halved, in z."""
         xp, beta, prior = self._xp, self.settings.beta, self.settings.prior
 
         def pull(tips: Array) -> Array:
-            return xp.clip(tips - target, -beta, beta)
+            return weights * xp.clip(tips - target, -beta, beta)
 
         tips, jacobian, bent = self._layer.second_order(z * self._sigma, pull)
         n, k = z.shape
         miss = (tips - target).reshape(n, 15)
         clipped = pull(tips).reshape(n, 15)
         J = jacobian.reshape(n, 15, k) * self._sigma
-        inside = (abs(miss) < beta)[..., None]
-        squares = clipped * (2.0 * miss - clipped)  # r^2 within beta, 2 beta |r| - beta^2 beyond
+        inside = ((abs(tips - target) < beta) * weights).reshape(n, 15)[..., None]
+        # r^2 within beta, 2 beta |r| - beta^2 beyond
+        squares = clipped * (2.0 * miss - xp.clip(miss, -beta, beta))
         cost = squares.sum(-1) + prior * (z * z).sum(-1)
         gradient = (clipped[:, None, :] @ J)[:, 0] + prior * z
         eye = self._layer.array(np.eye(k))
@@ -126,7 +142,7 @@ class NewtonFit:
         return cost, gradient, gauss, bent * scale
 
     def _descend(
-        self, target: FloatArray, start: FloatArray
+        self, target: FloatArray, weights: FloatArray, start: FloatArray
     ) -> tuple[FloatArray, FloatArray, IntArray, BoolArray]:
         xp, array = self._xp, self._layer.array
         count, k = start.shape
@@ -135,8 +151,8 @@ class NewtonFit:
         iterations = np.zeros(count, dtype=np.int64)
         converged = np.zeros(count, dtype=np.bool_)
         frames = np.arange(count)  # those still on their way
-        goal, z = array(target), array(start)
-        cost, gradient, gauss, bent = self._evaluate(z, goal)
+        goal, counts, z = array(target), array(weights[..., None]), array(start)
+        cost, gradient, gauss, bent = self._evaluate(z, goal, counts)
         near = xp.zeros_like(cost)
         damping = xp.zeros_like(cost) + DAMPING
         for _ in range(self.settings.max_iterations):
@@ -146,7 +162,7 @@ class NewtonFit:
             length = xp.sqrt((step * step).sum(-1))
             downhill = (step * gradient).sum(-1) > 0.0
             tried = z - step * xp.clip(STEP_CAP / (length + 1e-300), None, 1.0)[:, None]
-            new_cost, new_gradient, new_gauss, new_bent = self._evaluate(tried, goal)
+            new_cost, new_gradient, new_gauss, new_bent = self._evaluate(tried, goal, counts)
             sure = downhill & (length < STEP_SURE)
             taken = sure | (downhill & (new_cost <= cost))
             z = xp.where(taken[:, None], tried, z)
@@ -167,8 +183,11 @@ class NewtonFit:
                 converged[gone] = ended[leaving]
                 stay = array(~leaving) > 0.5
                 frames = frames[~leaving]
-                z, cost, gradient, gauss, bent, near, damping, goal = (
-                    values[stay] for values in (z, cost, gradient, gauss, bent, near, damping, goal)
+                z, cost, gradient, gauss, bent = (
+                    values[stay] for values in (z, cost, gradient, gauss, bent)
+                )
+                near, damping, goal, counts = (
+                    values[stay] for values in (near, damping, goal, counts)
                 )
             if not len(frames):
                 break

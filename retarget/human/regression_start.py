@@ -32,9 +32,14 @@ class QuadraticStart:
     spread: FloatArray
     weights: FloatArray
 
-    def __call__(self, fingertips: FloatArray) -> FloatArray:
-        """Fingertips (N, 5, 3) [m] -> standardised coefficients z (N, K), ``c = sigma z``."""
+    def __call__(self, fingertips: FloatArray, weights: FloatArray | None = None) -> FloatArray:
+        """Fingertips (N, 5, 3) [m] -> standardised coefficients z (N, K), ``c = sigma z``.
+
+        A fingertip whose weight (N, 5) is 0 counts as standing at its mean.
+        """
         x = (fingertips.reshape(len(fingertips), 15) - self.center) / self.spread
+        if weights is not None:
+            x = np.where(np.repeat(weights > 0.0, 3, axis=1), x, 0.0)
         return np.clip(_monomials(x) @ self.weights, -FARTHEST, FARTHEST)
 
 

@@ -21,7 +21,9 @@ from retarget.core.checks import real_array
 from retarget.core.errors import InputError, ModelError
 from retarget.core.geometry import transform_inverse, transform_points
 from retarget.core.types import (
+    FINGERS,
     SIDES,
+    BoolArray,
     Calibration,
     FloatArray,
     HumanMotion,
@@ -39,6 +41,7 @@ from retarget.robot.robot import Robot
 
 RECIPES = ("retarget", "egovla")
 EGOVLA_SCALE = 1.5
+FEWEST_FINGERS = 4  # known, from which a hand is fitted; the prior places the other one
 TIPS = tuple(TIP_VERTICES.values())
 
 
@@ -48,7 +51,8 @@ class HandFit:
 
     Attributes:
         pca: (..., K) coefficients [rad].
-        residual: (..., 5) distance of each fitted fingertip to its target, human scale [m].
+        residual: (..., 5) distance of each fitted fingertip to its target, human scale [m]; NaN
+            where the target is missing.
         iterations: (...) solver iterations.
         status: (...) `Status` values.
     """
@@ -76,7 +80,7 @@ class MANOFitter:
         calibrations: left and right; None takes those stored for the robot and these hands.
         recipe: "retarget", or "egovla" for the published recipe, for comparison only: fingertips
             shrunk by 1.5 about the wrist, 6 of the coefficients, Adam, no prior. It is neither
-            continuous nor independent of the batch.
+            continuous nor independent of the batch, and leaves out hands with a missing finger.
         seed: of the start poses of the "egovla" recipe.
 
     Raises:
@@ -129,14 +133,16 @@ class MANOFitter:
         """Fit both hands.
 
         Args:
-            fingertips: (..., 2, 5, 3) robot fingertips in the world frame [m].
+            fingertips: (..., 2, 5, 3) robot fingertips in the world frame [m]. A finger that is NaN
+                is missing: it counts nothing, and the prior places it.
             T_world_wrist: (..., 2, 4, 4) poses of the robot's wrist frames in the world.
-            valid: (..., 2) False where a hand is to be left out; hands with a number that is not
-                finite are left out too.
+            valid: (..., 2) False where a hand is to be left out. Hands are left out too with fewer
+                than `FEWEST_FINGERS` (4) known fingers, an infinite number, or a wrist that is not
+                finite.
 
         Returns:
-            Coefficients (NaN where left out), human wrists, residuals at the robot's scale [m],
-            iterations and statuses.
+            Coefficients (NaN where left out), human wrists, residuals at the robot's scale [m] (NaN
+            of missing fingers and where left out), iterations and statuses.
 
         Raises:
             InputError: shapes do not agree, or there is no frame.
@@ -174,8 +180,9 @@ class MANOFitter:
 
         Args:
             side: ``"left"``, ``"right"``, 0 or 1.
-            target: (..., 5, 3) fingertips [m]; a frame with a number that is not finite is
-                left out.
+            target: (..., 5, 3) fingertips [m]. A finger that is NaN is missing: it counts nothing,
+                and the prior places it. A frame with fewer than `FEWEST_FINGERS` (4) known fingers,
+                or an infinite number, is left out.
 
         Raises:
             InputError: no such side, wrong shape or type, or nothing in it.
@@ -186,16 +193,21 @@ class MANOFitter:
             raise InputError(f"target must have shape (..., 5, 3), not empty, got {wanted.shape}")
         lead = wanted.shape[:-2]
         flat = wanted.reshape(-1, 5, 3)
-        known = np.isfinite(flat).all(axis=(1, 2))
-        if known.all():
+        finite = np.isfinite(flat)
+        if finite.all():
             pca, residual, iterations, status = self._solve(hand, flat)
         else:
             pca = np.full((len(flat), self.components), np.nan)
             residual = np.full((len(flat), 5), np.nan)
             iterations = np.zeros(len(flat), dtype=np.int64)
             status = np.full(len(flat), int(Status.MISSING_INPUT))
-            found = self._solve(hand, flat[known])
-            pca[known], residual[known], iterations[known], status[known] = found
+            fingers: BoolArray = np.asarray(finite.all(axis=-1))
+            known = self._determined(flat, fingers)
+            fingers = fingers[known]
+            weights = None if fingers.all() else fingers.astype(np.float64)
+            found = self._solve(hand, flat[known], weights)
+            pca[known], _, iterations[known], status[known] = found
+            residual[known] = np.where(fingers, found[1], np.nan)
         return HandFit(
             pca=pca.reshape(*lead, self.components),
             residual=residual.reshape(*lead, 5),
@@ -244,10 +256,15 @@ class MANOFitter:
     def _engines(self) -> tuple[FitEngine, ...]:
         return tuple(self._solvers(hand, self.settings) for hand in self.hands)
 
+    def _determined(self, tips: FloatArray, finite: BoolArray) -> BoolArray:
+        """Which hands (N,) of fingertips (N, 5, 3), those of a mask (N, 5) finite, are fitted."""
+        fewest = FEWEST_FINGERS if self.recipe == "retarget" else len(FINGERS)
+        return np.asarray((finite.sum(axis=-1) >= fewest) & ~np.isinf(tips).any(axis=(-2, -1)))
+
     def _solve(
-        self, side: int, target: FloatArray
+        self, side: int, target: FloatArray, weights: FloatArray | None = None
     ) -> tuple[FloatArray, FloatArray, IntArray, IntArray]:
-        """Coefficients, residuals, iterations and statuses of finite targets (N, 5, 3)."""
+        """Coefficients, residuals, iterations and statuses; see `FitEngine.fit`, N may be 0."""
         if len(target) == 0:
             none = np.zeros(0, dtype=np.int64)
             return np.zeros((0, self.components)), np.zeros((0, 5)), none, none
@@ -259,7 +276,7 @@ class MANOFitter:
             )
             residual = np.linalg.norm(self.tips_of(side, pca) - target, axis=-1)
         else:
-            pca, residual, iterations, converged = self._engines[side].fit(target)
+            pca, residual, iterations, converged = self._engines[side].fit(target, weights)
         status = np.where(converged, int(Status.OK), int(Status.NOT_CONVERGED))
         return pca, residual, iterations, status
 
@@ -303,8 +320,8 @@ def fingertips_in_wrist(
 ) -> FloatArray:
     """Fingertips of the world in the robot's wrist frames: (..., 2, 5, 3) [m].
 
-    NaN where a hand is left out: not valid, or with a number that is not finite. The arguments are
-    those of `MANOFitter.fit`.
+    NaN where a finger is missing or its hand is left out: not valid, its wrist not finite, or a
+    number infinite. The arguments are those of `MANOFitter.fit`.
 
     Raises:
         InputError: shapes do not agree, or there is no frame.
@@ -319,7 +336,7 @@ def fingertips_in_wrist(
             f"T_world_wrist must have shape {(*lead, 2, 4, 4)} beside these fingertips, "
             f"got {wrists.shape}"
         )
-    known = np.isfinite(tips).all(axis=(-2, -1)) & np.isfinite(wrists).all(axis=(-2, -1))
+    known = np.isfinite(wrists).all(axis=(-2, -1)) & ~np.isinf(tips).any(axis=(-2, -1))
     if valid is not None:
         mask = np.asarray(valid)
         if mask.shape != (*lead, 2) or mask.dtype != np.bool_:

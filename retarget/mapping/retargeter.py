@@ -45,10 +45,10 @@ class RoundTrip:
         demo: the demonstration.
         human: its human motion.
         robot: the robot motion that comes back.
-        fit_residual_m: (T, 2) distance of the human fingertips to the robot's, mean over the five,
-            at the robot's scale [m].
+        fit_residual_m: (T, 2) distance of the human fingertips to the robot's, mean over those that
+            are known, at the robot's scale [m].
         fingertip_error_m: (T, 2, 5) distance between the recorded fingertip and that of the joints
-            that come back, at the recorded wrist [m].
+            that come back, at the recorded wrist [m]; NaN of a finger that was missing.
         hand_joint_error_rad: (T, 2, h) recorded less returned hand joints, magnitude [rad].
         wrist_position_error_m: (T, 2) [m].
         wrist_rotation_error_rad: (T, 2) [rad].
@@ -236,6 +236,7 @@ class Retargeter:
         # the arms get the wrists as recorded: those of the human motion, turned to MANO and back
         robot = self._robot_motion(human, demo.T_world_wrist, demo.qpos, q0)
         known = human.status != int(Status.MISSING_INPUT)
+        tips[~known] = np.nan  # too few fingers to fit are none
         tip_error, joint_error = [], []
         for k, side in enumerate(self.robot.sides):
             hand = self.robot.indices(side.hand_joints)
@@ -247,7 +248,7 @@ class Retargeter:
             demo=demo,
             human=human,
             robot=robot,
-            fit_residual_m=human.residual.mean(axis=-1),
+            fit_residual_m=human.fit_residual,
             fingertip_error_m=np.stack(tip_error, axis=1),
             hand_joint_error_rad=np.where(known[..., None], np.stack(joint_error, axis=1), np.nan),
             wrist_position_error_m=robot.position_error,

@@ -287,7 +287,7 @@ def test_missing_hands_are_left_out_and_said(fitter: MANOFitter) -> None:
     T = np.broadcast_to(np.eye(4), (6, 2, 4, 4)).copy()
     whole = fitter.fit(tips, T)
     before = tips.copy()
-    before[1, 0, 3, 2] = np.nan
+    before[1, 0, 2:4, 2] = np.nan
     T[2, 1, 0, 3] = np.inf
     valid = np.ones((6, 2), dtype=np.bool_)
     valid[4, 0] = False
