@@ -14,11 +14,12 @@ from rich.text import Text
 from retarget.cli.tables import line, plain_table, print_verdict, side_table, stamp
 from retarget.core.types import SIDES
 from retarget.replay.metrics import METRICS, REACHED, worst_frame_text
-from retarget.replay.summary import COLUMNS, MOTION, Cell, common_folder, worst_first
+from retarget.replay.summary import COLUMNS, MOTION, Cell, common_folder, figure_known, worst_first
 from retarget.replay.verdict import self_check_text
 
 if TYPE_CHECKING:
-    from retarget.replay.replay import Replay
+    from retarget.replay.human_to_demo import HumanReplay
+    from retarget.replay.replay import Judged, Replay
 
 
 def print_replay(console: Console, replay: Replay) -> None:
@@ -30,16 +31,30 @@ def print_replay(console: Console, replay: Replay) -> None:
         f"{replay.frames} frames, {replay.seconds:.3g} s at {replay.rate:.3g} Hz; ",
         (self_check_text(replay.check), "" if replay.check.ok else "yellow"),
     )
+    _print_judged(console, replay)
+
+
+def print_human_replay(console: Console, replay: HumanReplay) -> None:
+    """Human motion as a demonstration: the same of what there is to compare."""
     console.print()
-    console.print(_errors_table(replay))
+    line(console, (str(replay.path), "bold"), " -> ", (str(replay.out), "bold"))
+    line(console, f"{replay.frames} frames, {replay.seconds:.3g} s at {replay.rate:.3g} Hz")
+    _print_judged(console, replay)
+
+
+def _print_judged(console: Console, judged: Judged) -> None:
+    """Errors per side, motion per side, the verdict and its reasons."""
+    console.print()
+    console.print(_errors_table(judged))
     console.print()
     motion = (
-        (title, [_text(cell(getattr(side, name))) for side in replay.sides])
+        (title, [_text(cell(getattr(side, name))) for side in judged.sides])
         for title, name, cell in MOTION
+        if any(figure_known(getattr(side, name)) for side in judged.sides)
     )
     console.print(side_table("motion", motion))
     console.print()
-    print_verdict(console, [reason.text for reason in replay.reasons])
+    print_verdict(console, [reason.text for reason in judged.reasons])
 
 
 def print_summary(console: Console, replays: Sequence[Replay], refused: Sequence[str]) -> None:
@@ -80,7 +95,7 @@ def print_summary(console: Console, replays: Sequence[Replay], refused: Sequence
     )
 
 
-def _errors_table(replay: Replay) -> Table:
+def _errors_table(replay: Judged) -> Table:
     table = plain_table()
     table.add_column("difference", no_wrap=True)
     table.add_column("", no_wrap=True)
@@ -89,6 +104,8 @@ def _errors_table(replay: Replay) -> Table:
     table.add_column("worst frame", justify="right", no_wrap=True)
     missed = any(side.unreachable.frames for side in replay.sides)
     for metric in METRICS.values():
+        if metric.key not in replay.sides[0].errors:
+            continue
         arm = metric.of == "arm"
         for h, side in enumerate(SIDES):
             stats = replay.sides[h].errors[REACHED + metric.key if arm else metric.key]

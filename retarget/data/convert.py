@@ -1,9 +1,9 @@
-"""One way at a time, streamed: demonstrations to human motion or actions, human motion back."""
+"""One way, streamed: demonstrations to human motion or actions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +14,15 @@ from retarget.actions import Action, Normalization, action_from_motion, make_chu
 from retarget.core.progress import BLOCK, Progress, no_progress
 from retarget.core.statistics import FrameStats
 from retarget.core.status import status_counts, statuses_text
-from retarget.core.text import angle_text, frames_text, length_text
+from retarget.core.text import frames_text, length_text
 from retarget.core.types import SIDES, Demo, FloatArray, IntArray, Status
 from retarget.data.action_file import ActionFileInfo, ActionWriter
 from retarget.data.demo.check import check_recording
 from retarget.data.demo.reader import DemoReader
-from retarget.data.demo.writer import DemoWriter, demo_from_joints
 from retarget.data.file_attributes import software_versions
 from retarget.data.file_kind import FileKind, file_kind
 from retarget.data.human_file import HumanReader, HumanWriter, body_joints, human_info
+from retarget.data.peak_speeds import SpeedWatch
 
 if TYPE_CHECKING:
     from retarget.mapping.retargeter import Retargeter
@@ -88,9 +88,15 @@ def demo_to_human(
     body = robot.indices(body_joints(robot))
     done = []
     with DemoReader(path, robot=robot, rate=rate) as reader:
-        check_recording(reader, robot, strict=strict, progress=progress)
+        speeds = SpeedWatch(robot, reader.rate)
+
+        def watch(demo: Demo) -> None:
+            speeds.add(demo.qpos, demo.T_world_wrist[..., :3, 3], demo.valid)
+
+        check_recording(reader, robot, strict=strict, progress=progress, watch=watch)
         sim = bool(reader.attrs.get("sim", True))
         info = human_info(fitter, reader.read(0, 1), camera=camera, sim=sim)
+        info = replace(info, speeds=speeds.result())
         with HumanWriter(out, info) as writer:
             for demo in reader.blocks(block):
                 human = retargeter.to_human(demo)
@@ -100,65 +106,6 @@ def demo_to_human(
                 done.append((human.status, human.fit_residual))
                 progress("converting", writer.frames, reader.frames)
     return _human_conversion(path, out, reader.rate, *_joined(done))
-
-
-def human_to_demo(
-    path: str | Path,
-    out: str | Path,
-    retargeter: Retargeter,
-    *,
-    progress: Progress = no_progress,
-    block: int = BLOCK,
-) -> Conversion:
-    """Write a human motion file as a demonstration, in blocks.
-
-    Joints that are neither arm nor hand stand where the file has them, at zero where it does not.
-
-    Raises:
-        FileError: the file cannot be read or is of another hand model, or ``out`` cannot be
-            written.
-    """
-    robot = retargeter.robot
-    done = []
-    with HumanReader(path, hand=retargeter.fitter.hand_hash) as reader:
-        info = reader.info
-        known = [name for name in info.body_joints if name in robot.joint_names]
-        stored, placed = [info.body_joints.index(name) for name in known], robot.indices(known)
-        for _ in reader.blocks(block):  # every frame is sound before any is computed
-            pass
-        attrs = {"sim": info.sim, "source": Path(path).name}
-        q0: FloatArray | None = None
-        with DemoWriter(out, robot=robot, attrs=attrs) as writer:
-            for human, body_qpos in reader.blocks(block):
-                body = np.zeros((len(body_qpos), len(robot.joint_names)))
-                body[:, placed] = body_qpos[:, stored]
-                motion = retargeter.to_robot(human, body=body, q0=q0)
-                q0 = motion.qpos[-1]
-                demo = demo_from_joints(
-                    robot,
-                    motion.qpos,
-                    valid=motion.hand_status != Status.MISSING_INPUT,
-                    rate=info.rate,
-                    start=writer.frames,
-                )
-                writer.append(demo)
-                statuses = motion.hand_status, motion.arm_status
-                done.append((*statuses, motion.position_error, motion.rotation_error))
-                progress("converting", writer.frames, reader.frames)
-    hand, arm, position, rotation = _joined(done)
-    return Conversion(
-        path=Path(path),
-        out=Path(out),
-        frames=len(hand),
-        rate=info.rate,
-        rows=(
-            ("hand frames", _status_texts(hand)),
-            ("arm frames", _status_texts(arm)),
-            ("wrist position error", _error_texts(position, length_text)),
-            ("wrist rotation error", _error_texts(rotation, angle_text)),
-        ),
-        reasons=(*_unfit(hand), *_unreachable(arm, position, rotation)),
-    )
 
 
 def to_actions(
@@ -285,22 +232,4 @@ def _unfit(status: IntArray) -> tuple[str, ...]:
             found.append(f"the {side} hand did not converge ({frames_text(lost)})")
         if (status[:, h] == Status.MISSING_INPUT).all():
             found.append(f"the {side} hand is missing in all {len(status)} frames")
-    return tuple(found)
-
-
-def _unreachable(arm: IntArray, position: FloatArray, rotation: FloatArray) -> tuple[str, ...]:
-    """Poses that the arms do not reach, and how far they are off."""
-    found = []
-    for h, side in enumerate(SIDES):
-        for status, said in (
-            (Status.UNREACHABLE, "cannot be reached by the arm; the nearest pose"),
-            (Status.NOT_CONVERGED, "was not found by the arm; the pose it has"),
-        ):
-            missed = np.flatnonzero(arm[:, h] == status)
-            if missed.size:
-                found.append(
-                    f"the {side} wrist's pose {said} is off by up to "
-                    f"{length_text(position[missed, h].max())} and "
-                    f"{angle_text(rotation[missed, h].max())} ({frames_text(missed)})"
-                )
     return tuple(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,7 @@ from retarget.data.file_attributes import (
     software_versions,
 )
 from retarget.data.file_kind import FileKind, require_format
+from retarget.data.peak_speeds import PeakSpeeds
 
 if TYPE_CHECKING:
     from retarget.mapping.fitter import MANOFitter
@@ -71,6 +72,7 @@ class HumanFileInfo:
         source: the demonstration it was made from, "" where unknown.
         start: index of the first frame within the source.
         sim: the source was recorded in simulation.
+        speeds: largest speeds of the recording, left and right; None where unknown.
         versions: of the software that wrote the file, by package.
     """
 
@@ -86,6 +88,7 @@ class HumanFileInfo:
     source: str = ""
     start: int = 0
     sim: bool = True
+    speeds: tuple[PeakSpeeds, PeakSpeeds] | None = None
     versions: dict[str, str] = field(default_factory=dict)
 
 
@@ -421,6 +424,7 @@ def _read_info(file: Any, rate: float | None) -> HumanFileInfo:
         source=attribute(file, "source", text, ""),
         start=attribute(file, "start", int, 0),
         sim=attribute(file, "sim", bool, True),
+        speeds=attribute(file, "peak_speeds", _speeds, None),
         versions=attribute(file, "versions", read_versions, {}),
     )
 
@@ -449,7 +453,19 @@ def _write_info(file: Any, info: HumanFileInfo) -> None:
     attrs["body_joints"] = list(info.body_joints) or np.zeros(0, dtype="S1")
     attrs["source"], attrs["start"] = info.source, info.start
     attrs["sim"] = info.sim
+    if info.speeds is not None:
+        named = zip(SIDES, map(asdict, info.speeds), strict=True)
+        attrs["peak_speeds"] = json.dumps(dict(named))
     attrs["versions"] = json.dumps(info.versions, sort_keys=True)
+
+
+def _speeds(value: Any) -> tuple[PeakSpeeds, PeakSpeeds]:
+    table = json.loads(text(value))
+    left, right = (
+        PeakSpeeds(**{part.name: float(table[side][part.name]) for part in fields(PeakSpeeds)})
+        for side in SIDES
+    )
+    return left, right
 
 
 def _calibrations(value: Any) -> tuple[Calibration, Calibration]:

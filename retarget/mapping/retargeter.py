@@ -71,6 +71,39 @@ class RoundTrip:
     label_jump: BoolArray
 
 
+@dataclass(frozen=True)
+class Returned:
+    """Human motion as robot motion, and how far that is off.
+
+    Errors are NaN where the input was missing; those there are have the names they have in a
+    `RoundTrip`.
+
+    Attributes:
+        human: the human motion.
+        robot: the robot motion it becomes.
+        fit_residual_m: (T, 2) distance of the human fingertips to the robot's, mean over the five,
+            at the robot's scale [m].
+        fingertip_error_m: (T, 2, 5) distance of the human fingertips to those of the human hand
+            that the robot's stand for (the fit of them), at the robot's scale [m]; next to nothing
+            for what a fit gave, large for what no hand of the robot can do.
+        wrist_position_error_m: (T, 2) [m].
+        wrist_rotation_error_rad: (T, 2) [rad].
+        hand_status: (T, 2) `Status` values of the hands.
+        arm_status: (T, 2) `Status` values of the arms.
+        label_jump: (T, 2) as in `RoundTrip`, of the joints that come back.
+    """
+
+    human: HumanMotion
+    robot: RobotMotion
+    fit_residual_m: FloatArray
+    fingertip_error_m: FloatArray
+    wrist_position_error_m: FloatArray
+    wrist_rotation_error_rad: FloatArray
+    hand_status: IntArray
+    arm_status: IntArray
+    label_jump: BoolArray
+
+
 class Retargeter:
     """Ties fit, hand networks and arm IK of one robot together.
 
@@ -256,6 +289,38 @@ class Retargeter:
             hand_status=robot.hand_status,
             arm_status=robot.arm_status,
             label_jump=self._label_jumps(demo.qpos, tips, human.pca),
+        )
+
+    def measure(self, human: HumanMotion, robot: RobotMotion) -> Returned:
+        """How far a robot's motion (T frames) is off the human motion that `to_robot` had it from.
+
+        Args:
+            human: T frames of both hands.
+            robot: what `to_robot` made of them.
+        """
+        known = robot.hand_status != int(Status.MISSING_INPUT)
+        wanted = self.fitter.fingertips(np.where(known[..., None], human.pca, np.nan))
+        tips, pca, residual, error = [], [], [], []
+        for k, side in enumerate(self.robot.sides):
+            frame, scale = self.fitter.frames[k], self.fitter.calibrations[k].scale
+            driven = self.robot.indices(side.active_joints)
+            reached = self.robot.hand_tips(k, robot.qpos[:, driven])
+            tips.append(np.where(known[:, k, None, None], reached, np.nan))
+            there = frame.human_from_robot(tips[-1])
+            pca.append(self.fitter.fit_hand(k, there).pca)
+            fitted = self.fitter.tips_of(k, pca[-1])
+            residual.append(scale * np.linalg.norm(wanted[:, k] - there, axis=-1))
+            error.append(scale * np.linalg.norm(wanted[:, k] - fitted, axis=-1))
+        return Returned(
+            human=human,
+            robot=robot,
+            fit_residual_m=np.stack(residual, axis=1).mean(axis=-1),
+            fingertip_error_m=np.stack(error, axis=1),
+            wrist_position_error_m=robot.position_error,
+            wrist_rotation_error_rad=robot.rotation_error,
+            hand_status=robot.hand_status,
+            arm_status=robot.arm_status,
+            label_jump=self._label_jumps(robot.qpos, np.stack(tips, axis=1), np.stack(pca, axis=1)),
         )
 
     def _label_jumps(self, qpos: FloatArray, tips: FloatArray, pca: FloatArray) -> BoolArray:

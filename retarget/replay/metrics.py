@@ -13,8 +13,10 @@ from retarget.core.text import angle_text, length_text
 from retarget.core.types import FloatArray, Status
 
 if TYPE_CHECKING:
-    from retarget.mapping.retargeter import RoundTrip
+    from retarget.mapping.retargeter import Returned, RoundTrip
     from retarget.replay.tolerances import Tolerances
+
+    Measured = RoundTrip | Returned
 
 REACHED = "reached_"
 _ROUNDING = 1e-10  # [m] or [rad] an error that says nothing about a frame
@@ -30,7 +32,6 @@ class Metric:
         of: "fit", "hand" or "arm", whose error it is. An arm's is also measured without the poses
             that are out of its reach, with `REACHED` before its key.
         text: a value in words.
-        errors: (T, 2, ...) of a round trip, NaN where unknown.
         formula: how it is computed, in a line.
         tolerance: the field of `Tolerances` that single values are held against, "" for none.
     """
@@ -39,9 +40,12 @@ class Metric:
     title: str
     of: Literal["fit", "hand", "arm"]
     text: Callable[[float], str]
-    errors: Callable[[RoundTrip], FloatArray]
     formula: str
     tolerance: str = ""
+
+    def errors(self, trip: Measured) -> FloatArray:
+        """(T, 2, ...) of a round trip, which has them under the key; NaN where unknown."""
+        return np.asarray(getattr(trip, self.key))
 
     @property
     def unit(self) -> str:
@@ -58,29 +62,24 @@ METRICS: dict[str, Metric] = {
     for metric in (
         Metric(
             "fit_residual_m", "fit residual", "fit", length_text,
-            lambda trip: trip.fit_residual_m,
             "mean over the fingers of |fitted human fingertip - robot fingertip|, at robot scale",
         ),
         Metric(
             "fingertip_error_m", "fingertips", "hand", length_text,
-            lambda trip: trip.fingertip_error_m,
             "|returned fingertip - recorded fingertip|, both at the recorded wrist",
             tolerance="fingertip_p99_m",
         ),
         Metric(
             "hand_joint_error_rad", "hand joints", "hand", angle_text,
-            lambda trip: trip.hand_joint_error_rad,
             "|returned joint - recorded joint|",
         ),
         Metric(
             "wrist_position_error_m", "wrist position", "arm", length_text,
-            lambda trip: trip.wrist_position_error_m,
             "|returned wrist - recorded wrist|",
             tolerance="wrist_m",
         ),
         Metric(
             "wrist_rotation_error_rad", "wrist rotation", "arm", angle_text,
-            lambda trip: trip.wrist_rotation_error_rad,
             "angle between the returned and the recorded wrist",
             tolerance="wrist_rad",
         ),
@@ -88,11 +87,12 @@ METRICS: dict[str, Metric] = {
 }  # fmt: skip
 
 
-def measured(trip: RoundTrip) -> dict[str, FloatArray]:
-    """Every error (T, 2, ...) of a round trip by its key, those without poses out of reach last."""
-    found = {metric.key: metric.errors(trip) for metric in METRICS.values()}
+def measured(trip: Measured) -> dict[str, FloatArray]:
+    """Every error (T, 2, ...) that there is by its key, those without poses out of reach last."""
+    known = [metric for metric in METRICS.values() if hasattr(trip, metric.key)]
+    found = {metric.key: metric.errors(trip) for metric in known}
     far = trip.arm_status == Status.UNREACHABLE
-    for metric in METRICS.values():
+    for metric in known:
         if metric.of == "arm":
             errors = found[metric.key]
             lost = far.reshape(*far.shape, *[1] * (errors.ndim - far.ndim))

@@ -21,7 +21,7 @@ from retarget.replay.metrics import measured
 from retarget.replay.tolerances import Tolerances, arm_speed_allowed
 
 if TYPE_CHECKING:
-    from retarget.mapping.retargeter import RoundTrip
+    from retarget.replay.metrics import Measured
     from retarget.robot.robot import Robot
     from retarget.robot.spec import HandSide
 
@@ -69,6 +69,7 @@ class SideReplay:
         limit_violations: returned joint positions beyond a limit.
         arm_limit_margin_rad: smallest distance of a returned arm joint to its limit [rad].
         hand_limit_margin_rad: the same of the hand joints; 0 where a finger is fully open.
+        hand_peak_velocity_rad_s: of the returned hand joints [rad/s].
         peak_velocity_rad_s: of the returned arm joints [rad/s].
         peak_jerk_rad_s3: of the returned arm joints [rad/s^3].
         recorded_peak_velocity_rad_s: of the recorded arm joints [rad/s].
@@ -84,6 +85,7 @@ class SideReplay:
     limit_violations: int
     arm_limit_margin_rad: Extreme
     hand_limit_margin_rad: Extreme
+    hand_peak_velocity_rad_s: Extreme
     peak_velocity_rad_s: Extreme
     peak_jerk_rad_s3: Extreme
     recorded_peak_velocity_rad_s: Extreme
@@ -140,12 +142,12 @@ class ReplayRecord:
             side.watch(demo.qpos, self.watched)
         self.watched += demo.frames
 
-    def add(self, trip: RoundTrip) -> None:
+    def add(self, trip: Measured) -> None:
         """Take in the round trip of the next frames."""
         errors = measured(trip)
         for h in range(len(SIDES)):
             self.sides[h].add(trip, h, errors, self.done)
-        self.done += trip.demo.frames
+        self.done += len(trip.arm_status)
 
 
 class SideRecord:
@@ -197,7 +199,7 @@ class SideRecord:
         speed = self.recorded_arm.add(qpos[:, self._arm_rows], first)
         self.recorded_speed = max(self.recorded_speed, float(np.nan_to_num(speed).max()))
 
-    def add(self, trip: RoundTrip, h: int, errors: Mapping[str, FloatArray], first: int) -> None:
+    def add(self, trip: Measured, h: int, errors: Mapping[str, FloatArray], first: int) -> None:
         """Take in hand ``h`` of a round trip and its errors from the file's frame ``first`` on."""
         for key, values in errors.items():
             self.errors[key].add(values[:, h], first)
@@ -225,6 +227,7 @@ class SideRecord:
             limit_violations=self.arm.violations + self.hand.violations,
             arm_limit_margin_rad=self.arm.margin,
             hand_limit_margin_rad=self.hand.margin,
+            hand_peak_velocity_rad_s=self.hand.velocity,
             peak_velocity_rad_s=self.arm.velocity,
             peak_jerk_rad_s3=self.arm.jerk,
             recorded_peak_velocity_rad_s=self.recorded_arm.velocity,

@@ -22,14 +22,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Replay:
-    """A replayed demonstration.
+class Judged:
+    """A motion that came back to the robot, measured and judged.
 
     Attributes:
-        path: the demonstration.
+        path: the file it was read from.
         frames: number of frames.
         rate: frames per second [Hz].
-        check: the file against forward kinematics of its own joints.
         sides: left, right.
         reasons: why it is not valid; none where it is.
     """
@@ -37,7 +36,6 @@ class Replay:
     path: Path
     frames: int
     rate: float
-    check: DemoCheck
     sides: tuple[SideReplay, SideReplay]
     reasons: tuple[Reason, ...]
 
@@ -48,8 +46,19 @@ class Replay:
 
     @property
     def seconds(self) -> float:
-        """Length of the recording [s]."""
+        """Length of the motion [s]."""
         return self.frames / self.rate
+
+
+@dataclass(frozen=True)
+class Replay(Judged):
+    """A replayed demonstration.
+
+    Attributes:
+        check: the file against forward kinematics of its own joints.
+    """
+
+    check: DemoCheck
 
 
 def replay_file(

@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING, Any
 from retarget.core.files import write_text
 from retarget.core.statistics import Extreme
 from retarget.core.types import SIDES
+from retarget.replay.replay import Judged, Replay
 from retarget.replay.summary import worst_first
 
 if TYPE_CHECKING:
     from retarget.data.demo.check import DemoCheck
     from retarget.mapping.retargeter import Retargeter
     from retarget.replay.record import SideReplay
-    from retarget.replay.replay import Replay
     from retarget.replay.tolerances import Tolerances
 
 
 def replay_json(
-    results: Sequence[tuple[str, Replay | str]],
+    results: Sequence[tuple[str, Judged | str]],
     retargeter: Retargeter,
     tolerances: Tolerances,
     exit_code: int,
 ) -> dict[str, Any]:
-    """Everything a run of ``retarget replay`` found, in numbers, text and None alone.
+    """All that ``retarget replay`` or ``to-robot`` found, in numbers, text and None alone.
 
     Args:
         results: per input, in the order given, its path and its replay, or the error's message.
@@ -65,7 +65,7 @@ def write_json(path: str | Path, report: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(_strict(report), indent=2, allow_nan=False) + "\n")
 
 
-def _demo(path: str, replay: Replay) -> dict[str, Any]:
+def _demo(path: str, replay: Judged) -> dict[str, Any]:
     return {
         "path": path,
         "frames": replay.frames,
@@ -74,7 +74,7 @@ def _demo(path: str, replay: Replay) -> dict[str, Any]:
         "passed": replay.passed,
         "reasons": [reason.text for reason in replay.reasons],
         "error": None,
-        "self_check": _self_check(replay.check),
+        "self_check": _self_check(replay.check) if isinstance(replay, Replay) else None,
         "sides": {side: _side(replay.sides[h]) for h, side in enumerate(SIDES)},
     }
 

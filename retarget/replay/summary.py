@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from retarget.core.statistics import Extreme
 from retarget.core.status import statuses_text
@@ -13,7 +13,9 @@ from retarget.core.types import Status
 
 if TYPE_CHECKING:
     from retarget.replay.record import MissedPoses
-    from retarget.replay.replay import Replay
+    from retarget.replay.replay import Judged, Replay
+
+JudgedT = TypeVar("JudgedT", bound="Judged")
 
 
 class Cell(NamedTuple):
@@ -67,6 +69,7 @@ MOTION: tuple[tuple[str, str, Callable[[Any], Cell]], ...] = (
     ("joints beyond limits", "limit_violations", _count),
     ("limit margin, arm", "arm_limit_margin_rad", _margin),
     ("limit margin, hand", "hand_limit_margin_rad", _margin),
+    ("peak hand velocity", "hand_peak_velocity_rad_s", _peak("rad/s", joint=True)),
     ("peak arm velocity", "peak_velocity_rad_s", _peak("rad/s", joint=True)),
     ("  as recorded", "recorded_peak_velocity_rad_s", _peak("rad/s", joint=False)),
     ("peak arm jerk", "peak_jerk_rad_s3", _peak("rad/s3", joint=True)),
@@ -74,10 +77,15 @@ MOTION: tuple[tuple[str, str, Callable[[Any], Cell]], ...] = (
 )
 
 
-def worst_first(replays: Sequence[Replay]) -> list[Replay]:
+def figure_known(value: Any) -> bool:
+    """Whether a figure of `MOTION` is there; of what was not recorded, peaks are not."""
+    return not isinstance(value, Extreme) or bool(value.joint)
+
+
+def worst_first(replays: Sequence[JudgedT]) -> list[JudgedT]:
     """Not valid ones before valid ones, by severity, then by mean fingertip error, then by path."""
 
-    def badness(replay: Replay) -> tuple[float, float, str]:
+    def badness(replay: Judged) -> tuple[float, float, str]:
         mean = larger(*(side.fingertip_error_m.mean for side in replay.sides))
         severity = max((reason.severity for reason in replay.reasons), default=0.0)
         return -severity, 0.0 if mean != mean else -mean, str(replay.path)

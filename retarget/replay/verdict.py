@@ -114,10 +114,12 @@ def _flags(side: SideRecord, name: str) -> Iterator[Reason]:
         )
     jumps = side.arm_jumps
     if jumps:
+        times = f"at up to {side.arm_jump_speed:.3g} times a joint's velocity limit"
         yield Reason(
-            f"the {name} arm jumps from one posture to another, at up to "
-            f"{side.arm_jump_speed:.3g} times a joint's velocity limit, where the recorded arm "
-            f"moved smoothly ({jumps.text()})",
+            f"the {name} arm jumps from one posture to another, {times}, where the recorded arm "
+            f"moved smoothly ({jumps.text()})"
+            if side.recorded_speed > 0.0
+            else f"the {name} arm moves {times} ({jumps.text()})",
             len(jumps),
         )
     for what, extremes in (("arm", side.arm), ("hand", side.hand)):

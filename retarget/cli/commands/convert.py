@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -22,17 +22,29 @@ from retarget.cli.commands.options import (
     ReadOptions,
     RefineOption,
     RetargeterOptions,
+    ToleranceOptions,
     file_option,
     input_files,
     refuse_idle,
 )
-from retarget.cli.commands.places import Source, find_sources, make_folder, plan_outputs
+from retarget.cli.commands.places import (
+    Source,
+    find_sources,
+    make_folder,
+    plan_outputs,
+    require_distinct,
+    require_writable,
+)
 from retarget.core.errors import RetargetError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from retarget.data.convert import Conversion
+    from retarget.replay.human_to_demo import HumanReplay
     from retarget.robot.robot import Robot
 
+Result = TypeVar("Result", "Conversion", "HumanReplay")
 OutOption = Annotated[
     Path, file_option("--out", "Where to write; a folder for several files.", "FILE|FOLDER")
 ]
@@ -61,6 +73,7 @@ def to_human(
     sources = find_sources(demos, without=out)
     outputs = plan_outputs(sources, demos, out)
 
+    from retarget.cli.tables import print_conversion
     from retarget.data.convert import demo_to_human
     from retarget.mapping.retargeter import Retargeter
 
@@ -73,7 +86,7 @@ def to_human(
         rate=reading.rate,
         strict=not reading.allow_mismatch,
     )
-    _convert_all(sources, outputs, convert)
+    _convert_all(sources, outputs, convert, show=print_conversion)
 
 
 def to_robot(
@@ -83,21 +96,36 @@ def to_robot(
     ],
     out: OutOption,
     *,
+    json: Annotated[Path | None, file_option("--json", "Write the report as JSON.")] = None,
     refine: RefineOption = 0,
+    tolerated: ToleranceOptions,
     using: RetargeterOptions,
 ) -> None:
-    """Turn human hand motion into demonstrations of the robot.
+    """Turn human hand motion into demonstrations of the robot, and judge them as replay does.
 
     Reads what `retarget to-human` writes; of a policy's output, coefficients and wrists are enough.
     Exit code: 0 valid, 1 not valid, 2 bad input.
     """
     sources = find_sources(humans, without=out)
     outputs = plan_outputs(sources, humans, out)
+    if json is not None:
+        require_writable(json, [source.path for source in sources])
+        require_distinct(*(("--out", place) for place in outputs), ("--json", json))
 
-    from retarget.data.convert import human_to_demo
+    from retarget.cli.replay_report import print_human_replay
+    from retarget.replay.human_to_demo import human_to_demo
+    from retarget.replay.report_json import replay_json, write_json
 
-    retargeter = using.load_retargeter(refine)
-    _convert_all(sources, outputs, partial(human_to_demo, retargeter=retargeter))
+    retargeter, tolerances = using.load_retargeter(refine), tolerated.load_tolerances()
+    convert = partial(human_to_demo, retargeter=retargeter, tolerances=tolerances)
+
+    def report(results: Sequence[tuple[str, HumanReplay | str]], code: int) -> None:
+        if json is not None:
+            make_folder(json)
+            write_json(json, replay_json(results, retargeter, tolerances, code))
+            typer.echo(f"wrote {json}")
+
+    _convert_all(sources, outputs, convert, show=print_human_replay, report=report)
 
 
 def to_actions(
@@ -137,6 +165,7 @@ def to_actions(
     outputs = plan_outputs(found, sources, out)
 
     from retarget.actions import Normalization
+    from retarget.cli.tables import print_conversion
     from retarget.data.convert import to_actions as convert_to_actions
     from retarget.mapping.retargeter import Retargeter
 
@@ -156,7 +185,7 @@ def to_actions(
         rate=reading.rate,
         strict=not reading.allow_mismatch,
     )
-    _convert_all(found, outputs, convert)
+    _convert_all(found, outputs, convert, show=print_conversion)
 
 
 def _camera(robot: Robot, camera: str | None) -> str | None:
@@ -170,12 +199,14 @@ def _camera(robot: Robot, camera: str | None) -> str | None:
 def _convert_all(
     sources: Sequence[Source],
     outputs: Sequence[Path | None],
-    convert: Callable[..., Conversion],
+    convert: Callable[..., Result],
+    *,
+    show: Callable[[Console, Result], None],
+    report: Callable[[Sequence[tuple[str, Result | str]], int], None] | None = None,
 ) -> None:
-    """Convert every file that can be, report on each, and exit with the code for all."""
-    from retarget.cli.tables import print_conversion
-
+    """Convert every file that can be, show and report on each, and exit with the code for all."""
     console, refused, passed = stdout(), False, True
+    results: list[tuple[str, Result | str]] = []
     with progress_bar(len(sources)) as bar:
         for source, place in zip(sources, outputs, strict=True):
             try:
@@ -186,7 +217,12 @@ def _convert_all(
             except RetargetError as error:
                 refused = True
                 complain(str(error))
+                results.append((str(source.path), " ".join(str(error).split())))
                 continue
             passed = passed and conversion.passed
-            print_conversion(console, conversion)
-    raise typer.Exit(BAD_INPUT if refused else VALID if passed else NOT_VALID)
+            results.append((str(source.path), conversion))
+            show(console, conversion)
+    code = BAD_INPUT if refused else VALID if passed else NOT_VALID
+    if report is not None:
+        report(results, code)
+    raise typer.Exit(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
@@ -16,6 +17,7 @@ from retarget.core.errors import InputError, ModelError
 if TYPE_CHECKING:
     from retarget.mapping.fitter import MANOFitter
     from retarget.mapping.retargeter import Retargeter
+    from retarget.replay.tolerances import Tolerances
     from retarget.robot.robot import Robot
 
 
@@ -126,6 +128,52 @@ class ReadOptions:
             help="Frames per second, instead of what the file or the robot says.",
         ),
     ] = None
+
+
+@dataclass(frozen=True)
+class ToleranceOptions:
+    """What a valid demonstration may lose."""
+
+    fingertip_tolerance: Annotated[
+        float,
+        typer.Option(metavar="MM", callback=not_negative, help="Mean fingertip error tolerated."),
+    ] = 0.05
+    fingertip_p99_tolerance: Annotated[
+        float,
+        typer.Option(metavar="MM", callback=not_negative, help="99th percentile of it tolerated."),
+    ] = 0.2
+    wrist_tolerance: Annotated[
+        float,
+        typer.Option(
+            metavar="MM", callback=not_negative, help="Wrist position error tolerated in any frame."
+        ),
+    ] = 0.01
+    rotation_tolerance: Annotated[
+        float,
+        typer.Option(
+            metavar="DEG",
+            callback=not_negative,
+            help="Wrist rotation error tolerated in any frame.",
+        ),
+    ] = 0.005
+    missing_tolerance: Annotated[
+        float,
+        typer.Option(
+            metavar="PERCENT", callback=not_negative, help="Frames in which a hand may be missing."
+        ),
+    ] = 50.0
+
+    def load_tolerances(self) -> Tolerances:
+        """The tolerances they name."""
+        from retarget.replay.tolerances import Tolerances
+
+        return Tolerances(
+            fingertip_m=1e-3 * self.fingertip_tolerance,
+            fingertip_p99_m=1e-3 * self.fingertip_p99_tolerance,
+            wrist_m=1e-3 * self.wrist_tolerance,
+            wrist_rad=math.radians(self.rotation_tolerance),
+            missing=0.01 * self.missing_tolerance,
+        )
 
 
 @dataclass(frozen=True)

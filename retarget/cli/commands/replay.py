@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,9 +21,9 @@ from retarget.cli.commands.options import (
     ReadOptions,
     RefineOption,
     RetargeterOptions,
+    ToleranceOptions,
     file_option,
     input_files,
-    not_negative,
 )
 from retarget.cli.commands.places import (
     find_sources,
@@ -63,34 +62,7 @@ def replay(
         bool, typer.Option("--verbose", "-v", help="Tables of every demonstration, however many.")
     ] = False,
     refine: RefineOption = 0,
-    fingertip_tolerance: Annotated[
-        float,
-        typer.Option(metavar="MM", callback=not_negative, help="Mean fingertip error tolerated."),
-    ] = 0.05,
-    fingertip_p99_tolerance: Annotated[
-        float,
-        typer.Option(metavar="MM", callback=not_negative, help="99th percentile of it tolerated."),
-    ] = 0.2,
-    wrist_tolerance: Annotated[
-        float,
-        typer.Option(
-            metavar="MM", callback=not_negative, help="Wrist position error tolerated in any frame."
-        ),
-    ] = 0.01,
-    rotation_tolerance: Annotated[
-        float,
-        typer.Option(
-            metavar="DEG",
-            callback=not_negative,
-            help="Wrist rotation error tolerated in any frame.",
-        ),
-    ] = 0.005,
-    missing_tolerance: Annotated[
-        float,
-        typer.Option(
-            metavar="PERCENT", callback=not_negative, help="Frames in which a hand may be missing."
-        ),
-    ] = 50.0,
+    tolerated: ToleranceOptions,
     reading: ReadOptions,
     using: RetargeterOptions,
 ) -> None:
@@ -108,15 +80,8 @@ def replay(
     from retarget.cli.replay_report import print_replay, print_summary
     from retarget.replay.replay import Replay, replay_file
     from retarget.replay.report_json import replay_json, write_json
-    from retarget.replay.tolerances import Tolerances
 
-    tolerances = Tolerances(
-        fingertip_m=1e-3 * fingertip_tolerance,
-        fingertip_p99_m=1e-3 * fingertip_p99_tolerance,
-        wrist_m=1e-3 * wrist_tolerance,
-        wrist_rad=math.radians(rotation_tolerance),
-        missing=0.01 * missing_tolerance,
-    )
+    tolerances = tolerated.load_tolerances()
     retargeter = using.load_retargeter(refine)
     page = None
     if html is not None:
