@@ -92,7 +92,7 @@ class ChunkCounts:
     missing: int = 0
 
 
-_MOST_ROWS = 1000  # memory grows with the square: 0.5 GB
+MOST_ROWS = 1000  # memory grows with the square: 0.5 GB
 # of the averaged numbers of both hands
 _TRANSLATION = slice(0, 3 * HANDS)
 MEAN_PCA = slice(3 * HANDS, (3 + COMPONENTS) * HANDS)
@@ -124,8 +124,8 @@ class ChunkEnsembler:
     def __init__(
         self, horizon: int = 30, *, wrist_decay: float = 0.2, hand_decay: float = 0.8
     ) -> None:
-        if horizon not in range(1, _MOST_ROWS + 1):
-            raise InputError(f"horizon must be 1 to {_MOST_ROWS} rows, got {horizon}")
+        if horizon not in range(1, MOST_ROWS + 1):
+            raise InputError(f"horizon must be 1 to {MOST_ROWS} rows, got {horizon}")
         for name, decay in (("wrist_decay", wrist_decay), ("hand_decay", hand_decay)):
             if not 0.0 <= decay < float("inf"):
                 raise InputError(f"{name} must be a number that is not negative, got {decay}")

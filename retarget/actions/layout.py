@@ -16,6 +16,7 @@ from retarget.core.arrays import Array, as_array, integers_like, like, namespace
 from retarget.core.errors import InputError
 from retarget.core.geometry import rot6d_from_rotation, rotation_from_rot6d
 from retarget.core.types import SIDES, Status
+from retarget.core.values import ArrayValue
 
 HANDS = len(SIDES)
 COMPONENTS = 15
@@ -63,8 +64,8 @@ ACTION_FIELDS = fields(("translation", 3), ("pca", COMPONENTS), ("rot6d", ROT6D)
 ACTION_SIZE = 48
 
 
-@dataclass(frozen=True)
-class Action:
+@dataclass(frozen=True, eq=False)
+class Action(ArrayValue):
     """Both hands of any number of steps; numpy arrays or torch tensors alike.
 
     Where the status is MISSING_INPUT the hand's numbers are placeholders (zeros, identity), never

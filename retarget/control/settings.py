@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from retarget.actions.ensembler import MOST_ROWS
+from retarget.control.filters import FILTERS
+from retarget.core.checks import real, whole
 from retarget.core.errors import InputError
 from retarget.robot.joint_limits import JointLimits
 
@@ -43,14 +46,25 @@ class ControllerSettings:
     collision_margin: float | None = None
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.rate < math.inf:
+        if not 0.0 < real("rate", self.rate) < math.inf:
             raise InputError(f"rate must be a positive number of steps a second, got {self.rate}")
-        if not 0.0 <= self.hold_timeout < math.inf:
-            raise InputError(f"hold_timeout must not be negative, got {self.hold_timeout}")
-        if self.after_timeout not in ("stay", "posture"):
-            raise InputError(f"after_timeout must be stay or posture, got {self.after_timeout!r}")
-        if not 0.0 < self.approach <= 1.0:
+        if whole("horizon", self.horizon, 1) > MOST_ROWS:
+            raise InputError(f"horizon must be 1 to {MOST_ROWS} rows, got {self.horizon}")
+        for name in ("wrist_decay", "hand_decay", "hold_timeout", "collision_margin"):
+            value = getattr(self, name)
+            if value is not None and not 0.0 <= real(name, value) < math.inf:
+                raise InputError(f"{name} must not be negative, got {value}")
+        for name, known in (("filter", FILTERS), ("after_timeout", ("stay", "posture"))):
+            if getattr(self, name) not in known:
+                raise InputError(
+                    f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}"
+                )
+        if not 0.0 < real("approach", self.approach) <= 1.0:
             raise InputError(f"approach must be above 0 and at most 1, got {self.approach}")
+        if self.hand_velocity is not None and not (
+            0.0 < real("hand_velocity", self.hand_velocity) < math.inf
+        ):
+            raise InputError(f"hand_velocity must be positive, got {self.hand_velocity}")
         if self.limits is not None and self.hand_velocity is not None:
             raise InputError("give either limits or hand_velocity")
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retarget.core.errors import InputError
+from retarget.core.values import ArrayValue
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -54,8 +55,8 @@ class Status(IntEnum):
         return self.name.lower()
 
 
-@dataclass(frozen=True)
-class Demo:
+@dataclass(frozen=True, eq=False)
+class Demo(ArrayValue):
     """A recorded demonstration of a two-handed robot.
 
     Attributes:
@@ -84,8 +85,8 @@ class Demo:
         return int(self.qpos.shape[0])
 
 
-@dataclass(frozen=True)
-class HumanMotion:
+@dataclass(frozen=True, eq=False)
+class HumanMotion(ArrayValue):
     """Both human hands over time, in MANO parameters.
 
     Attributes:
@@ -118,8 +119,8 @@ class HumanMotion:
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-@dataclass(frozen=True)
-class RobotMotion:
+@dataclass(frozen=True, eq=False)
+class RobotMotion(ArrayValue):
     """The robot's joints over time, as computed from human motion.
 
     Attributes:
@@ -169,8 +170,8 @@ class ArmSolution(NamedTuple):
     iterations: IntArray
 
 
-@dataclass(frozen=True)
-class Calibration:
+@dataclass(frozen=True, eq=False)
+class Calibration(ArrayValue):
     """Similarity from a robot hand's wrist frame to the human hand's model frame, one side.
 
     ``p_human = R (A^T p_robot) / scale + translation + J0`` with ``R = exp(rotation)``, A the fixed

@@ -312,6 +312,10 @@ def fitter_for(robot: Robot | str | Path | None, fitter: MANOFitter | None) -> M
         wanted = Robot.of(robot)
         if wanted.hash != fitter.robot.hash:
             raise InputError(f"the fitter is for another robot than {wanted.name} ({wanted.hash})")
+        if not np.allclose(wanted.T_world_base, fitter.robot.T_world_base, rtol=0.0, atol=1e-7):
+            raise InputError(
+                f"the fitter's robot stands elsewhere than {wanted.name}: T_world_base differs"
+            )
     return fitter
 
 

@@ -20,6 +20,7 @@ from retarget.control.action_feed import ActionFeed, read_feed, standing
 from retarget.control.command import NO_ACTION, NO_JOINTS, NOT_USABLE, Command, Phase
 from retarget.control.faults import Faults, FaultyChannel
 from retarget.control.run_loop import run_feed
+from retarget.control.settings import ControllerSettings
 from retarget.core.errors import InputError
 from retarget.core.geometry import rotation_angle, rotation_from_rotvec, transform
 from retarget.core.types import Demo, Status
@@ -552,3 +553,27 @@ def test_arms_do_not_wait_for_slow_fingers(rt: Retargeter, feed: ActionFeed) -> 
     run = run_feed(Controller(rt), replace(feed, start=start, steps=60))
     assert (run.phases == Phase.STARTING).all()  # the fingers, at 0.5 rad/s
     assert run.lag_m.max() < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("rate", 0.0),
+        ("rate", "30"),
+        ("horizon", 0),
+        ("horizon", 1001),
+        ("horizon", 2.5),
+        ("wrist_decay", -0.1),
+        ("hand_decay", float("nan")),
+        ("hand_velocity", -1.0),
+        ("hand_velocity", 0.0),
+        ("filter", "bogus"),
+        ("hold_timeout", -1.0),
+        ("after_timeout", "wait"),
+        ("approach", 1.1),
+        ("collision_margin", -1.0),
+    ],
+)
+def test_settings_out_of_range_are_refused_when_made(name: str, value: Any) -> None:
+    with pytest.raises(InputError, match=f"{name} must"):
+        ControllerSettings(**{name: value})

@@ -198,3 +198,10 @@ def test_a_robot_may_be_named(rt: Retargeter) -> None:
     assert Robot.of(rt.robot) is rt.robot
     with pytest.raises(ModelError, match="no robot of that name"):
         Retargeter("h2")
+
+
+def test_a_fitter_of_a_robot_that_stands_elsewhere_is_refused(rt: Retargeter) -> None:
+    moved = rt.robot.T_world_base.copy()
+    moved[0, 3] += 0.1
+    with pytest.raises(InputError, match="stands elsewhere than h1_inspire: T_world_base differs"):
+        Retargeter(replace(rt.robot, T_world_base=moved), fitter=rt.fitter)

@@ -461,3 +461,8 @@ def test_it_is_written_over_and_into_new_folders(files: dict[str, Path], tmp_pat
     run("replay", files["good"], "--html", page)
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert [path.name for path in page.parent.iterdir()] == ["page.html"]
+
+
+def test_no_plot_speaks_of_a_frame_that_is_none(written: dict[str, tuple[str, Any]]) -> None:
+    for text, _ in written.values():
+        assert "in frame -1" not in text

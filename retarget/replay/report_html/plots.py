@@ -379,6 +379,9 @@ def _stats_text(replay: Replay, key: str) -> str:
     found = []
     for side, figures in zip(SIDES, replay.sides, strict=True):
         stats = figures.errors[key]
+        if stats.worst_frame < 0:
+            found.append(f"{side}: nowhere known")
+            continue
         found.append(
             f"{side}: mean {text(stats.mean)}, largest {text(stats.max)} in frame "
             f"{stats.worst_frame}"
