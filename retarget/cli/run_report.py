@@ -10,7 +10,7 @@ from rich.console import Console
 
 from retarget.cli.tables import line, plain_table, print_verdict
 from retarget.control.command import Phase
-from retarget.core.status import statuses_text
+from retarget.core.status import status_counts, statuses_text
 from retarget.core.text import angle_text, length_text, number_text
 from retarget.core.types import SIDES, FloatArray, Status
 
@@ -45,6 +45,13 @@ def run_json(run: Run) -> dict[str, Any]:
         "holds": [
             {"step": hold.step, "steps": hold.steps, "reason": hold.reason} for hold in run.holds
         ],
+        "sides": {
+            side: {
+                "hand_status": status_counts(run.hand_status[:, k]),
+                "arm_status": status_counts(run.arm_status[:, k]),
+            }
+            for k, side in enumerate(SIDES)
+        },
         "lag_m": {
             "mean": float(known.mean()) if known.size else None,
             "p99": _quantile(known, 0.99),
@@ -116,6 +123,7 @@ def _side_rows(run: Run) -> list[tuple[str, list[str]]]:
         ("joints behind", cells(run.lag_rad, angle_text)),
         ("wrist more than 0.1 mm behind", [behind(k) for k in range(len(SIDES))]),
         ("phases", counts(run.phases, Phase)),
+        ("hands", counts(run.hand_status, Status)),
         ("arms", counts(run.arm_status, Status)),
     ]
     if np.isfinite(run.distances).any():

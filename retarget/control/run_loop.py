@@ -122,6 +122,7 @@ class Run:
         lag_m: (T, 2) distance of the commanded wrist to the one wanted [m], NaN where none is.
         lag_rad: (T, 2) largest distance of a joint to its target [rad].
         phases: (T, 2) `Phase` values.
+        hand_status: (T, 2) `Status` of the hands.
         arm_status: (T, 2) `Status` of the arms.
         blocked: (T, 2) braked because links came too near to each other.
         distances: (T,) of the nearest links [m]; NaN where not watched.
@@ -139,6 +140,7 @@ class Run:
     lag_m: FloatArray
     lag_rad: FloatArray
     phases: IntArray
+    hand_status: IntArray
     arm_status: IntArray
     blocked: BoolArray
     distances: FloatArray
@@ -207,7 +209,8 @@ def run_feed(
     seconds, distances = np.empty(steps), np.full(steps, np.nan)
     lag_m, lag_rad = np.empty((steps, len(SIDES))), np.empty((steps, len(SIDES)))
     phases = np.empty((steps, len(SIDES)), dtype=np.int64)
-    arm_status, blocked = np.empty_like(phases), np.empty((steps, len(SIDES)), dtype=np.bool_)
+    hand_status, arm_status = np.empty_like(phases), np.empty_like(phases)
+    blocked = np.empty((steps, len(SIDES)), dtype=np.bool_)
     late = 0
     with _without_pauses():
         began = time.perf_counter()
@@ -223,8 +226,8 @@ def run_feed(
             seconds[k] = time.perf_counter() - before
             states[k + 1] = command.qpos
             lag_m[k], lag_rad[k] = command.lag_m, command.lag_rad
-            phases[k], arm_status[k] = command.phases, command.arm_status
-            blocked[k] = command.blocked
+            phases[k], blocked[k] = command.phases, command.blocked
+            hand_status[k], arm_status[k] = command.hand_status, command.arm_status
             if command.nearest is not None:
                 distances[k] = command.nearest.distance
             holds.add(command)
@@ -239,6 +242,7 @@ def run_feed(
         lag_m,
         lag_rad,
         phases,
+        hand_status,
         arm_status,
         blocked,
         distances,

@@ -8,11 +8,11 @@ import numpy as np
 
 from retarget.core.types import IntArray, Status
 
-# of two statuses of one side, the one to report
+# of two statuses, the one to show where there is room for one
 _SEVERITY = (
     Status.MISSING_INPUT,
-    Status.UNREACHABLE,
     Status.NOT_CONVERGED,
+    Status.UNREACHABLE,
     Status.HELD,
     Status.AT_LIMIT,
     Status.OK,
@@ -20,7 +20,11 @@ _SEVERITY = (
 
 
 def severer(a: IntArray, b: IntArray) -> IntArray:
-    """Of two arrays of `Status` values, the more severe one at each place."""
+    """Of two arrays of `Status` values, the more severe one at each place.
+
+    For what has room for one alone, such as a colour; whoever counts or judges, counts hands and
+    arms apart.
+    """
     rank = np.zeros(len(Status), dtype=np.int64)
     rank[[int(status) for status in reversed(_SEVERITY)]] = np.arange(len(_SEVERITY))
     return np.where(rank[a] >= rank[b], a, b)

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retarget.core.errors import InputError
-from retarget.core.status import severer
 from retarget.core.types import (
     SIDES,
     ArmSolution,
@@ -53,7 +52,8 @@ class RoundTrip:
         hand_joint_error_rad: (T, 2, h) recorded less returned hand joints, magnitude [rad].
         wrist_position_error_m: (T, 2) [m].
         wrist_rotation_error_rad: (T, 2) [rad].
-        status: (T, 2) the more severe `Status` of hand and arm.
+        hand_status: (T, 2) `Status` values of the hands: of the fit.
+        arm_status: (T, 2) `Status` values of the arms.
         label_jump: (T, 2) moving the hand's joints by `LABEL_STEP` moves a coefficient by more than
             `LABEL_JUMP` standard deviations.
     """
@@ -66,7 +66,8 @@ class RoundTrip:
     hand_joint_error_rad: FloatArray
     wrist_position_error_m: FloatArray
     wrist_rotation_error_rad: FloatArray
-    status: IntArray
+    hand_status: IntArray
+    arm_status: IntArray
     label_jump: BoolArray
 
 
@@ -252,7 +253,8 @@ class Retargeter:
             hand_joint_error_rad=np.where(known[..., None], np.stack(joint_error, axis=1), np.nan),
             wrist_position_error_m=robot.position_error,
             wrist_rotation_error_rad=robot.rotation_error,
-            status=severer(robot.hand_status, robot.arm_status),
+            hand_status=robot.hand_status,
+            arm_status=robot.arm_status,
             label_jump=self._label_jumps(demo.qpos, tips, human.pca),
         )
 

@@ -91,7 +91,7 @@ METRICS: dict[str, Metric] = {
 def measured(trip: RoundTrip) -> dict[str, FloatArray]:
     """Every error (T, 2, ...) of a round trip by its key, those without poses out of reach last."""
     found = {metric.key: metric.errors(trip) for metric in METRICS.values()}
-    far = trip.status == Status.UNREACHABLE
+    far = trip.arm_status == Status.UNREACHABLE
     for metric in METRICS.values():
         if metric.of == "arm":
             errors = found[metric.key]

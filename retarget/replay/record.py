@@ -60,7 +60,8 @@ class SideReplay:
 
     Attributes:
         errors: those metrics by key.
-        status: frames per status, by its label; all labels.
+        hand_status: frames per status of the hand, by its label; all labels.
+        arm_status: the same of the arm.
         label_jump_frames: the file's frames in which the labels are discontinuous, ascending.
         arm_jump_frames: the file's frames into which the arm moves faster than its limits and than
             ever recorded, ascending.
@@ -75,7 +76,8 @@ class SideReplay:
     """
 
     errors: Mapping[str, FrameStats]
-    status: dict[str, int]
+    hand_status: dict[str, int]
+    arm_status: dict[str, int]
     label_jump_frames: Sequence[int]
     arm_jump_frames: Sequence[int]
     unreachable: MissedPoses
@@ -151,11 +153,13 @@ class SideRecord:
 
     Attributes:
         errors: by key, see `metrics.measured`.
-        status: frames per `Status`.
+        hand_status: frames of the hand per `Status`.
+        arm_status: the same of the arm.
         unreachable: wrist poses the arm cannot reach.
         unreachable_missed: those of them beyond the tolerances.
         missed: other wrist poses beyond the tolerances.
-        not_converged: frames in which the hand or arm did not converge.
+        hand_lost: frames in which the hand did not converge.
+        arm_lost: the same of the arm.
         label_jumps: frames in which the labels jump.
         arm_jumps: frames into which the arm jumps.
         arm_jump_speed: the fastest of them, as a share of the velocity limit.
@@ -167,11 +171,12 @@ class SideRecord:
 
     def __init__(self, robot: Robot, side: HandSide, rate: float, tolerances: Tolerances) -> None:
         self.errors: defaultdict[str, ErrorSketch] = defaultdict(ErrorSketch)
-        self.status: IntArray = np.zeros(len(Status), dtype=np.int64)
+        self.hand_status: IntArray = np.zeros(len(Status), dtype=np.int64)
+        self.arm_status: IntArray = np.zeros(len(Status), dtype=np.int64)
         self.unreachable, self.unreachable_missed = MissedPoses(), MissedPoses()
         self.missed = MissedPoses()
-        self.not_converged, self.label_jumps = FrameRuns(), FrameRuns()
-        self.arm_jumps = FrameRuns()
+        self.hand_lost, self.arm_lost = FrameRuns(), FrameRuns()
+        self.label_jumps, self.arm_jumps = FrameRuns(), FrameRuns()
         self.arm_jump_speed = self.recorded_speed = 0.0
         self._tolerances = tolerances
         self._arm_rows, self._hand_rows = (
@@ -196,21 +201,24 @@ class SideRecord:
         """Take in hand ``h`` of a round trip and its errors from the file's frame ``first`` on."""
         for key, values in errors.items():
             self.errors[key].add(values[:, h], first)
-        status = trip.status[:, h]
-        self.status += np.bincount(status, minlength=len(Status))
+        hand, arm = trip.hand_status[:, h], trip.arm_status[:, h]
+        self.hand_status += np.bincount(hand, minlength=len(Status))
+        self.arm_status += np.bincount(arm, minlength=len(Status))
         self._add_misses(
-            trip.wrist_position_error_m[:, h], trip.wrist_rotation_error_rad[:, h], status, first
+            trip.wrist_position_error_m[:, h], trip.wrist_rotation_error_rad[:, h], arm, first
         )
-        self.not_converged.add(first + np.flatnonzero(status == Status.NOT_CONVERGED))
+        self.hand_lost.add(first + np.flatnonzero(hand == Status.NOT_CONVERGED))
+        self.arm_lost.add(first + np.flatnonzero(arm == Status.NOT_CONVERGED))
         self.label_jumps.add(first + np.flatnonzero(trip.label_jump[:, h]))
-        self._add_arm_jumps(self.arm.add(trip.robot.qpos[:, self._arm_rows], first), status, first)
+        self._add_arm_jumps(self.arm.add(trip.robot.qpos[:, self._arm_rows], first), arm, first)
         self.hand.add(trip.robot.qpos[:, self._hand_rows], first)
 
     def result(self) -> SideReplay:
         """The figures."""
         return SideReplay(
             errors={key: FrameStats.of_sketch(sketch) for key, sketch in self.errors.items()},
-            status={status.label: int(self.status[status]) for status in Status},
+            hand_status={s.label: int(self.hand_status[s]) for s in Status},
+            arm_status={s.label: int(self.arm_status[s]) for s in Status},
             label_jump_frames=self.label_jumps,
             arm_jump_frames=self.arm_jumps,
             unreachable=self.unreachable,

@@ -98,7 +98,8 @@ def _side(side: SideReplay) -> dict[str, Any]:
     missed = side.unreachable
     return {
         **{key: _with_frame(asdict(stats), "worst_frame") for key, stats in side.errors.items()},
-        "status": dict(side.status),
+        "hand_status": dict(side.hand_status),
+        "arm_status": dict(side.arm_status),
         "label_jumps": side.label_jumps,
         "arm_jumps": side.arm_jumps,
         "unreachable": {

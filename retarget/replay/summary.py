@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from retarget.core.statistics import Extreme
 from retarget.core.status import statuses_text
 from retarget.core.text import angle_text, length_text, number_text
+from retarget.core.types import Status
 
 if TYPE_CHECKING:
     from retarget.replay.record import MissedPoses
@@ -25,6 +26,10 @@ class Cell(NamedTuple):
 def _count(count: int) -> Cell:
     """A number of frames that should be 0."""
     return Cell(str(count), count > 0)
+
+
+def _statuses(status: dict[str, int]) -> Cell:
+    return Cell(statuses_text(status), status[Status.NOT_CONVERGED.label] > 0)
 
 
 def _missed(missed: MissedPoses) -> Cell:
@@ -54,7 +59,8 @@ def _short(joint: str) -> str:
 
 # title, attribute of `SideReplay`, cell
 MOTION: tuple[tuple[str, str, Callable[[Any], Cell]], ...] = (
-    ("frames", "status", lambda status: Cell(statuses_text(status))),
+    ("hand frames", "hand_status", _statuses),
+    ("arm frames", "arm_status", _statuses),
     ("out of reach", "unreachable", _missed),
     ("label jumps", "label_jumps", _count),
     ("arm jumps", "arm_jumps", _count),

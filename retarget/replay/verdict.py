@@ -57,7 +57,7 @@ def self_check_text(check: DemoCheck) -> str:
 
 
 def _missing(side: SideRecord, name: str, frames: int, tolerances: Tolerances) -> Iterator[Reason]:
-    missing = int(side.status[Status.MISSING_INPUT])
+    missing = int(side.hand_status[Status.MISSING_INPUT])
     if missing == frames:
         yield Reason(f"the {name} hand is missing in all {frames} frames", frames)
     elif missing > tolerances.missing * frames:
@@ -102,9 +102,10 @@ def _fingertips(side: SideRecord, name: str, tolerances: Tolerances) -> Iterator
 
 
 def _flags(side: SideRecord, name: str) -> Iterator[Reason]:
-    lost, jumps = side.not_converged, side.label_jumps
-    if lost:
-        yield Reason(f"the {name} hand or arm did not converge ({lost.text()})", len(lost))
+    for what, lost in (("hand", side.hand_lost), ("arm", side.arm_lost)):
+        if lost:
+            yield Reason(f"the {name} {what} did not converge ({lost.text()})", len(lost))
+    jumps = side.label_jumps
     if jumps:
         yield Reason(
             f"the {name} hand's labels jump: a tiny change of the joints is a large one of the "

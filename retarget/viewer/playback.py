@@ -143,8 +143,9 @@ def error_range(trip: RoundTrip) -> float:
     errors would have one colour.
     """
     errors = trip.fingertip_error_m + trip.wrist_position_error_m[..., None]
-    reached = np.isin(trip.status, [Status.OK, Status.AT_LIMIT])[..., None]
-    known = errors[np.isfinite(errors) & reached]
+    fine = [int(Status.OK), int(Status.AT_LIMIT)]
+    reached = np.isin(trip.hand_status, fine) & np.isin(trip.arm_status, fine)
+    known = errors[np.isfinite(errors) & reached[..., None]]
     wanted = max(float(np.quantile(known, 0.99)) if known.size else 0.0, SMALLEST_RANGE)
     decade = 10.0 ** np.floor(np.log10(wanted))
     step = next(step for step in (1.0, 2.0, 5.0, 10.0) if wanted <= step * decade * (1 + 1e-9))

@@ -216,13 +216,14 @@ def test_the_json_is_as_documented(path: Path, unreachable: Path, tmp_path: Path
     ):
         assert set(far["sides"]["left"][name]) == STATS
         assert lost["sides"]["right"][name] == dict.fromkeys(STATS)
-    assert lost["sides"]["right"]["status"]["missing_input"] == FRAMES
+    assert lost["sides"]["right"]["hand_status"]["missing_input"] == FRAMES
     left = far["sides"]["left"]
     assert left["wrist_position_error_m"]["worst_frame"] == 2
     assert left["unreachable"]["frames"] == [2]
     assert left["unreachable"]["position_m"] == left["wrist_position_error_m"]["max"]
     assert left["reached_wrist_position_error_m"]["max"] < 1e-5
-    assert left["status"] == {
+    assert left["hand_status"]["ok"] == FRAMES
+    assert left["arm_status"] == {
         "ok": FRAMES - 1,
         "at_limit": 0,
         "unreachable": 1,

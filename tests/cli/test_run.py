@@ -23,7 +23,7 @@ from retarget.data.demo.reader import load_demo
 from retarget.data.generate.make_demo import make_demo
 from retarget.replay.replay import replay_file
 
-KEYS = {"steps", "step_seconds", "limit_violations", "nan_commands", "holds", "lag_m"}
+KEYS = {"steps", "step_seconds", "limit_violations", "nan_commands", "holds", "lag_m", "sides"}
 FRAMES = 60
 
 
@@ -55,6 +55,9 @@ def test_a_demonstration_runs_within_its_limits(demo: Path, tmp_path: Path) -> N
     assert found["limit_violations"] == {"position": 0, "velocity": 0, "acceleration": 0}
     assert found["nan_commands"] == 0
     assert found["holds"] == []
+    for side in ("left", "right"):
+        for part in ("hand_status", "arm_status"):
+            assert sum(found["sides"][side][part].values()) == FRAMES
     assert set(found["lag_m"]) == {"mean", "p99", "max"}
     assert found["lag_m"]["max"] < 1e-9
     for words in (f"{FRAMES} steps", "wrist behind", "step time: median", "#", "VALID"):

@@ -87,8 +87,9 @@ def test_figures_are_those_of_the_round_trip(retargeter: Retargeter, path: Path)
             if stats.max > 1e-9:
                 worst = errors.reshape(FRAMES, -1).max(axis=1)
                 assert stats.worst_frame == int(np.argmax(worst))
-        assert sum(side.status.values()) == FRAMES
-        assert list(side.status) == [status.label for status in Status]
+        for counts in (side.hand_status, side.arm_status):
+            assert sum(counts.values()) == FRAMES
+            assert list(counts) == [status.label for status in Status]
     assert (replay.frames, replay.rate, replay.seconds) == (FRAMES, 30.0, 1.0)
     assert replay.passed
     assert replay.reasons == ()
@@ -106,7 +107,7 @@ def test_blocks_change_nothing(
     np.testing.assert_allclose(one.qpos, other.qpos, rtol=0, atol=1e-9)
     np.testing.assert_array_equal(one.valid, other.valid)
     for a, b in zip(whole.sides, parts.sides, strict=True):
-        assert a.status == b.status
+        assert (a.hand_status, a.arm_status) == (b.hand_status, b.arm_status)
         assert a.fingertip_error_m.p99 == pytest.approx(b.fingertip_error_m.p99, abs=1e-12)
         assert a.fingertip_error_m.worst_frame == b.fingertip_error_m.worst_frame
         assert a.peak_jerk_rad_s3.value == pytest.approx(b.peak_jerk_rad_s3.value, rel=1e-6)
@@ -242,7 +243,8 @@ def good_trip(retargeter: Retargeter) -> RoundTrip:
         hand_joint_error_rad=np.full((RECORD, 2, 12), 1e-4),
         wrist_position_error_m=tiny.copy(),
         wrist_rotation_error_rad=tiny.copy(),
-        status=status.copy(),
+        hand_status=status.copy(),
+        arm_status=status.copy(),
         label_jump=np.zeros((RECORD, 2), dtype=bool),
     )
 
@@ -289,7 +291,7 @@ def move(qpos: FloatArray, robot: Robot, side: int, frame: int, share: float) ->
 
 
 def out_of_reach(trip: RoundTrip, robot: Robot) -> None:
-    trip.status[2:5, 0] = Status.UNREACHABLE
+    trip.arm_status[2:5, 0] = Status.UNREACHABLE
     trip.wrist_position_error_m[2:5, 0] = 0.012, 0.036, 0.02
 
 
@@ -313,8 +315,17 @@ def as_abrupt_as_recorded(trip: RoundTrip, robot: Robot) -> None:
 
 
 def back_after_a_gap(trip: RoundTrip, robot: Robot) -> None:
-    trip.status[5, 1] = Status.MISSING_INPUT
+    trip.hand_status[5, 1] = trip.arm_status[5, 1] = Status.MISSING_INPUT
     move(trip.robot.qpos, robot, 1, 6, 7.0)
+
+
+def hand_lost_behind_the_arm(arm: Status) -> Callable[[RoundTrip, Robot], None]:
+    """A hand that did not converge where the arm has something to say of its own."""
+
+    def apply(trip: RoundTrip, robot: Robot) -> None:
+        trip.hand_status[3, 0], trip.arm_status[3, 0] = Status.NOT_CONVERGED, arm
+
+    return apply
 
 
 RULES: dict[str, tuple[Callable[[RoundTrip, Robot], None], str]] = {
@@ -339,9 +350,21 @@ RULES: dict[str, tuple[Callable[[RoundTrip, Robot], None], str]] = {
         fill("fingertip_error_m", (slice(0, 1), 0), 3e-4),
         "the left fingertips come back 300 um off in 1 % of cases; tolerated are 200 um",
     ),
-    "not converged": (
-        fill("status", ([1, 3], 0), Status.NOT_CONVERGED),
-        "the left hand or arm did not converge (2 frames: 1, 3)",
+    "hand not converged": (
+        fill("hand_status", ([1, 3], 0), Status.NOT_CONVERGED),
+        "the left hand did not converge (2 frames: 1, 3)",
+    ),
+    "hand not converged, arm at its limit": (
+        hand_lost_behind_the_arm(Status.AT_LIMIT),
+        "the left hand did not converge (frame 3)",
+    ),
+    "hand not converged, arm out of reach": (
+        hand_lost_behind_the_arm(Status.UNREACHABLE),
+        "the left hand did not converge (frame 3)",
+    ),
+    "arm not converged": (
+        fill("arm_status", (4, 1), Status.NOT_CONVERGED),
+        "the right arm did not converge (frame 4)",
     ),
     "an arm jumps": (
         arm_jump,
@@ -355,11 +378,11 @@ RULES: dict[str, tuple[Callable[[RoundTrip, Robot], None], str]] = {
     ),
     "beyond limits": (past_the_limit, "the right arm leaves its joint limits 3 times"),
     "a hand missing": (
-        fill("status", (slice(None), 1), Status.MISSING_INPUT),
+        fill("hand_status", (slice(None), 1), Status.MISSING_INPUT),
         "the right hand is missing in all 10 frames",
     ),
     "a hand mostly missing": (
-        fill("status", (slice(0, 6), 0), Status.MISSING_INPUT),
+        fill("hand_status", (slice(0, 6), 0), Status.MISSING_INPUT),
         "the left hand is missing in 6 of 10 frames (60 %); tolerated are 50 %",
     ),
 }
@@ -381,9 +404,9 @@ def test_every_rule_has_its_sentence(retargeter: Retargeter, rule: str, block: i
 @pytest.mark.parametrize(
     "harmless",
     [
-        fill("status", (slice(0, 5), 0), Status.MISSING_INPUT),
-        fill("status", (slice(None), 0), Status.AT_LIMIT),
-        fill("status", (3, 1), Status.HELD),
+        fill("hand_status", (slice(0, 5), 0), Status.MISSING_INPUT),
+        fill("arm_status", (slice(None), 0), Status.AT_LIMIT),
+        fill("arm_status", (3, 1), Status.HELD),
         fill("hand_joint_error_rad", (slice(None), 0), 0.1),
         fill("fit_residual_m", (slice(None), 0), 0.01),
         as_abrupt_as_recorded,
@@ -429,12 +452,13 @@ def test_reached_errors_leave_out_what_is_out_of_reach(retargeter: Retargeter, b
     assert (list(left.unreachable.frames), left.unreachable.position_m) == ([2, 3, 4], 0.036)
     figures = right.result()
     assert figures.reached_wrist_position_error_m == figures.wrist_position_error_m
-    assert left.status[Status.UNREACHABLE] == 3
+    assert left.arm_status[Status.UNREACHABLE] == 3
+    assert left.hand_status[Status.OK] == RECORD
 
 
 def test_a_longer_motion_takes_no_more_memory(retargeter: Retargeter) -> None:
     trip = good_trip(retargeter)
-    trip.status[4, 0] = Status.UNREACHABLE
+    trip.arm_status[4, 0] = Status.UNREACHABLE
     rng = np.random.default_rng(0)
     for name in ("fingertip_error_m", "hand_joint_error_rad", "wrist_position_error_m"):
         errors = getattr(trip, name)
@@ -449,7 +473,8 @@ def test_a_longer_motion_takes_no_more_memory(retargeter: Retargeter) -> None:
             if isinstance(array := getattr(trip, field.name), np.ndarray)
         },
     )
-    trip.status[:] = np.where(np.arange(1000)[:, None] < 900, trip.status[:1], trip.status[4])
+    arms = trip.arm_status
+    arms[:] = np.where(np.arange(1000)[:, None] < 900, arms[:1], arms[4])
     record = ReplayRecord(retargeter.robot, RATE)
     held = []
     tracemalloc.start()
@@ -474,8 +499,8 @@ def test_frames_without_a_hand_are_said_and_held(
     lose(path, "right", slice(10, 14))
     replay = replay_file(path, retargeter, out=tmp_path / "out.hdf5")
     left, right = replay.sides
-    assert right.status["missing_input"] == 4
-    assert left.status["missing_input"] == 0
+    assert right.hand_status["missing_input"] == right.arm_status["missing_input"] == 4
+    assert left.hand_status["missing_input"] == 0
     assert replay.passed
     returned = load_demo(tmp_path / "out.hdf5")
     assert np.flatnonzero(~returned.valid[:, 1]).tolist() == [10, 11, 12, 13]
@@ -491,7 +516,7 @@ def test_a_file_of_one_hand_is_replayed_and_not_valid(
         del file["observations/left_ee_pose"], file["observations/left_finger_tip_pos"]
     replay = replay_file(path, retargeter, out=tmp_path / "out.hdf5")
     left, right = replay.sides
-    assert left.status["missing_input"] == FRAMES
+    assert left.hand_status["missing_input"] == FRAMES
     assert np.isnan(left.fingertip_error_m.mean)
     assert left.fingertip_error_m.worst_frame == -1
     assert right.fingertip_error_m.mean < 5e-5
@@ -604,7 +629,8 @@ def test_real_recordings_come_back(real: dict[str, Replay]) -> None:
             assert side.reached_wrist_position_error_m.max <= 1e-5, name
             assert side.reached_wrist_rotation_error_rad.max <= 1e-4, name
             assert (side.limit_violations, side.label_jumps) == (0, 0), name
-            assert side.status["not_converged"] == side.status["missing_input"] == 0, name
+            for status in (side.hand_status, side.arm_status):
+                assert status["not_converged"] == status["missing_input"] == 0, name
 
 
 def test_the_eight_poses_out_of_reach_are_said_and_nothing_else(real: dict[str, Replay]) -> None:

@@ -106,7 +106,7 @@ def _statuses(trip: RoundTrip, replay: Replay) -> Plot:
     grid.layout |= {"barmode": "overlay", "bargap": 0.25, "hovermode": "closest"}
     grid.layout |= {"uniformtext": {"mode": "hide", "minsize": 9}}
     counts = (
-        f"{side}: {statuses_text(found.status)}"
+        f"{side} hand: {statuses_text(found.hand_status)}, arm: {statuses_text(found.arm_status)}"
         for side, found in zip(SIDES, replay.sides, strict=True)
     )
     return Plot(

@@ -101,23 +101,21 @@ class Overlay {
     return bar;
   }
 
-  // The more severe status of hand and arm over time, a line a side.
+  // Statuses over time, a line each: left hand, left arm, right hand, right arm.
   makeTimeline() {
     const canvas = make("canvas", "rt-timeline");
     const { hand_status: hand, arm_status: arm } = this.player.arrays;
-    Object.assign(canvas, { width: 600, height: 2 });
+    Object.assign(canvas, { width: 600, height: 4 });
     const context = canvas.getContext("2d");
-    const severity = [0, 1, 4, 3, 5, 2]; // by status value: held below not converged
     const width = 600 / this.player.frames;
-    for (let s = 0; s < 2; s++)
+    for (let line = 0; line < 4; line++)
       for (let r = 0; r < this.player.frames; r++) {
-        const both = [hand[2 * r + s], arm[2 * r + s]];
-        const worst = severity[both[0]] >= severity[both[1]] ? both[0] : both[1];
-        if (worst === 0) continue;
-        context.fillStyle = this.header.statuses[worst].colour;
-        context.fillRect(r * width, s, Math.max(width, 2), 1);
+        const status = (line % 2 ? arm : hand)[2 * r + (line >> 1)];
+        if (status === 0) continue;
+        context.fillStyle = this.header.statuses[status].colour;
+        context.fillRect(r * width, line, Math.max(width, 2), 1);
       }
-    canvas.title = "Statuses over time: left above, right below";
+    canvas.title = "Statuses over time: left hand and arm above, right hand and arm below";
     return canvas;
   }
 
