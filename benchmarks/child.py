@@ -24,7 +24,7 @@ from typing import Any  # noqa: E402
 # part of the time -> functions it is spent in, by module and name
 PARTS = {
     "robot, hands, networks": ["retarget.cli.commands.options:RetargeterOptions.load_retargeter"],
-    "read and check": ["retarget.replay.replay:check_recording"],
+    "read and check": ["retarget.data.demo.recording:Recording.check"],
     "fit": [
         "retarget.mapping.fitter:MANOFitter.fit_in_wrist",
         "retarget.mapping.retargeter:Retargeter._label_jumps",

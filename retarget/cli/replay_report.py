@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from retarget.cli.tables import line, plain_table, print_verdict, side_table, stamp
+from retarget.cli.tables import line, plain_table, print_notes, print_verdict, side_table, stamp
 from retarget.core.types import SIDES
 from retarget.replay.metrics import METRICS, REACHED, worst_frame_text
 from retarget.replay.summary import COLUMNS, MOTION, Cell, common_folder, figure_known, worst_first
@@ -54,7 +55,7 @@ def _print_judged(console: Console, judged: Judged) -> None:
     )
     console.print(side_table("motion", motion))
     console.print()
-    print_verdict(console, [reason.text for reason in judged.reasons])
+    print_verdict(console, [reason.text for reason in judged.reasons], judged.notes)
 
 
 def print_summary(console: Console, replays: Sequence[Replay], refused: Sequence[str]) -> None:
@@ -77,11 +78,15 @@ def print_summary(console: Console, replays: Sequence[Replay], refused: Sequence
         console.print()
     console.print(_summary_table(ordered, refused, name))
     console.print()
+    shared = Counter(note for replay in ordered for note in replay.notes)
     for replay in ordered:
-        if replay.reasons:
-            line(console, f" {name(replay.path)}: ", stamp(False))
+        own = [note for note in replay.notes if shared[note] == 1]
+        if replay.reasons or own:
+            line(console, f" {name(replay.path)}: ", stamp(replay.passed))
             for reason in replay.reasons:
                 line(console, f" - {reason.text}")
+            print_notes(console, own)
+    print_notes(console, [f"{n} times: {note}" for note, n in shared.items() if n > 1])
     valid = sum(replay.passed for replay in replays)
     failed = len(replays) - valid
     line(

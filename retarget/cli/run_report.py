@@ -78,7 +78,7 @@ def print_run(console: Console, feed: ActionFeed, run: Run) -> None:
     console.print()
     _print_holds(console, run)
     _print_times(console, run)
-    print_verdict(console, run_reasons(run))
+    print_verdict(console, run_reasons(run), [finding.text for finding in feed.findings])
 
 
 def run_reasons(run: Run) -> list[str]:

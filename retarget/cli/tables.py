@@ -46,11 +46,18 @@ def stamp(passed: bool) -> Text:
     return Text("VALID", "bold green") if passed else Text("NOT VALID", "bold red")
 
 
-def print_verdict(console: Console, reasons: Sequence[str]) -> None:
-    """VALID, or NOT VALID and why."""
+def print_verdict(console: Console, reasons: Sequence[str], notes: Sequence[str] = ()) -> None:
+    """VALID, or NOT VALID and why; and what else is worth saying."""
     line(console, " ", stamp(not reasons))
     for reason in reasons:
         line(console, f" - {reason}")
+    print_notes(console, notes)
+
+
+def print_notes(console: Console, notes: Sequence[str]) -> None:
+    """What is worth saying of a recording that may be valid all the same."""
+    for note in notes:
+        line(console, " - ", ("note: ", "yellow"), note)
 
 
 def print_conversion(console: Console, conversion: Conversion) -> None:
@@ -65,7 +72,7 @@ def print_conversion(console: Console, conversion: Conversion) -> None:
     console.print()
     console.print(side_table("", conversion.rows))
     console.print()
-    print_verdict(console, conversion.reasons)
+    print_verdict(console, conversion.reasons, conversion.notes)
 
 
 def print_hand_check(console: Console, errors: Mapping[str, float], title: str) -> None:

@@ -13,8 +13,8 @@ from retarget.core.errors import FileError
 from retarget.core.progress import Progress, no_progress
 from retarget.core.types import FloatArray
 from retarget.data.action_file import ActionReader
-from retarget.data.demo.check import check_recording
-from retarget.data.demo.reader import DemoReader
+from retarget.data.demo.findings import Finding
+from retarget.data.demo.recording import Recording
 from retarget.data.file_kind import FileKind, file_kind
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class ActionFeed:
         horizon: rows L of a chunk.
         vectors: (T, 48) a motion that chunks are cut from, or (N, L, 48) chunks.
         stride: steps from one chunk to the next.
+        findings: of a demonstration, what its check found beside its geometry.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class ActionFeed:
     horizon: int
     vectors: FloatArray
     stride: int = 1
+    findings: tuple[Finding, ...] = ()
 
     @property
     def chunked(self) -> bool:
@@ -135,15 +137,22 @@ def _from_demo(
     T = None if camera is None else robot.camera(camera).T_camera_world
     vectors: list[FloatArray] = []
     start: FloatArray | None = None
-    with DemoReader(path, robot=robot, rate=rate) as reader:
-        check_recording(reader, robot, strict=strict, progress=progress)
+    with Recording(path, robot, rate=rate, strict=strict) as reader:
+        reader.check(progress=progress)
         for demo in reader.blocks(_BLOCK):
             start = demo.qpos[0] if start is None else start
             vectors.append(pack(action_from_motion(retargeter.to_human(demo), T)))
-        found = reader.rate
+        found, findings = reader.rate, reader.findings
     motion = np.concatenate(vectors)
     return ActionFeed(
-        Path(path), found, camera, standing(robot, start), len(motion), horizon, motion
+        path=Path(path),
+        rate=found,
+        camera=camera,
+        start=standing(robot, start),
+        steps=len(motion),
+        horizon=horizon,
+        vectors=motion,
+        findings=findings,
     )
 
 

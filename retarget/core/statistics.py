@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import math
 from array import array
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
 
@@ -326,11 +327,43 @@ class FrameRuns(Sequence[int]):
         self._firsts.extend(firsts)
         self._lasts.extend(lasts)
 
+    @classmethod
+    def of_runs(cls, runs: Iterable[tuple[int, int]]) -> FrameRuns:
+        """Of first and last frames, in any order; runs that overlap or touch become one."""
+        found = cls()
+        for first, last in sorted(runs):
+            if found._lasts and first <= found._lasts[-1] + 1:
+                found._count += max(last - found._lasts[-1], 0)
+                found._lasts[-1] = max(last, found._lasts[-1])
+                continue
+            found._firsts.append(first)
+            found._lasts.append(last)
+            found._count += last + 1 - first
+        return found
+
+    @property
+    def runs(self) -> Iterator[tuple[int, int]]:
+        """First and last frame of each run, ascending."""
+        return zip(self._firsts, self._lasts, strict=True)
+
+    def mask(self, start: int, stop: int) -> NDArray[np.bool_]:
+        """(stop - start,) which of the frames from ``start`` to ``stop`` are among these."""
+        found = np.zeros(stop - start, dtype=np.bool_)
+        k = bisect_left(self._lasts, start)
+        while k < len(self._firsts) and self._firsts[k] < stop:
+            found[max(self._firsts[k] - start, 0) : self._lasts[k] + 1 - start] = True
+            k += 1
+        return found
+
     def __len__(self) -> int:
         return self._count
 
+    def __contains__(self, frame: object) -> bool:
+        k = bisect_left(self._lasts, frame) if isinstance(frame, int) else len(self._firsts)
+        return k < len(self._firsts) and frame >= self._firsts[k]  # type: ignore[operator]
+
     def __iter__(self) -> Iterator[int]:
-        for first, last in zip(self._firsts, self._lasts, strict=True):
+        for first, last in self.runs:
             yield from range(first, last + 1)
 
     @overload

@@ -23,6 +23,7 @@ BoolArray = NDArray[np.bool_]
 
 SIDES = ("left", "right")
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
+FEWEST_FINGERS = 4  # known of a hand, from which it is fitted; with fewer it is missing
 
 
 def side_index(side: str | int) -> int:
@@ -62,8 +63,9 @@ class Demo(ArrayValue):
     Attributes:
         qpos: (T, n) joint positions [rad] in the robot's own index order.
         T_world_wrist: (T, 2, 4, 4) poses of the robot's wrist frames in the environment frame [m].
-        fingertips: (T, 2, 5, 3) fingertip positions in the environment frame [m].
-        valid: (T, 2) False where a hand's record is missing or NaN.
+        fingertips: (T, 2, 5, 3) fingertip positions in the environment frame [m]; NaN of a finger
+            that is missing.
+        valid: (T, 2) False where a hand is missing: its wrist, or more than one finger.
         rate: frames per second [Hz].
         action: (T, n) commanded joint positions [rad], or None.
         path: the file it came from, or None.

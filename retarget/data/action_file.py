@@ -231,7 +231,7 @@ def _read_info(file: Any, rate: float | None) -> ActionFileInfo:
     if stride < 1:
         raise FileError(file.filename, f"attribute 'stride' must be at least 1, got {stride}")
     return ActionFileInfo(
-        rate=frame_rate(file, rate),
+        rate=frame_rate(file, rate).hz,
         hand=attribute(file, "hand", text),
         camera=attribute(file, "camera", text, ""),
         T_camera_world=attribute(file, "T_camera_world", matrix, None),

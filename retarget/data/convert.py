@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,8 @@ from retarget.core.status import status_counts, statuses_text
 from retarget.core.text import frames_text, length_text
 from retarget.core.types import SIDES, Demo, FloatArray, IntArray, Status
 from retarget.data.action_file import ActionFileInfo, ActionWriter
-from retarget.data.demo.check import check_recording
-from retarget.data.demo.reader import DemoReader
+from retarget.data.demo.findings import Finding
+from retarget.data.demo.recording import Recording
 from retarget.data.file_attributes import software_versions
 from retarget.data.file_kind import FileKind, file_kind
 from retarget.data.human_file import HumanReader, HumanWriter, body_joints, human_info
@@ -41,6 +41,7 @@ class Conversion:
         rate: frames per second [Hz].
         rows: a title and a text for each side.
         reasons: why the result is not to be relied on; none where it is.
+        notes: what is worth saying of the recording all the same.
     """
 
     path: Path
@@ -49,6 +50,7 @@ class Conversion:
     rate: float
     rows: tuple[tuple[str, tuple[str, ...]], ...]
     reasons: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -87,13 +89,13 @@ def demo_to_human(
     robot, fitter = retargeter.robot, retargeter.fitter
     body = robot.indices(body_joints(robot))
     done = []
-    with DemoReader(path, robot=robot, rate=rate) as reader:
+    with Recording(path, robot, rate=rate, strict=strict) as reader:
         speeds = SpeedWatch(robot, reader.rate)
 
         def watch(demo: Demo) -> None:
             speeds.add(demo.qpos, demo.T_world_wrist[..., :3, 3], demo.valid)
 
-        check_recording(reader, robot, strict=strict, progress=progress, watch=watch)
+        reader.check(progress=progress, watch=watch)
         sim = bool(reader.attrs.get("sim", True))
         info = human_info(fitter, reader.read(0, 1), camera=camera, sim=sim)
         info = replace(info, speeds=speeds.result())
@@ -105,7 +107,7 @@ def demo_to_human(
                 )
                 done.append((human.status, human.fit_residual))
                 progress("converting", writer.frames, reader.frames)
-    return _human_conversion(path, out, reader.rate, *_joined(done))
+    return _human_conversion(path, out, reader.rate, *_joined(done), findings=reader.findings)
 
 
 def to_actions(
@@ -143,15 +145,17 @@ def to_actions(
         InputError: the robot has no such camera, or the hand model has more than 15 components.
     """
     T = None if camera is None else retargeter.robot.camera(camera).T_camera_world
-    reader: HumanReader | DemoReader
+    reader: HumanReader | Recording
     if file_kind(path) is FileKind.HUMAN:
         reader = HumanReader(path, hand=retargeter.fitter.hand_hash, rate=rate)
     else:
-        reader = DemoReader(path, robot=retargeter.robot, rate=rate)
+        reader = Recording(path, retargeter.robot, rate=rate, strict=strict)
     done, frames = [], 0
     with reader:
-        if isinstance(reader, DemoReader):
-            check_recording(reader, retargeter.robot, strict=strict, progress=progress)
+        findings: tuple[Finding, ...] = ()
+        if isinstance(reader, Recording):
+            reader.check(progress=progress)
+            findings = reader.findings
         for read in reader.blocks(block):
             human = retargeter.to_human(read) if isinstance(read, Demo) else read[0]
             action = action_from_motion(human, T)
@@ -175,11 +179,17 @@ def to_actions(
     with ActionWriter(out, info) as writer:
         for part in [whole] if horizon is None else _chunks(whole, horizon, stride):
             writer.append(part)
-    return _human_conversion(path, out, reader.rate, status, residual)
+    return _human_conversion(path, out, reader.rate, status, residual, findings=findings)
 
 
 def _human_conversion(
-    path: str | Path, out: str | Path, rate: float, status: IntArray, residual: FloatArray
+    path: str | Path,
+    out: str | Path,
+    rate: float,
+    status: IntArray,
+    residual: FloatArray,
+    *,
+    findings: Sequence[Finding],
 ) -> Conversion:
     """What became of a file's human motion: statuses (T, 2) and fit residuals (T, 2) [m]."""
     return Conversion(
@@ -191,7 +201,8 @@ def _human_conversion(
             ("frames", _status_texts(status)),
             ("fit residual", _error_texts(residual, length_text)),
         ),
-        reasons=_unfit(status),
+        reasons=(*(finding.text for finding in findings if not finding.note), *_unfit(status)),
+        notes=tuple(finding.text for finding in findings if finding.note),
     )
 
 

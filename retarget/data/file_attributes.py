@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,10 @@ from retarget.robot.spec import load_robot_spec
 if TYPE_CHECKING:
     from retarget.robot.robot import Robot
 
+USUAL_RATES = (5.0, 250.0)  # [Hz] of demonstrations
+
 _DEFAULT_ROBOT = "h1_inspire"  # whose rates count where no robot is given
+_AGREE = 1.01  # by how much rates that say the same may differ
 
 
 def require_rate(rate: float) -> float:
@@ -34,34 +38,99 @@ def require_rate(rate: float) -> float:
     return float(rate)
 
 
+@dataclass(frozen=True)
+class FrameRate:
+    """Frames per second, and who says so.
+
+    Attributes:
+        hz: frames per second [Hz].
+        source: who says so, in words, e.g. ``"attribute 'rate'"``.
+        given: the caller says so, against whatever the file knows.
+        assumed: nobody says so of this file; it is what such files usually have.
+    """
+
+    hz: float
+    source: str
+    given: bool = False
+    assumed: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.hz:.4g} Hz ({self.source})"
+
+
 def frame_rate(
     file: Any,
     given: float | None,
     *,
     names: Sequence[str] = ("rate",),
-    otherwise: Callable[[], float] | None = None,
+    otherwise: Callable[[], FrameRate] | None = None,
     error: type[FileError] = FileError,
-) -> float:
-    """Frames per second of an open file [Hz].
+) -> FrameRate:
+    """Frames per second of an open file [Hz], and their source.
 
     Args:
         file: an open ``h5py.File``.
         given: the rate, where the file's own knowledge is to be overruled.
-        names: attributes that may hold it; the first there is counts.
+        names: attributes that may hold it; those that do must agree to 1 %.
         otherwise: gives it where there is none of them; there must be one by default.
         error: the class to raise.
 
     Raises:
-        FileError (or its child ``error``): the attribute is missing, or not a positive number.
+        FileError (or its child ``error``): the attribute is missing, is not a positive number, is
+            the time between frames, or two of them disagree.
         InputError: ``given`` is not positive.
     """
     if given is not None:
-        return require_rate(given)
-    name = next((name for name in names if name in file.attrs), None)
-    if name is None:
+        return FrameRate(require_rate(given), "as given", given=True)
+    found = {name: _rate_attribute(file, name, error) for name in names if name in file.attrs}
+    if not found:
         if otherwise is None:
             raise error(file.filename, f"attribute {names[0]!r} is missing", key=names[0])
         return otherwise()
+    name, hz = next(iter(found.items()))
+    if max(found.values()) > _AGREE * min(found.values()):
+        said = " and ".join(f"{other!r} is {value:.4g}" for other, value in found.items())
+        raise error(
+            file.filename,
+            f"its frame rates disagree: attribute {said}, expected the same Hz in all; "
+            "say which one holds (--rate)",
+            key=name,
+            value=found,
+        )
+    low, high = USUAL_RATES
+    if hz < 1.0 and low <= 1.0 / hz <= high:
+        raise error(
+            file.filename,
+            f"attribute {name!r} is {hz:.4g}, expected frames a second; it looks like the time "
+            f"between frames, 1 / {hz:.4g} s = {1.0 / hz:.4g} Hz; if it is, say so "
+            f"(--rate {1.0 / hz:.4g})",
+            key=name,
+            value=hz,
+        )
+    return FrameRate(hz, f"attribute {name!r}")
+
+
+def task_rate(path: Path, task: str, robot: Robot | None) -> FrameRate:
+    """Frames per second that a recording without a rate has by its task, else by its robot [Hz].
+
+    A task counts where the file's attribute ``task`` or its folder is called exactly so; a file's
+    own name says nothing.
+
+    Args:
+        path: the file.
+        task: its attribute ``task``, "" where it has none.
+        robot: whose rates count; those of h1_inspire where None.
+    """
+    known = robot or load_robot_spec(resource("robots", _DEFAULT_ROBOT, "robot.toml"))
+    for what, name in (("attribute 'task'", task), ("folder", path.absolute().parent.name)):
+        for found, hz in known.task_rates.items():
+            if _words(found) == _words(name):
+                said = f"{what} {found}" if what == "folder" else f"{what}: {found}"
+                return FrameRate(hz, f"{said} of {known.name}", assumed=True)
+    return FrameRate(known.rate, f"usual for {known.name}", assumed=True)
+
+
+def _rate_attribute(file: Any, name: str, error: type[FileError]) -> float:
     value = file.attrs[name]
     try:
         return require_rate(float(value))
@@ -71,19 +140,6 @@ def frame_rate(
             f"attribute {name!r} is {value!r}, expected a positive number of Hz",
             key=name,
         ) from None
-
-
-def task_rate(path: Path, robot: Robot | None) -> float:
-    """Frames per second of the task that a file's or its folder's name holds [Hz].
-
-    That of the robot where they name none of its tasks; h1_inspire's rates where no robot is given.
-    """
-    known = robot or load_robot_spec(resource("robots", _DEFAULT_ROBOT, "robot.toml"))
-    for name in (path.name, path.absolute().parent.name):
-        for task, rate in known.task_rates.items():
-            if _words(task) in _words(name):
-                return rate
-    return known.rate
 
 
 def require_hand(file: Any, found: str, expected: str | None) -> None:
@@ -113,5 +169,5 @@ def read_versions(value: Any) -> dict[str, str]:
 
 
 def _words(name: str) -> str:
-    """Lower-case words between dashes, so that a whole name is found in another."""
-    return "-" + re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") + "-"
+    """Lower-case words between dashes, however they were parted."""
+    return re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")

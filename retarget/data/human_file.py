@@ -412,7 +412,7 @@ class HumanWriter(HDF5Writer):
 
 def _read_info(file: Any, rate: float | None) -> HumanFileInfo:
     return HumanFileInfo(
-        rate=frame_rate(file, rate),
+        rate=frame_rate(file, rate).hz,
         hand=attribute(file, "hand", text),
         components=attribute(file, "components", int),
         robot=attribute(file, "robot", text, ""),

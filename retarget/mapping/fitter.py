@@ -21,6 +21,7 @@ from retarget.core.checks import real_array
 from retarget.core.errors import InputError, ModelError
 from retarget.core.geometry import transform_inverse, transform_points
 from retarget.core.types import (
+    FEWEST_FINGERS,
     FINGERS,
     SIDES,
     BoolArray,
@@ -41,7 +42,6 @@ from retarget.robot.robot import Robot
 
 RECIPES = ("retarget", "egovla")
 EGOVLA_SCALE = 1.5
-FEWEST_FINGERS = 4  # known, from which a hand is fitted; the prior places the other one
 TIPS = tuple(TIP_VERTICES.values())
 
 

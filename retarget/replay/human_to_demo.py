@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from retarget.mapping.retargeter import Retargeter
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HumanReplay(Judged):
     """Human motion as a demonstration of the robot.
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retarget.core.progress import BLOCK, Progress, no_progress
-from retarget.core.types import Demo, FloatArray
-from retarget.data.demo.check import DemoCheck, check_recording
-from retarget.data.demo.reader import DemoReader
+from retarget.core.types import FloatArray
+from retarget.data.demo.check import DemoCheck
+from retarget.data.demo.findings import Finding
+from retarget.data.demo.recording import Recording
 from retarget.data.demo.writer import DemoWriter, demo_from_joints
 from retarget.replay.record import ReplayRecord, SideReplay
 from retarget.replay.tolerances import Tolerances
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from retarget.mapping.retargeter import Retargeter, RoundTrip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Judged:
     """A motion that came back to the robot, measured and judged.
 
@@ -31,6 +32,7 @@ class Judged:
         rate: frames per second [Hz].
         sides: left, right.
         reasons: why it is not valid; none where it is.
+        findings: of lost tracking and of time, those that are reasons among them.
     """
 
     path: Path
@@ -38,6 +40,12 @@ class Judged:
     rate: float
     sides: tuple[SideReplay, SideReplay]
     reasons: tuple[Reason, ...]
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth saying, valid or not, and is not a reason."""
+        return tuple(finding.text for finding in self.findings if finding.note)
 
     @property
     def passed(self) -> bool:
@@ -50,7 +58,7 @@ class Judged:
         return self.frames / self.rate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Replay(Judged):
     """A replayed demonstration.
 
@@ -94,22 +102,15 @@ def replay_file(
         FileError: ``out`` cannot be written.
     """
     robot = retargeter.robot
-    with DemoReader(path, robot=robot, rate=rate) as reader:
+    with Recording(path, robot, rate=rate, strict=strict) as reader:
         record = ReplayRecord(robot, reader.rate, tolerances)
         # Nothing is computed or written before the last frame is known to be sound. A file of one
         # block, which memory holds anyway, waits for that; a longer one is read again, at some 4 %
         # of the time that its round trip takes.
-        short: list[Demo] = []
-
-        def watch(demo: Demo) -> None:
-            record.watch(demo)
-            if demo.frames == reader.frames <= block:
-                short.append(demo)
-
-        check = check_recording(reader, robot, strict=strict, progress=progress, watch=watch)
+        check = reader.check(progress=progress, watch=record.watch)
         with nullcontext() if out is None else DemoWriter(out, copy_from=path) as returned:
             q0: FloatArray | None = None
-            for demo in short or reader.blocks(block):
+            for demo in reader.blocks(block):
                 trip = retargeter.round_trip(demo, q0=q0)
                 q0 = trip.robot.qpos[-1]
                 record.add(trip)
@@ -133,5 +134,6 @@ def replay_file(
             rate=reader.rate,
             check=check,
             sides=(left, right),
-            reasons=tuple(reasons(record)),
+            reasons=tuple(reasons(record, reader.findings)),
+            findings=reader.findings,
         )

@@ -17,6 +17,7 @@ from retarget.replay.summary import worst_first
 
 if TYPE_CHECKING:
     from retarget.data.demo.check import DemoCheck
+    from retarget.data.demo.findings import Finding
     from retarget.mapping.retargeter import Retargeter
     from retarget.replay.record import SideReplay
     from retarget.replay.tolerances import Tolerances
@@ -73,6 +74,8 @@ def _demo(path: str, replay: Judged) -> dict[str, Any]:
         "rate_hz": replay.rate,
         "passed": replay.passed,
         "reasons": [reason.text for reason in replay.reasons],
+        "notes": list(replay.notes),
+        "findings": [_finding(finding) for finding in replay.findings],
         "error": None,
         "self_check": _self_check(replay.check) if isinstance(replay, Replay) else None,
         "sides": {side: _side(replay.sides[h]) for h, side in enumerate(SIDES)},
@@ -87,9 +90,21 @@ def _refused(path: str, message: str) -> dict[str, Any]:
         "rate_hz": None,
         "passed": False,
         "reasons": [],
+        "notes": [],
+        "findings": [],
         "error": message,
         "self_check": None,
         "sides": {},
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "kind": finding.kind,
+        "side": finding.side or None,
+        "note": finding.note,
+        "text": finding.text,
+        "runs": [list(run) for run in finding.frames.runs],
     }
 
 

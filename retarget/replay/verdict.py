@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from retarget.replay.tolerances import Tolerances
 
 if TYPE_CHECKING:
     from retarget.data.demo.check import DemoCheck
+    from retarget.data.demo.findings import Finding
     from retarget.replay.record import ReplayRecord, SideRecord
 
 _FAR = 5e-3  # [m] what of a file's disagreement with itself is worth a word
@@ -30,9 +31,13 @@ class Reason:
     severity: float
 
 
-def reasons(record: ReplayRecord) -> list[Reason]:
-    """Every rule of docs/replay.md that a record breaks, left side first; none if it is valid."""
-    found: list[Reason] = []
+def reasons(record: ReplayRecord, findings: Sequence[Finding] = ()) -> list[Reason]:
+    """Every rule of docs/replay.md that is broken; none if the demonstration is valid.
+
+    What is wrong with the recording's time comes first, then the round trip's rules, left side
+    first.
+    """
+    found = [Reason(finding.text, finding.severity) for finding in findings if not finding.note]
     for name, side in zip(SIDES, record.sides, strict=True):
         found += _missing(side, name, record.done, record.tolerances)
         found += _wrists(side, name, record.tolerances)

@@ -9,8 +9,8 @@ from urllib.parse import quote, urlencode
 
 from retarget.core.errors import InputError
 from retarget.core.progress import Progress, no_progress
-from retarget.data.demo.check import check_recording
-from retarget.data.demo.reader import DemoReader
+from retarget.data.demo.findings import Finding
+from retarget.data.demo.recording import Recording
 from retarget.viewer.browser import find_browser, save_picture
 from retarget.viewer.page import playback_page
 from retarget.viewer.playback import error_range, record, thinned
@@ -31,11 +31,13 @@ class DemoView:
         path: the demonstration.
         scene: of its robot and hands, colours scaled to its errors.
         trip: its round trip.
+        findings: what its check found beside its geometry.
     """
 
     path: Path
     scene: Scene
     trip: RoundTrip
+    findings: tuple[Finding, ...] = ()
 
     def page(self, *, stride: int | None = None) -> str:
         """A self-contained page that plays it.
@@ -130,11 +132,12 @@ def view_demo(
         DemoError: the file cannot be read, is unsound, or disagrees with its own joints.
         ModelError: the robot cannot be drawn.
     """
-    with DemoReader(path, robot=retargeter.robot, rate=rate) as reader:
-        check_recording(reader, retargeter.robot, strict=strict, progress=progress)
+    with Recording(path, retargeter.robot, rate=rate, strict=strict) as reader:
+        reader.check(progress=progress)
+        findings = reader.findings
         trip = retargeter.round_trip(reader.read())
     scene = scene_of(retargeter.fitter, error_max_m=error_range(trip))
-    return DemoView(Path(path), scene, trip)
+    return DemoView(Path(path), scene, trip, findings)
 
 
 def _one_of(what: str, value: str, known: list[str]) -> None:

@@ -104,7 +104,7 @@ def view(
             strict=not reading.allow_mismatch,
             progress=bar(demo.name),
         )
-    for note in shown.scene.notes:
+    for note in (*(finding.text for finding in shown.findings), *shown.scene.notes):
         typer.echo(f"note: {note}", err=True)
     if png is not None:  # first: it may be of what is not there
         make_folder(png)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from retarget.core.errors import DemoError, InputError
-from retarget.core.progress import BLOCK, Progress, no_progress
 from retarget.core.statistics import ErrorSketch
-from retarget.core.types import SIDES, Demo
+from retarget.core.types import SIDES, BoolArray, Demo
 from retarget.data.demo.diagnose import (
     TYPICAL,
     Cause,
@@ -20,7 +20,6 @@ from retarget.data.demo.diagnose import (
     likely_cause,
     typical,
 )
-from retarget.data.demo.reader import DemoReader
 from retarget.robot.robot import Robot
 
 TOLERANCE = 5e-3  # [m] twice what encoders and the mounting of a hand cost a real robot
@@ -116,76 +115,84 @@ def check_demo(
         DemoError: the demonstration disagrees with itself; in millimetres, with the likely cause.
         InputError: the number of joints is not the robot's, or ``tolerance`` is not positive.
     """
-    return _check([demo], Robot.of(robot), tolerance, strict)
+    robot = Robot.of(robot)
+    tracked = np.zeros_like(demo.valid)
+    blocks = [(demo, demo_errors(demo, robot), tracked)] if demo.frames else []
+    return check_blocks(blocks, robot, tolerance=tolerance, strict=strict)
 
 
-def check_recording(
-    reader: DemoReader,
+def check_blocks(
+    blocks: Iterable[tuple[Demo, DemoErrors, BoolArray]],
     robot: Robot,
     *,
+    tolerance: float = TOLERANCE,
     strict: bool = True,
-    progress: Progress = no_progress,
-    watch: Callable[[Demo], None] | None = None,
 ) -> DemoCheck:
-    """Read all frames of a file and check them, one by one and against the file's own joints.
+    """`check_demo` of a demonstration that comes in consecutive blocks, none of which is kept.
 
     Args:
-        reader: the file.
-        robot: the robot it should be of.
+        blocks: frames, their errors, and (T, 2) hands whose tracking is lost there. These do not
+            count, unless they are more than half of a hand's frames: then it is no exception.
+        robot: see `check_demo`.
+        tolerance: see `check_demo`.
         strict: see `check_demo`.
-        progress: called after every block.
-        watch: called with every block that is sound.
 
     Raises:
-        DemoError: a frame is unsound, no frame has a hand, or the file disagrees with itself.
+        DemoError: see `check_demo`.
+        InputError: there is no frame, or ``tolerance`` is not positive.
     """
-    seen = False
-
-    def blocks() -> Iterator[Demo]:
-        nonlocal seen
-        for demo in reader.blocks(BLOCK):
-            seen = seen or bool(demo.valid.any())
-            yield demo
-            if watch is not None:
-                watch(demo)
-            progress("checking", demo.start + demo.frames, reader.frames)
-
-    check = _check(blocks(), robot, TOLERANCE, strict)
-    if not seen:
-        raise DemoError(
-            reader.path, "no frame has a finite wrist pose and fingertips of either hand"
-        )
-    return check
-
-
-def _check(blocks: Iterable[Demo], robot: Robot, tolerance: float, strict: bool) -> DemoCheck:
-    """`check_demo` of a demonstration that comes in consecutive blocks, none of which is kept."""
     if not tolerance > 0.0:
         raise InputError(f"tolerance must be positive [m], got {tolerance}")
-    seen = [_Seen() for _ in SIDES]
-    worst, most = None, -1.0
-    for block in blocks:
-        errors = demo_errors(block, robot)
-        for h in range(len(SIDES)):
-            seen[h].add(errors, h, block.start)
+    tracked, all_ = _Checked(), _Checked()
+    for block, errors, lost in blocks:
+        all_.add(block, errors)
+        if lost.any():
+            sure = dataclasses.replace(block, valid=block.valid & ~lost)
+            kept = (np.where(lost, np.nan, values) for values in vars(errors).values())
+            tracked.add(sure, DemoErrors(*kept))
+        else:
+            tracked.add(block, errors)
+    exceptions = all(
+        2 * some.frames >= all_of.frames
+        for some, all_of in zip(tracked.sides, all_.sides, strict=True)
+    )
+    return (tracked if exceptions else all_).result(robot, tolerance, strict)
+
+
+class _Checked:
+    """Errors of both sides, summed up as they come, and the block that is farthest off."""
+
+    def __init__(self) -> None:
+        self.sides = tuple(_Seen() for _ in SIDES)
+        self._worst: Demo | None = None
+        self._most = -1.0
+
+    def add(self, block: Demo, errors: DemoErrors) -> None:
+        for h, side in enumerate(self.sides):
+            side.add(errors, h, block.start)
         off = max(_off(errors, h) for h in range(len(SIDES)))
-        if off > most:
-            worst, most = block, off
-    if worst is None:
-        raise InputError("a demonstration to check must have at least one frame")
-    sides = tuple(side.check(tolerance) for side in seen)
-    ok = all(side.ok for side in sides)
-    cause = None if ok else likely_cause(worst, robot)
-    check = DemoCheck((sides[0], sides[1]), cause, ok)
-    if cause is not None and (strict or cause.fatal):
-        raise DemoError(
-            worst.path or "demonstration",
-            f"disagrees with itself: typically {check.describe()}",
-            cause=cause.text,
-            check=check,
-            frame=max(sides, key=lambda s: np.nan_to_num(s.fingertip.max)).fingertip.worst_frame,
-        )
-    return check
+        if off > self._most:
+            self._worst, self._most = block, off
+
+    def result(self, robot: Robot, tolerance: float, strict: bool) -> DemoCheck:
+        worst = self._worst
+        if worst is None:
+            raise InputError("a demonstration to check must have at least one frame")
+        sides = tuple(side.check(tolerance) for side in self.sides)
+        ok = all(side.ok for side in sides)
+        cause = None if ok else likely_cause(worst, robot)
+        check = DemoCheck((sides[0], sides[1]), cause, ok)
+        if cause is not None and (strict or cause.fatal):
+            raise DemoError(
+                worst.path or "demonstration",
+                f"disagrees with itself: typically {check.describe()}",
+                cause=cause.text,
+                check=check,
+                frame=max(
+                    sides, key=lambda s: np.nan_to_num(s.fingertip.max)
+                ).fingertip.worst_frame,
+            )
+        return check
 
 
 def _off(errors: DemoErrors, h: int) -> float:
@@ -200,6 +207,11 @@ class _Seen:
 
     def __init__(self) -> None:
         self._position, self._rotation, self._fingertip = (ErrorSketch() for _ in range(3))
+
+    @property
+    def frames(self) -> int:
+        """Number of frames seen."""
+        return self._position.count
 
     def add(self, errors: DemoErrors, h: int, start: int) -> None:
         self._position.add(errors.wrist_position[:, h], start)

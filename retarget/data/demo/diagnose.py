@@ -102,8 +102,15 @@ def likely_cause(demo: Demo, robot: Robot) -> Cause:
     return Cause(_general(_errors_between(demo, T_world_wrist, fingertips)))
 
 
-def demo_errors(demo: Demo, robot: Robot) -> DemoErrors:
+def demo_errors(
+    demo: Demo, robot: Robot, forward: tuple[FloatArray, FloatArray] | None = None
+) -> DemoErrors:
     """Recorded wrist poses and fingertips against forward kinematics of the recorded joints.
+
+    Args:
+        demo: the demonstration.
+        robot: the robot.
+        forward: ``robot.forward(demo.qpos)``, where it is known.
 
     Raises:
         InputError: the demonstration's number of joints is not the robot's.
@@ -114,7 +121,7 @@ def demo_errors(demo: Demo, robot: Robot) -> DemoErrors:
             f"qpos must have shape (T, {n}) for {robot.name}, got {demo.qpos.shape}",
             value=demo.qpos.shape,
         )
-    T_world_wrist, fingertips = robot.forward(demo.qpos)
+    T_world_wrist, fingertips = forward or robot.forward(demo.qpos)
     return _errors_between(demo, T_world_wrist, fingertips)
 
 
@@ -169,7 +176,7 @@ def _units(demo: Demo) -> Iterator[_Guess]:
 def _fingers(demo: Demo, fingertips: FloatArray) -> Iterator[_Guess]:
     """The order of fingers that brings the recorded tips nearest to the joints'."""
     gaps = demo.fingertips[:, :, :, None] - fingertips[:, :, None, :]
-    cost = np.linalg.norm(gaps[demo.valid], axis=-1).sum(axis=0)  # recorded, computed
+    cost = np.nansum(np.linalg.norm(gaps[demo.valid], axis=-1), axis=0)  # recorded, computed
     columns = np.arange(len(FINGERS))
     best = min(permutations(columns), key=lambda order: float(cost[list(order), columns].sum()))
     order = np.argsort(best)  # the finger that each recorded row is
@@ -297,7 +304,7 @@ def _finger_order(demo: Demo, robot: Robot, h: int) -> list[int] | None:
             other = fingers[(k + shift) % len(fingers)]
             qpos[:, groups[finger]] = demo.qpos[valid][:, groups[other]]
         tips = robot.hand_kinematics(h).positions(qpos[:, columns])
-        gaps = np.linalg.norm(tips - recorded, axis=-1).sum(axis=0)
+        gaps = np.nansum(np.linalg.norm(tips - recorded, axis=-1), axis=0)
         for k, finger in enumerate(fingers):
             cost[k, (k + shift) % len(fingers)] = gaps[finger]
     rows = np.arange(len(fingers))
@@ -322,7 +329,8 @@ def _errors_between(demo: Demo, T_world_wrist: FloatArray, fingertips: FloatArra
     recorded = demo.T_world_wrist
     position = np.linalg.norm(recorded[..., :3, 3] - T_world_wrist[..., :3, 3], axis=-1)
     rotation = rotation_angle(recorded[..., :3, :3], T_world_wrist[..., :3, :3])
-    tips = np.linalg.norm(demo.fingertips - fingertips, axis=-1).max(axis=-1)
+    # of the fingers that are known
+    tips = np.fmax.reduce(np.linalg.norm(demo.fingertips - fingertips, axis=-1), axis=-1)
     lost = ~demo.valid
     return DemoErrors(*(np.where(lost, np.nan, values) for values in (position, rotation, tips)))
 

@@ -12,7 +12,7 @@ import numpy as np
 from retarget.core.errors import DemoError
 from retarget.core.hdf5 import read_rows
 from retarget.core.hdf5_streams import HDF5Reader
-from retarget.core.types import FINGERS, SIDES, BoolArray, Demo, FloatArray
+from retarget.core.types import FEWEST_FINGERS, FINGERS, SIDES, BoolArray, Demo, FloatArray
 from retarget.data.demo.layout import (
     QPOS,
     RATE_ATTRIBUTES,
@@ -22,7 +22,7 @@ from retarget.data.demo.layout import (
     find_layout,
     transforms_from_rows,
 )
-from retarget.data.file_attributes import frame_rate, task_rate
+from retarget.data.file_attributes import FrameRate, frame_rate, task_rate
 from retarget.robot.robot import Robot
 
 
@@ -73,8 +73,9 @@ class DemoReader(HDF5Reader):
         frames: number of frames T.
         attrs: the file's attributes, read-only.
         rate: frames per second [Hz]: the argument, else the file's attribute ``rate``, ``hz`` or
-            ``fps``, else the rate of the robot's task that the file's or folder's name begins
-            with or holds (``Flip-Mug_episode_0.hdf5``), else that of the robot.
+            ``fps``, which must agree, else the rate of the robot's task that the attribute
+            ``task`` or the file's folder names (``Flip-Mug/episode_0.hdf5``), else the robot's.
+        frame_rate: the same, with its source.
         layout: names of the datasets in use.
 
     Raises:
@@ -84,6 +85,7 @@ class DemoReader(HDF5Reader):
 
     attrs: Mapping[str, Any]
     rate: float
+    frame_rate: FrameRate
     layout: DemoLayout
     _error = DemoError
 
@@ -101,7 +103,8 @@ class DemoReader(HDF5Reader):
     def read(self, start: int = 0, stop: int | None = None) -> Demo:
         """Frames ``start`` to ``stop`` (excluded; the end where None).
 
-        A hand that the file lacks, or whose pose or fingertips are NaN in a frame, is not valid
+        A fingertip with a NaN is missing: all of it is NaN. A hand that the file lacks, whose pose
+        has a NaN or is seven zeros, or with fewer than `FEWEST_FINGERS` fingertips, is not valid
         there and all its numbers are NaN. Quaternions within 1e-3 of unit length are normalised.
 
         Raises:
@@ -122,7 +125,7 @@ class DemoReader(HDF5Reader):
             qpos=qpos,
             T_world_wrist=T_world_wrist,
             fingertips=tips,
-            valid=np.asarray(np.isfinite(tips).all(axis=(-2, -1))),
+            valid=np.asarray(np.isfinite(T_world_wrist[..., 0, 0])),
             rate=self.rate,
             action=action,
             path=self.path,
@@ -147,19 +150,21 @@ class DemoReader(HDF5Reader):
         self.layout = find_layout(self._file, joints, name)
         self.frames = self.layout.frames
         self.attrs = MappingProxyType(dict(self._file.attrs))
-        self.rate = frame_rate(
+        task = self.attrs.get("task", "")
+        self.frame_rate = frame_rate(
             self._file,
             self._given_rate,
             names=RATE_ATTRIBUTES,
-            otherwise=lambda: task_rate(self.path, self._robot),
+            otherwise=lambda: task_rate(self.path, str(task), self._robot),
             error=DemoError,
         )
+        self.rate = self.frame_rate.hz
 
     def _rows(self, key: str, start: int, stop: int) -> FloatArray:
         return read_rows(self._file[key], start, stop, DemoError)
 
     def _hand(self, h: int, start: int, stop: int) -> tuple[FloatArray, FloatArray]:
-        """Poses (T, 4, 4) and tips (T, 5, 3) of hand h, NaN where either is."""
+        """Poses (T, 4, 4) and tips (T, 5, 3) of hand h, NaN where they are missing."""
         pose_key, tips_key = self.layout.poses[h], self.layout.tips[h]
         frames = stop - start
         if pose_key is None or tips_key is None:
@@ -167,7 +172,9 @@ class DemoReader(HDF5Reader):
         rows, tips = self._rows(pose_key, start, stop), self._rows(tips_key, start, stop)
         check_lengths(str(self.path), pose_key, rows[:, :3], start)
         check_lengths(str(self.path), tips_key, tips, start)
-        lost = np.isnan(rows).any(axis=-1) | np.isnan(tips).any(axis=(-2, -1))
+        gone = np.isnan(tips).any(axis=-1)
+        lost = np.isnan(rows).any(axis=-1) | (rows == 0.0).all(axis=-1)
+        lost |= (~gone).sum(axis=-1) < FEWEST_FINGERS
         valid: BoolArray = np.asarray(~lost)
         poses = transforms_from_rows(str(self.path), pose_key, rows, valid, start)
-        return poses, np.where(valid[:, None, None], tips, np.nan)
+        return poses, np.where((lost[:, None] | gone)[..., None], np.nan, tips)

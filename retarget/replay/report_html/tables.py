@@ -25,9 +25,11 @@ _RUN = re.compile(r"(\d+)(?:-\d+)?")
 
 
 def verdict(replay: Replay, demo: int) -> str:
-    """VALID, or NOT VALID and why; frames are links."""
+    """VALID, or NOT VALID and why, and what is worth saying; frames are links."""
     reasons = "".join(f"<li>{_linked(reason.text, demo)}</li>" for reason in replay.reasons)
     said = f"<ul>{reasons}</ul>" if reasons else "<p>Every rule of the verdict is kept.</p>"
+    notes = "".join(f"<li>{_linked(note, demo)}</li>" for note in replay.notes)
+    said += f'<ul class="notes">{notes}</ul>' if notes else ""
     mean = larger(*(side.fingertip_error_m.mean for side in replay.sides))
     wrist = larger(*(side.reached_wrist_position_error_m.max for side in replay.sides))
     return (
