@@ -117,6 +117,6 @@ def convert(path: str | Path, out: str | Path | None = None, *, overwrite: bool 
         "bs_type": np.array("lrotmin"),
         NOTES: np.array(found.notes, dtype=np.str_),
     }
-    with replacing(target) as part, part.open("wb") as file:
-        np.savez_compressed(file, **content)
+    with replacing(target) as part:
+        np.savez_compressed(part, **content)
     return target
