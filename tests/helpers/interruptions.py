@@ -102,7 +102,7 @@ def leavings(folder: Path) -> list[Path]:
 
 @contextmanager
 def small_disk(folder: Path, size: int) -> Iterator[Path]:
-    """A file system of its own with ``size`` bytes, at a new folder; skips where none can be had."""
+    """A file system of ``size`` bytes, mounted at a new folder; skips where none can be had."""
     folder.mkdir()
     options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     try:
