@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,7 +27,15 @@ from retarget.cli.commands.options import (
     input_files,
     refuse_idle,
 )
-from retarget.cli.commands.places import Source, find_sources, make_folder, plan_outputs
+from retarget.cli.commands.places import (
+    Output,
+    Source,
+    check_places,
+    find_sources,
+    inputs,
+    make_folder,
+    plan_outputs,
+)
 from retarget.core.errors import RetargetError
 
 if TYPE_CHECKING:
@@ -60,6 +69,9 @@ def to_human(
     """
     sources = find_sources(demos, without=out)
     outputs = plan_outputs(sources, demos, out)
+    check_places(
+        chain(inputs(sources), using.reads()), [Output("--out", place) for place in outputs]
+    )
 
     from retarget.data.convert import demo_to_human
     from retarget.mapping.retargeter import Retargeter
@@ -93,6 +105,9 @@ def to_robot(
     """
     sources = find_sources(humans, without=out)
     outputs = plan_outputs(sources, humans, out)
+    check_places(
+        chain(inputs(sources), using.reads()), [Output("--out", place) for place in outputs]
+    )
 
     from retarget.data.convert import human_to_demo
 
@@ -135,6 +150,10 @@ def to_actions(
         refuse_idle(context, ("horizon", "stride"), "without --chunks single steps are written")
     found = find_sources(sources, without=out)
     outputs = plan_outputs(found, sources, out)
+    given = [] if normalize in (None, "egovla") else [("--normalize", Path(str(normalize)))]
+    check_places(
+        chain(inputs(found), given, using.reads()), [Output("--out", place) for place in outputs]
+    )
 
     from retarget.actions import Normalization
     from retarget.data.convert import to_actions as convert_to_actions
