@@ -17,6 +17,7 @@ from retarget.cli.commands.options import unfolded
 from retarget.cli.commands.replay import replay
 from retarget.cli.commands.run import run
 from retarget.cli.commands.view import view
+from retarget.cli.signals import dying_of_signals
 from retarget.core.errors import RetargetError
 
 
@@ -167,7 +168,8 @@ app.add_typer(mano.app, name="mano")
 
 def main() -> None:
     """Entry point of the ``retarget`` script."""
-    app()
+    with dying_of_signals():
+        app()
 
 
 if __name__ == "__main__":

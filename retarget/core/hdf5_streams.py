@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from retarget.core.errors import FileError, InputError
 from retarget.core.files import Closing, replacing
 from retarget.core.hdf5 import damage_reported, open_hdf5
+from retarget.core.hdf5_sink import HDF5Sink
+from retarget.core.part_file import PartFile
 
 _ROWS_A_CHUNK = 64
 Self = TypeVar("Self", bound="HDF5Writer")
@@ -97,6 +99,7 @@ class HDF5Writer:
         self._path = Path(path)
         self._stack = ExitStack()
         self._file: Any = None
+        self._part: PartFile | None = None
         self._frames = 0
 
     @property
@@ -109,9 +112,9 @@ class HDF5Writer:
 
         with ExitStack() as stack:
             # what is entered first ends last: the renaming, after all files are closed
-            part = stack.enter_context(replacing(self._path))
+            self._part = stack.enter_context(replacing(self._path))
             self._open_sources(stack)
-            self._file = stack.enter_context(h5py.File(part, "w"))
+            self._file = stack.enter_context(h5py.File(HDF5Sink(self._part), "w"))
             self._stack = stack.pop_all()
         return self
 
@@ -152,3 +155,5 @@ class HDF5Writer:
         dataset = self._file[key]
         dataset.resize(start + len(rows), axis=0)
         dataset[start:] = rows
+        if self._part is not None:
+            self._part.require_whole()

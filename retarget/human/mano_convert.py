@@ -101,11 +101,9 @@ def convert(path: str | Path, out: str | Path | None = None, *, overwrite: bool 
         FileError: the file exists, or cannot be written.
     """
     found = hand_arrays(load_arrays(Path(path)), path)
-    target = Path(path).parent if out is None else Path(out)
-    if target.is_dir():
-        target = target / f"MANO_{found.side.upper()}.npz"
-    elif target.suffix != ".npz":
-        raise FileError(target, "the converted file must be a .npz file or a folder")
+    target = _place(path, found.side, out)
+    if target.exists() and target.samefile(path):
+        raise FileError(target, "is the file to convert, and will not be written over")
     if target.exists() and not overwrite:
         raise FileError(target, "already exists")
     content: dict[str, Any] = {
@@ -117,6 +115,25 @@ def convert(path: str | Path, out: str | Path | None = None, *, overwrite: bool 
         "bs_type": np.array("lrotmin"),
         NOTES: np.array(found.notes, dtype=np.str_),
     }
-    with replacing(target) as part, part.open("wb") as file:
-        np.savez_compressed(file, **content)
+    with replacing(target) as part:
+        np.savez_compressed(part, **content)
+    return target
+
+
+def converted_place(path: str | Path, out: str | Path | None = None) -> Path:
+    """The file that `convert` would write; nothing is written.
+
+    Raises:
+        ModelError: as in `check`.
+        FileError: ``out`` is neither a folder nor an npz file.
+    """
+    return _place(path, check(path).side, out)
+
+
+def _place(path: str | Path, side: str, out: str | Path | None) -> Path:
+    target = Path(path).parent if out is None else Path(out)
+    if target.is_dir():
+        return target / f"MANO_{side.upper()}.npz"
+    if target.suffix != ".npz":
+        raise FileError(target, "the converted file must be a .npz file or a folder")
     return target

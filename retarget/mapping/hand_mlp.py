@@ -17,7 +17,7 @@ from safetensors.numpy import save
 
 from retarget.core.checks import numbers
 from retarget.core.errors import InputError, ModelError
-from retarget.core.files import replacing
+from retarget.core.files import write_bytes
 from retarget.core.resources import resource
 from retarget.core.types import FloatArray
 from retarget.mapping.fitter import MANOFitter, fitter_for
@@ -102,6 +102,9 @@ class HandMLP:
         """Write a safetensors checkpoint with all that it depends on in its metadata.
 
         It is written whole or not at all; weights in float32, as they were trained.
+
+        Raises:
+            FileError: the file cannot be written.
         """
         arrays = {name: getattr(self.network, name)[:, None] for name in _SCALING}
         for layer, (weight, bias) in enumerate(
@@ -112,8 +115,7 @@ class HandMLP:
         errors = json.dumps(self.errors, sort_keys=True)
         metadata = {**_provenance(self.fitter), "errors": errors}
         content = save({key: np.ascontiguousarray(a) for key, a in arrays.items()}, metadata)
-        with replacing(path) as beside:
-            beside.write_bytes(content)
+        write_bytes(path, content)
 
     def joints(self, pca: ArrayLike, *, refine: int = 0) -> FloatArray:
         """Active joints for pose coefficients.

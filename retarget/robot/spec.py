@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from retarget.core.checks import are_rigid, nearest_rotations
-from retarget.core.errors import FileError
+from retarget.core.files import write_text
 from retarget.core.geometry import (
     rotation_from_quat_wxyz,
     rotation_from_rpy,
@@ -230,7 +230,7 @@ def load_calibration(path: Path) -> tuple[tuple[str, Calibration], tuple[str, Ca
 
 
 def save_calibration(path: Path, hand: str, calibrations: Sequence[Calibration]) -> None:
-    """Write a ``calibration.toml``; floats come back exactly.
+    """Write a ``calibration.toml``, whole or not at all; floats come back exactly.
 
     Args:
         path: the file, replaced where it exists.
@@ -248,10 +248,7 @@ def save_calibration(path: Path, hand: str, calibrations: Sequence[Calibration])
             f'\n[{side}]\nhand = "{hand}"\nscale = {float(calibration.scale)!r}\n'
             f"rotation = [{rotation}]\ntranslation = [{translation}]\n"
         )
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise FileError(path, f"cannot be written: {error.strerror}") from error
+    write_text(path, text)
 
 
 def _numbers(table: Table, positive: bool = False) -> dict[str, float]:

@@ -110,7 +110,7 @@ def save_picture(url: str, path: str | Path, *, width: int = 1280, height: int =
                 ) from None
             except (OSError, WebSocketError) as error:
                 raise RetargetError(f"{browser} cannot be talked to: {error}") from error
-        part.write_bytes(picture)
+        part.write(picture)
 
 
 @contextmanager

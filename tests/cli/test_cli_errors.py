@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import stat
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +18,10 @@ from bad_demos import BAD
 from command_line import run
 from demo_files import robot_demo
 
+from retarget.core.resources import resource
 from retarget.core.types import Demo
 from retarget.data.demo.writer import save_demo
+from retarget.human.hand_model import find_hand
 from retarget.robot.robot import Robot
 
 FRAMES = 7
@@ -234,6 +238,109 @@ def test_no_input_is_written_over(path: Path, tmp_path: Path, demo: Demo) -> Non
     refused(said, "replay", tmp_path, "--out", tmp_path)
     refused(said, "replay", path, "--json", path)
     assert path.read_bytes() == before
+
+
+def inputs_of(path: Path, tmp_path: Path) -> tuple[dict[str, Path], tuple[Any, ...]]:
+    """Copies of everything a command can be given to read, and the options that name them."""
+    robot = tmp_path / "robot"
+    shutil.copytree(resource("robots", "h1_inspire"), robot)
+    (urdf,) = robot.glob("*.urdf")
+    (weights,) = robot.glob("hand_mlp_*.safetensors")
+    hands = tmp_path / "hands"
+    hands.mkdir()
+    for side in ("left", "right"):
+        shutil.copy(find_hand(side), hands)
+    own = {
+        "--calibration": tmp_path / "calibration.toml",
+        "--weights": tmp_path / "weights.safetensors",
+        "--urdf": tmp_path / "robot.urdf",
+    }
+    for place, of in zip(own.values(), (robot / "calibration.toml", weights, urdf), strict=True):
+        shutil.copy(of, place)
+    read = {
+        "robot.toml": robot / "robot.toml",
+        "hand": hands / find_hand("left").name,
+        "demo": path,
+        **own,
+    }
+    options = [word for pair in own.items() for word in pair]
+    return read, ("--robot", robot, "--hands", hands, *options)
+
+
+@pytest.mark.parametrize("linked", ["itself", "symbolic", "hard"])
+def test_nothing_that_is_read_is_written_over(path: Path, tmp_path: Path, linked: str) -> None:
+    said = "will not be written over"
+    read, options = inputs_of(path, tmp_path)
+    fit = [word for word in options if word not in ("--weights", read["--weights"])]
+    hand = [word for word in fit if word not in ("--calibration", read["--calibration"])]
+    for name, file in read.items():
+        before, place = file.read_bytes(), file
+        if linked != "itself":
+            place = tmp_path / f"{linked}{name}{file.suffix}"
+            (place.symlink_to if linked == "symbolic" else place.hardlink_to)(file)
+        for command in (
+            ("replay", path, *options, "--out", place),
+            ("replay", path, *options, "--json", place),
+            ("replay", path, *options, "--html", place),
+            ("view", path, *options, "--png", place),
+            ("run", path, *options, "--json", place),
+            ("to-robot", path, *options, "--out", place),
+        ):
+            refused(said, *command)
+        if name == "--weights":
+            continue
+        for command in (
+            ("to-human", path, *fit, "--out", place),
+            ("to-actions", path, *fit, "--out", place),
+        ):
+            refused(said, *command)
+        if name != "demo":
+            refused(said, "train-hand", *fit, "--out", place)
+        if name in ("robot.toml", "hand", "--urdf"):
+            refused(said, "calibrate", *hand, "--out", place)
+        if name == "robot.toml":
+            refused(said, "make-demo", place, "--robot", tmp_path / "robot")
+        assert file.read_bytes() == before
+
+
+def test_a_robots_own_files_are_inputs(path: Path, tmp_path: Path) -> None:
+    robot = tmp_path / "robot"
+    shutil.copytree(resource("robots", "h1_inspire"), robot)
+    for file in (*robot.glob("*.urdf"), *robot.glob("*.toml"), *robot.glob("*.safetensors")):
+        refused("will not be written over", "replay", path, "--robot", robot, "--json", file)
+
+
+def test_a_normalisation_and_a_hand_are_not_written_over(path: Path, tmp_path: Path) -> None:
+    from retarget.actions import Normalization
+
+    numbers = tmp_path / "numbers.json"
+    Normalization.egovla().save(numbers)
+    refused(
+        f"{numbers}: is an input (--normalize) and will not be written over",
+        *("to-actions", path, "--normalize", numbers, "--out", numbers),
+    )
+    hand = tmp_path / "MANO_LEFT.npz"
+    shutil.copy(find_hand("left"), hand)
+    before = hand.read_bytes()
+    refused("will not be written over", "mano", "convert", hand, "--overwrite")
+    refused("will not be written over", "mano", "convert", hand, "--out", hand, "--overwrite")
+    assert hand.read_bytes() == before
+
+
+def test_devices_and_fifos_are_refused_or_written_through(path: Path, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    said = f"{fifo}: is a FIFO, expected a regular file or a new name"
+    for command in ("replay", "to-human", "to-robot", "to-actions", "run"):
+        refused(said, command, path, "--out", fifo)
+    for other in (("view", path, "--png", fifo), ("make-demo", fifo), ("calibrate", "--out", fifo)):
+        refused(said, *other)
+    result = run("replay", path, "--json", fifo)
+    assert result.exit_code == 2
+    assert result.stderr == f"error: {fifo}: cannot be written: nobody reads it\n"
+    result = run("replay", path, "--json", "/dev/fd/1")
+    assert result.exit_code == 0
+    assert stat.S_ISFIFO(fifo.stat().st_mode)
 
 
 @pytest.mark.parametrize(

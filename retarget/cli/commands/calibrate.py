@@ -9,7 +9,7 @@ import typer
 
 from retarget.cli.commands.console import stdout, working
 from retarget.cli.commands.options import HandOptions, file_option
-from retarget.cli.commands.places import make_folder, require_writable
+from retarget.cli.commands.places import Output, check_places, make_folder
 
 
 def calibrate(
@@ -26,8 +26,7 @@ def calibrate(
     A rotation of more than 45 degrees speaks against wrist_to_mano of robot.toml; a warning then
     says what fits.
     """
-    if out is not None:
-        require_writable(out)
+    check_places(using.reads(), [Output("--out", out)])
 
     from retarget.cli.tables import line, print_calibration
     from retarget.human.hand_model import hands_hash, load_hands

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -28,12 +29,13 @@ from retarget.cli.commands.options import (
     refuse_idle,
 )
 from retarget.cli.commands.places import (
+    Output,
     Source,
+    check_places,
     find_sources,
+    inputs,
     make_folder,
     plan_outputs,
-    require_distinct,
-    require_writable,
 )
 from retarget.core.errors import RetargetError
 
@@ -72,6 +74,9 @@ def to_human(
     """
     sources = find_sources(demos, without=out)
     outputs = plan_outputs(sources, demos, out)
+    check_places(
+        chain(inputs(sources), using.reads()), [Output("--out", place) for place in outputs]
+    )
 
     from retarget.cli.tables import print_conversion
     from retarget.data.convert import demo_to_human
@@ -108,9 +113,10 @@ def to_robot(
     """
     sources = find_sources(humans, without=out)
     outputs = plan_outputs(sources, humans, out)
-    if json is not None:
-        require_writable(json, [source.path for source in sources])
-        require_distinct(*(("--out", place) for place in outputs), ("--json", json))
+    check_places(
+        chain(inputs(sources), using.reads()),
+        [*(Output("--out", place) for place in outputs), Output("--json", json, text=True)],
+    )
 
     from retarget.cli.replay_report import print_human_replay
     from retarget.replay.human_to_demo import human_to_demo
@@ -163,6 +169,10 @@ def to_actions(
         refuse_idle(context, ("horizon", "stride"), "without --chunks single steps are written")
     found = find_sources(sources, without=out)
     outputs = plan_outputs(found, sources, out)
+    given = [] if normalize in (None, "egovla") else [("--normalize", Path(str(normalize)))]
+    check_places(
+        chain(inputs(found), given, using.reads()), [Output("--out", place) for place in outputs]
+    )
 
     from retarget.actions import Normalization
     from retarget.cli.tables import print_conversion

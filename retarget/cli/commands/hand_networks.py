@@ -14,7 +14,7 @@ from retarget.cli.commands.options import (
     WeightsOption,
     file_option,
 )
-from retarget.cli.commands.places import make_folder, require_writable
+from retarget.cli.commands.places import Output, check_places, make_folder
 from retarget.core.errors import TrainingError
 
 
@@ -41,7 +41,7 @@ def train_hand(
     Takes one to three minutes on two cores. The gate is a mean fingertip error of 50 um on poses
     that training did not see. Exit code: 0 saved, 1 gate missed and nothing saved, 2 bad input.
     """
-    require_writable(out)
+    check_places(using.reads(), [Output("--out", out)])
 
     from retarget.cli.tables import line, print_hand_check
     from retarget.mapping.train import train_hands

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from retarget.cli.commands.console import stdout
-from retarget.cli.commands.options import RobotOption, positive
-from retarget.cli.commands.places import make_folder, require_writable
+from retarget.cli.commands.options import RobotOption, positive, robot_files
+from retarget.cli.commands.places import Output, check_places, make_folder
 
 
 def make_demo(
@@ -40,7 +40,7 @@ def make_demo(
     Wrists move with minimum jerk, within the arms' reach; poses are forward kinematics of the
     joints. The same options give the same file.
     """
-    require_writable(out)
+    check_places(robot_files(robot), [Output("OUT", out)])
 
     from retarget.cli.tables import line
     from retarget.data.generate.make_demo import make_demo

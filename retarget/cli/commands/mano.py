@@ -9,6 +9,7 @@ import typer
 
 from retarget.cli.commands.console import BAD_INPUT, complain, examples
 from retarget.cli.commands.options import file_option, input_files
+from retarget.cli.commands.places import Output, check_places
 from retarget.core.errors import FileError, RetargetError
 
 app = typer.Typer(
@@ -59,10 +60,14 @@ def convert(
     ] = False,
 ) -> None:
     """Write hand models as npz files that need neither pickle nor chumpy."""
-    from retarget.human.mano_convert import convert, hand_files
+    from retarget.human.mano_convert import convert, converted_place, hand_files
 
     files = hand_files(path)
     if len(files) > 1 and out is not None and not out.is_dir():
         raise FileError(out, f"must be a folder that exists, for the {len(files)} files of {path}")
+    check_places(
+        [("", file) for file in files],
+        [Output("--out", converted_place(file, out)) for file in files],
+    )
     for file in files:
         typer.echo(f"{file} -> {convert(file, out, overwrite=overwrite)}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from inspect import Parameter, Signature, signature
@@ -85,6 +87,51 @@ def input_files(metavar: str, help: str) -> Any:
 def file_option(name: str, help: str, metavar: str = "FILE") -> Any:
     """An option that names a file."""
     return typer.Option(name, readable=False, metavar=metavar, help=help)
+
+
+def robot_files(robot: str, urdf: Path | None = None) -> Iterator[tuple[str, Path]]:
+    """The files of a robot, but for its calibration and weights, with the option of each."""
+    for folder in robot_folders(robot):
+        yield "--robot", folder / "robot.toml"
+        option, found = "--urdf", urdf
+        if found is None:
+            option, found = "--robot", folder / named_in(folder, "urdf")
+        yield option, found
+        with suppress(OSError):
+            text = found.read_text(encoding="utf-8", errors="replace")
+            for mesh in re.findall(r"filename\s*=\s*[\"']([^\"']+)", text):
+                name = mesh.removeprefix("file://").removeprefix("package://")
+                yield option, found.parent / name
+                yield option, found.parent / name.partition("/")[2]
+
+
+def robot_folders(robot: str) -> Iterator[Path]:
+    """Where the robot of a name, folder or robot.toml may lie."""
+    from retarget.core.resources import resource
+
+    named = Path(robot)
+    for folder in (named, named.parent, resource("robots", named.name)):
+        if (folder / "robot.toml").is_file():
+            yield folder
+
+
+def named_in(folder: Path, key: str) -> str:
+    """The file that a key of a robot.toml names, "" where none."""
+    from retarget.core.toml_table import Table
+
+    with suppress(ModelError):
+        return Table.load(folder / "robot.toml").text(key)
+    return ""
+
+
+def hand_files(hands: str) -> Iterator[tuple[str, Path]]:
+    """The files of the hand models that ``--hands`` names."""
+    from retarget.core.types import SIDES
+    from retarget.human.hand_model import find_hand
+
+    for side in SIDES:
+        with suppress(ModelError):
+            yield "--hands", find_hand(side, hands)
 
 
 RobotOption = Annotated[
@@ -193,6 +240,11 @@ class HandOptions:
         ),
     ] = "open"
 
+    def reads(self) -> Iterator[tuple[str, Path]]:
+        """The files that are read, with the option that names each."""
+        yield from robot_files(self.robot, self.urdf)
+        yield from hand_files(self.hands)
+
     def load_robot(self) -> Robot:
         """The robot they name."""
         from retarget.robot.robot import Robot
@@ -208,6 +260,15 @@ class FitOptions(HandOptions):
         Path | None,
         file_option("--calibration", "Calibration to take instead of the robot's own."),
     ] = None
+
+    def reads(self) -> Iterator[tuple[str, Path]]:
+        """The files that are read, with the option that names each."""
+        yield from super().reads()
+        if self.calibration is not None:
+            yield "--calibration", self.calibration
+        else:
+            for folder in robot_folders(self.robot):
+                yield "--robot", folder / named_in(folder, "calibration")
 
     def load_fitter(self) -> MANOFitter:
         """The fit they name.
@@ -240,6 +301,15 @@ class RetargeterOptions(FitOptions):
     """What a retargeter is made of, but for its refinement."""
 
     weights: WeightsOption = None
+
+    def reads(self) -> Iterator[tuple[str, Path]]:
+        """The files that are read, with the option that names each."""
+        yield from super().reads()
+        if self.weights is not None:
+            yield "--weights", self.weights
+        else:
+            for folder in robot_folders(self.robot):
+                yield from (("--robot", path) for path in folder.glob("*.safetensors"))
 
     def load_retargeter(self, refine: int) -> Retargeter:
         """The retargeter they name, its networks read.

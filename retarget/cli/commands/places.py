@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from retarget.core.errors import FileError, InputError
+from retarget.core.files import is_stream, require_replaceable
 
 SUFFIXES = (".hdf5", ".h5")
+Reads = list[tuple[str, Path]]
 
 
 @dataclass(frozen=True)
@@ -49,17 +52,32 @@ def find_sources(paths: Sequence[Path], *, without: Path | None = None) -> list[
     return list(once.values())
 
 
+@dataclass(frozen=True)
+class Output:
+    """One file to write.
+
+    Attributes:
+        option: what names it on the command line.
+        place: the file; None where it was not asked for.
+        text: it is text, which can be written through to a device or FIFO, too.
+    """
+
+    option: str
+    place: Path | None
+    text: bool = False
+
+
 def plan_outputs(
     sources: Sequence[Source], paths: Sequence[Path], out: Path | None
 ) -> list[Path | None]:
-    """Where the result of each source goes, every place checked to be writable.
+    """Where the result of each source goes; `check_places` says whether it can.
 
     One file goes to the file ``out``; several, or those of a folder, into the folder ``out`` under
     their own names. A single file goes into ``out`` too where that is a folder.
 
     Raises:
-        InputError: an input would be written over, or two results would go to one place.
-        FileError: a place cannot be written.
+        InputError: two results would go to one place.
+        FileError: results of several files cannot go to one.
     """
     if out is None:
         return [None] * len(sources)
@@ -67,39 +85,73 @@ def plan_outputs(
     as_folder = not alone or out.is_dir() or str(out).endswith(("/", os.sep))
     if as_folder and out.exists() and not out.is_dir():
         raise FileError(out, "is a file, expected a folder for the results of several files")
-    places = [out / source.name if as_folder else out for source in sources]
-    inputs = {os.path.realpath(source.path): source.path for source in sources}
+    places = [
+        None if source.error else out / source.name if as_folder else out for source in sources
+    ]
     taken: dict[str, Path] = {}
     for source, place in zip(sources, places, strict=True):
-        if source.error:
+        if place is None:
             continue
-        real = os.path.realpath(place)
-        if real in inputs:
-            raise InputError(f"{place}: is an input and will not be written over")
-        if real in taken:
-            raise InputError(
-                f"{place}: {taken[real]} and {source.path} would both be written there"
-            )
-        taken[real] = source.path
-        require_writable(place)
+        other = taken.setdefault(os.path.realpath(place), source.path)
+        if other != source.path:
+            raise InputError(f"{place}: {other} and {source.path} would both be written there")
     return [*places]
 
 
-def require_writable(place: Path, inputs: Sequence[Path] = ()) -> None:
+def inputs(sources: Sequence[Source]) -> Reads:
+    """What a command reads of its arguments, for `check_places`."""
+    return [("", source.path) for source in sources]
+
+
+def check_places(reads: Iterable[tuple[str, Path]], writes: Sequence[Output]) -> None:
+    """Check that all a command writes can be written, and is nothing that it reads.
+
+    One file under two names, by symbolic or hard links, is one file. Nothing is written.
+
+    Args:
+        reads: options, "" for arguments, with the files that they name.
+        writes: what is to be written.
+
+    Raises:
+        InputError: an input would be written over, or two outputs are one file.
+        FileError: a place cannot be written.
+    """
+    taken: dict[object, Output] = {}
+    for output in writes:
+        if output.place is None:
+            continue
+        require_writable(output.place, text=output.text)
+        if is_stream(output.place):
+            continue
+        for key in _identities(output.place):
+            other = taken.setdefault(key, output)
+            if other.option != output.option:
+                both = f"{other.option} and {output.option}"
+                raise InputError(f"{output.place}: {both} would both be written there")
+    if not taken:
+        return
+    for option, path in reads:
+        for key in _identities(path):
+            if key in taken:
+                which = f"is an input{f' ({option})' if option else ''}"
+                raise InputError(f"{taken[key].place}: {which} and will not be written over")
+
+
+def require_writable(place: Path, *, text: bool = False) -> None:
     """Check that a file could be written, without writing anything.
 
     Args:
         place: the file.
-        inputs: files that must not be written over.
+        text: whether a device or FIFO will do, too.
 
     Raises:
-        InputError: it is one of the inputs.
-        FileError: it is a folder, or its folder is not writable and cannot be made.
+        FileError: it is a folder or no regular file, or its folder is not writable and cannot be
+            made.
     """
-    if os.path.realpath(place) in {os.path.realpath(path) for path in inputs}:
-        raise InputError(f"{place}: is an input and will not be written over")
-    if place.is_dir():
-        raise FileError(place, "is a folder, expected a file to write")
+    if place.exists():
+        require_replaceable(place, streams=text)
+        if is_stream(place):
+            return
     folder = Path(os.path.realpath(place)).parent
     while not folder.exists():
         folder = folder.parent
@@ -109,34 +161,26 @@ def require_writable(place: Path, inputs: Sequence[Path] = ()) -> None:
         raise FileError(place, f"cannot be written: no permission to write in {folder}")
 
 
-def require_distinct(*outputs: tuple[str, Path | None]) -> None:
-    """Check that no two of the files to be written are one.
-
-    Args:
-        outputs: options with what they name; None where they were not given.
-
-    Raises:
-        InputError: two options name one file.
-    """
-    taken: dict[str, str] = {}
-    for option, place in outputs:
-        if place is None:
-            continue
-        other = taken.setdefault(os.path.realpath(place), option)
-        if other != option:
-            raise InputError(f"{place}: {other} and {option} would both be written there")
-
-
 def make_folder(place: Path) -> None:
     """Make the folder a file is to be written in.
 
     Raises:
         FileError: it cannot be made.
     """
+    if is_stream(place):
+        return
     try:
         Path(os.path.realpath(place)).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(place, f"cannot be written: {error.strerror}") from error
+
+
+def _identities(path: Path) -> Iterator[object]:
+    """What a file is known by: its name with all links followed, and its inode."""
+    yield os.path.realpath(path)
+    with suppress(OSError, ValueError):
+        found = os.stat(path)
+        yield found.st_dev, found.st_ino
 
 
 def _files_below(folder: Path) -> list[Path]:

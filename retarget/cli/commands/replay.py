@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,11 +27,12 @@ from retarget.cli.commands.options import (
     input_files,
 )
 from retarget.cli.commands.places import (
+    Output,
+    check_places,
     find_sources,
+    inputs,
     make_folder,
     plan_outputs,
-    require_distinct,
-    require_writable,
 )
 from retarget.core.errors import RetargetError
 
@@ -73,9 +75,11 @@ def replay(
     """
     sources = find_sources(demos, without=out)
     outputs = plan_outputs(sources, demos, out)
-    for report in filter(None, (json, html)):
-        require_writable(report, [source.path for source in sources])
-    require_distinct(*(("--out", place) for place in outputs), ("--json", json), ("--html", html))
+    reports = (Output("--json", json, text=True), Output("--html", html, text=True))
+    check_places(
+        chain(inputs(sources), using.reads()),
+        [*(Output("--out", place) for place in outputs), *reports],
+    )
 
     from retarget.cli.replay_report import print_replay, print_summary
     from retarget.replay.replay import Replay, replay_file

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +20,7 @@ from retarget.cli.commands.options import (
     input_files,
     refuse_idle,
 )
-from retarget.cli.commands.places import make_folder, require_distinct, require_writable
+from retarget.cli.commands.places import Output, check_places, make_folder
 from retarget.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -90,9 +91,10 @@ def run(
     Exit code: 0 all within the limits, 1 a limit broken or a command not finite, 2 bad input.
     """
     late = _seconds(delay)
-    for place in (place for place in (out, json) if place is not None):
-        require_writable(place, [source])
-    require_distinct(("--out", out), ("--json", json))
+    check_places(
+        chain([("", source)], using.reads()),
+        [Output("--out", out), Output("--json", json, text=True)],
+    )
 
     from retarget import Controller
     from retarget.cli.run_report import print_run, run_json

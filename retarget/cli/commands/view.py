@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from retarget.cli.commands.options import (
     input_files,
     refuse_idle,
 )
-from retarget.cli.commands.places import make_folder, require_distinct, require_writable
+from retarget.cli.commands.places import Output, check_places, make_folder
 
 _OF_PICTURES = ("frame", "camera", "size", "theme", "hide")
 _OF_THE_SERVER = ("host", "port", "no_open")
@@ -85,9 +86,10 @@ def view(
         refuse_idle(context, _OF_THE_SERVER, "with --html or --png nothing is served")
     if png is not None and html is None:
         refuse_idle(context, ("stride",), "a picture is of one frame")
-    for place in filter(None, (html, png)):
-        require_writable(place, [demo])
-    require_distinct(("--html", html), ("--png", png))
+    check_places(
+        chain([("", demo)], using.reads()),
+        [Output("--html", html, text=True), Output("--png", png)],
+    )
 
     from retarget.core.files import write_text
     from retarget.viewer.browser import find_browser

@@ -1,0 +1,55 @@
+"""SIGTERM and SIGHUP end a command as an error does, cleanly; then the process dies of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+_GRACE = 2.0  # [s] in which the same wish, said again, does not disturb the cleaning up
+
+
+class Ended(BaseException):
+    """A signal asks the process to end; no handler of errors is to hold it up."""
+
+
+@contextmanager
+def dying_of_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP unwind the block, which deletes part files, before they kill.
+
+    A signal that is ignored (SIGHUP under nohup) stays ignored. For command lines alone: the
+    handlers of a program that uses the library are its own.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    until = 0.0
+
+    def end(number: int, frame: FrameType | None) -> None:
+        nonlocal until
+        came.append(number)
+        if time.monotonic() < until:
+            return
+        until = time.monotonic() + _GRACE
+        raise Ended(number)
+
+    for number in _SIGNALS:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
+    try:
+        yield
+    finally:
+        # whatever the block made of the exception
+        if came:
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(Exception):
+                    stream.flush()
+            signal.signal(came[0], signal.SIG_DFL)
+            os.kill(os.getpid(), came[0])
