@@ -6,7 +6,7 @@ import secrets
 import sys
 import threading
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import environ
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +48,7 @@ class Viewer(Closing):
         host: address to listen on; others than this machine's own can be looked at by everyone who
             can reach it, of which a warning is given.
         port: port to listen on; by default the first one that is free.
+        allow_hosts: names or addresses to answer to besides this machine's own.
         max_rate: frames a second sent to a page [Hz].
         error_max_m: fingertip error at the end of the colour scale [m].
         title: words at the top of the page; the robot's name by default.
@@ -57,7 +58,8 @@ class Viewer(Closing):
         scene: what is shown.
 
     Raises:
-        InputError: the address or port cannot be listened on, or a number is not positive.
+        InputError: the address or port cannot be listened on, a number is not positive, or a name
+            to answer to is none.
         ModelError: the robot cannot be read or drawn, or has no calibration for these hands.
     """
 
@@ -68,6 +70,7 @@ class Viewer(Closing):
         fitter: MANOFitter | None = None,
         host: str = "127.0.0.1",
         port: int | None = None,
+        allow_hosts: Sequence[str] = (),
         max_rate: float = 60.0,
         error_max_m: float = 0.01,
         title: str | None = None,
@@ -89,6 +92,7 @@ class Viewer(Closing):
             live_page(self.scene, live, title=fitter.robot.name if title is None else title),
             host=host,
             port=port,
+            allow_hosts=allow_hosts,
             scene=identity,
             source=self._message,
             max_rate=max_rate,

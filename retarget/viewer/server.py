@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import logging
+import re
 import socket
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
@@ -21,7 +24,13 @@ from retarget.core.errors import InputError
 
 FIRST_PORT, PORTS = 7010, 90  # tried in order where no port is asked for
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+ANYWHERE = ("0.0.0.0", "::")
 MAX_RATE = 60.0  # frames a second sent to a page [Hz]
+# Each connection is an open file of the process that serves, which may be a control loop
+MAX_PAGES = 32  # that are sent frames
+MAX_REQUESTS = 64  # connections besides those
+PATIENCE = 20.0  # how long a connection without a request, or a page without a sign, is kept [s]
+MAX_HEADERS, MAX_MESSAGE = 2**14, 2**10  # of a request, of what a page says [bytes]
 _log = logging.getLogger(__name__)
 
 Source = Callable[[], tuple[int, bytes]]
@@ -32,11 +41,18 @@ class PageServer:
     """A page, served until `close`; with a source, its newest message is pushed to open pages.
 
     A page is sent a message when it has asked for one, which it does when it has drawn the last:
-    one that is slow, hidden or gone costs nothing, and one that opens late gets the newest.
+    one that is slow, hidden or gone costs nothing, and one that opens late gets the newest. What
+    waits for a page that does not read is the document, or one message. At most `MAX_PAGES` are
+    sent frames, and of other connections the oldest is cut when there are more than
+    `MAX_REQUESTS`.
+
+    Requests are answered only under the names the server has: localhost, ``host``, and where that
+    stands for every address the machine's name and the address that was reached.
 
     Args:
         page: the document.
         host: address to listen on; a warning is given where others can reach it.
+        allow_hosts: further names or addresses to answer to, such as a proxy's.
         port: port to listen on; by default the first one that is free.
         scene: first message to every page that connects: which page this server's frames are for.
         source: makes the newest message, on the server's thread; None where there are none.
@@ -46,7 +62,7 @@ class PageServer:
         url: where to look.
 
     Raises:
-        InputError: the address or port cannot be listened on.
+        InputError: the address or port cannot be listened on, or a name is none.
     """
 
     url: str
@@ -57,20 +73,24 @@ class PageServer:
         *,
         host: str = "127.0.0.1",
         port: int | None = None,
+        allow_hosts: Sequence[str] = (),
         scene: str = "",
         source: Source | None = None,
         max_rate: float = MAX_RATE,
     ) -> None:
+        names = {*LOOPBACK, host.lower(), *map(host_name, allow_hosts)}
         self._sockets = _listen(host, port)
         bound = self._sockets[0].getsockname()[1]
-        local = host in LOOPBACK
-        if not local:
+        if host not in LOOPBACK:
             warnings.warn(
                 f"listening on {host}:{bound}: everyone who can reach this machine can look",
                 stacklevel=3,
             )
-        anywhere = host in ("0.0.0.0", "::")
-        name = socket.gethostname() if anywhere else f"[{host}]" if ":" in host else host
+        self._anywhere = host in ANYWHERE
+        if self._anywhere:
+            names.add(socket.gethostname().lower())
+        self._names = frozenset(names)
+        name = socket.gethostname() if self._anywhere else f"[{host}]" if ":" in host else host
         self.url = f"http://{name}:{bound}/"
         self._page, self._scene, self._source = page.encode(), scene, source
         self._period = 1.0 / max_rate
@@ -78,10 +98,7 @@ class PageServer:
         self._woken = False
         self._loop = asyncio.new_event_loop()
         self._news, self._end = asyncio.Event(), asyncio.Event()
-        names = LOOPBACK if local else None
-        self._thread = threading.Thread(
-            target=self._run, args=(names,), name="retarget-viewer", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, name="retarget-viewer", daemon=True)
         self._thread.start()
 
     @property
@@ -102,19 +119,38 @@ class PageServer:
             self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join(timeout=5.0)
 
-    def _run(self, names: tuple[str, ...] | None) -> None:
+    def answers_to(self, name: str, address: str) -> bool:
+        """Whether a request is for this server, by the name it gives and the address it reached.
+
+        A page elsewhere whose name is made to lead here is not answered.
+        """
+        return name in self._names or (self._anywhere and name == address)
+
+    def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_until_complete(self._serve(names))
+            self._loop.run_until_complete(self._serve())
         finally:
             self._loop.close()
 
-    async def _serve(self, names: tuple[str, ...] | None) -> None:
-        shared = {"server": self, "names": names}
+    async def _serve(self) -> None:
+        shared = {"server": self}
         routes: list[Any] = [("/", _Page, shared)]
         if self._source is not None:
             routes.append(("/live", _Frames, shared))
-        http = HTTPServer(Application(routes, log_function=lambda handler: None))
+        application = Application(
+            routes,
+            log_function=lambda handler: None,
+            websocket_ping_interval=PATIENCE,
+            websocket_max_message_size=MAX_MESSAGE,
+        )
+        self._http = http = _Bounded(
+            application,
+            idle_connection_timeout=PATIENCE,
+            max_header_size=MAX_HEADERS,
+            max_body_size=0,
+        )
+        http.max_waiting = len(self._page) + 2**20
         http.add_sockets(self._sockets)
         pushing = asyncio.ensure_future(self._push())
         await self._end.wait()
@@ -129,7 +165,7 @@ class PageServer:
             await self._news.wait()
             self._news.clear()
             self._woken = False
-            free = [client for client in self._clients if client.free]
+            free = [client for client in self._clients if client.free and client.sent]
             if not free or self._source is None:
                 continue
             try:
@@ -142,30 +178,70 @@ class PageServer:
             await asyncio.sleep(self._period)
 
 
-class _Local(RequestHandler):
-    """Answers only to the names the server has: a page elsewhere cannot borrow the address."""
+class _Bounded(HTTPServer):
+    """Holds few connections open, and little for each."""
 
-    def initialize(self, server: PageServer, names: tuple[str, ...] | None) -> None:
-        self.server, self.names = server, names
+    max_waiting = 2**20  # to be sent to one client [bytes]
+
+    def initialize(self, *args: Any, **kwargs: Any) -> None:
+        super().initialize(*args, **kwargs)
+        self.requests: dict[IOStream, None] = {}  # in the order they came
+
+    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
+        self.requests = {kept: None for kept in self.requests if not kept.closed()}
+        while len(self.requests) >= MAX_REQUESTS:
+            oldest = next(iter(self.requests))
+            del self.requests[oldest]
+            oldest.close()
+        self.requests[stream] = None
+        stream.max_write_buffer_size = self.max_waiting
+        super().handle_stream(stream, address)
+
+
+class _Local(RequestHandler):
+    """Answers only to the names the server has."""
+
+    def initialize(self, server: PageServer) -> None:
+        self.server = server
 
     def prepare(self) -> None:
+        stream = self.request.connection.stream  # type: ignore[union-attr]
+        address = "" if stream.closed() else stream.socket.getsockname()[0]
         name = self.request.host_name.strip("[]")
-        if self.names is not None and name not in self.names:
-            self.send_error(403)
+        if not self.server.answers_to(name, address):
+            self.set_status(403)
+            self.finish(f"this page is not served as {name!r}; see --allow-host\n")
 
 
 class _Page(_Local):
     def get(self) -> None:
+        page = self.server._page
         self.set_header("Cache-Control", "no-store")
-        self.finish(self.server._page)
+        self.set_header("Content-Length", str(len(page)))
+        self.flush()  # alone, so that the document itself is shared by all that wait for it
+        self.finish(page)
 
 
 class _Frames(WebSocketHandler, _Local):
     """One open page."""
 
+    free = sent = False  # it has asked for a message; it has taken the last
+    seen = -1
+
+    def prepare(self) -> None:
+        super().prepare()
+        if not self._finished and len(self.server._clients) >= MAX_PAGES:
+            self.set_status(503)
+            self.finish(f"{MAX_PAGES} pages are open already\n")
+
+    def detach(self) -> IOStream:
+        stream = super().detach()
+        self.server._http.requests.pop(stream, None)
+        return stream
+
     def open(self, *args: str, **kwargs: str) -> None:
         self.set_nodelay(True)
-        self.free, self.seen = True, -1
+        self.free = True
         self._send(self.server._scene)
         self.server._clients.add(self)
         self.server._news.set()
@@ -184,10 +260,29 @@ class _Frames(WebSocketHandler, _Local):
             self._send(message)
 
     def _send(self, message: str | bytes) -> None:
+        self.sent = False
         with suppress(WebSocketClosedError):
             sent = self.write_message(message, binary=isinstance(message, bytes))
-            # a page that closes while it is being sent something has nothing to complain of
-            sent.add_done_callback(lambda done: done.cancelled() or done.exception())
+            sent.add_done_callback(self._taken)
+
+    def _taken(self, done: asyncio.Future[None]) -> None:
+        # a page that closes while it is being sent something has nothing to complain of
+        self.sent = not done.cancelled() and done.exception() is None
+        if self.free:
+            self.server._news.set()
+
+
+def host_name(name: str) -> str:
+    """A name or an address as requests give it, without its port."""
+    try:
+        return str(ipaddress.ip_address(name.strip("[]")))
+    except ValueError:
+        if re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", name) is None:
+            raise InputError(
+                f"allowed host must be a name or an address without scheme or port, got {name!r}",
+                value=name,
+            ) from None
+        return name.lower()
 
 
 def _listen(host: str, port: int | None) -> list[socket.socket]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +22,7 @@ from retarget.cli.commands.options import (
 from retarget.cli.commands.places import Output, check_places, make_folder
 
 _OF_PICTURES = ("frame", "camera", "size", "theme", "hide")
-_OF_THE_SERVER = ("host", "port", "no_open")
+_OF_THE_SERVER = ("host", "port", "allow_host", "no_open")
 
 
 def _size(text: str) -> str:
@@ -69,6 +70,13 @@ def view(
         int | None,
         typer.Option(metavar="PORT", min=0, max=65535, help="Port; by default the first one free."),
     ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Answer to this name too, e.g. of a proxy; may be given more than once.",
+        ),
+    ] = None,
     no_open: Annotated[
         bool, typer.Option("--no-open", help="Only print the address, open no browser.")
     ] = False,
@@ -97,6 +105,10 @@ def view(
 
     if png is not None:
         find_browser()  # before any work
+    elif html is None:
+        from retarget.viewer.server import host_name
+
+        allow_host = [host_name(name) for name in allow_host or ()]
     retargeter = using.load_retargeter(refine)
     with progress_bar(1) as bar:
         shown = view_demo(
@@ -131,10 +143,12 @@ def view(
         counted = f"{part}{frames} frame{'' if frames == 1 else 's'}"
         typer.echo(f"{written(html)}, {counted}")
     if html is None and png is None:
-        _serve(shown.page(stride=stride), host, port, opened=not no_open)
+        _serve(shown.page(stride=stride), host, port, allow_host or (), opened=not no_open)
 
 
-def _serve(page: str, host: str, port: int | None, *, opened: bool) -> None:
+def _serve(
+    page: str, host: str, port: int | None, allow_hosts: Sequence[str], *, opened: bool
+) -> None:
     import threading
     import warnings
 
@@ -143,7 +157,7 @@ def _serve(page: str, host: str, port: int | None, *, opened: bool) -> None:
 
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
-        server = PageServer(page, host=host, port=port)
+        server = PageServer(page, host=host, port=port, allow_hosts=allow_hosts)
     for warning in raised:
         typer.echo(f"warning: {warning.message}", err=True)
     try:

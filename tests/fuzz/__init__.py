@@ -1,0 +1,1 @@
+"""Damaged, wrong and interrupted input: ``python -m fuzz`` (docs/trust.md)."""
