@@ -31,11 +31,23 @@ def require_rate(rate: float) -> float:
     """A frame rate [Hz] as a float.
 
     Raises:
-        InputError: it is not positive and finite.
+        InputError: it is not positive and finite, or is the time between frames.
     """
     if not (math.isfinite(rate) and rate > 0.0):
         raise InputError(f"rate must be a positive number of frames a second, got {rate}")
+    if _is_period(rate):
+        raise InputError(f"rate must be frames a second, got {rate:.4g}; {_period_text(rate)}")
     return float(rate)
+
+
+def _is_period(rate: float) -> bool:
+    """Whether a rate is rather the time between frames of a usual one [s]."""
+    low, high = USUAL_RATES
+    return rate < 1.0 and low <= 1.0 / rate <= high
+
+
+def _period_text(period: float) -> str:
+    return f"it looks like the time between frames, 1 / {period:.4g} s = {1.0 / period:.4g} Hz"
 
 
 @dataclass(frozen=True)
@@ -97,13 +109,11 @@ def frame_rate(
             key=name,
             value=found,
         )
-    low, high = USUAL_RATES
-    if hz < 1.0 and low <= 1.0 / hz <= high:
+    if _is_period(hz):
         raise error(
             file.filename,
-            f"attribute {name!r} is {hz:.4g}, expected frames a second; it looks like the time "
-            f"between frames, 1 / {hz:.4g} s = {1.0 / hz:.4g} Hz; if it is, say so "
-            f"(--rate {1.0 / hz:.4g})",
+            f"attribute {name!r} is {hz:.4g}, expected frames a second; {_period_text(hz)}; "
+            f"if it is, say so (--rate {1.0 / hz:.4g})",
             key=name,
             value=hz,
         )
@@ -133,13 +143,16 @@ def task_rate(path: Path, task: str, robot: Robot | None) -> FrameRate:
 def _rate_attribute(file: Any, name: str, error: type[FileError]) -> float:
     value = file.attrs[name]
     try:
-        return require_rate(float(value))
-    except (TypeError, ValueError, InputError):
+        hz = float(value)
+    except (TypeError, ValueError):
+        hz = math.nan
+    if not (math.isfinite(hz) and hz > 0.0):
         raise error(
             file.filename,
             f"attribute {name!r} is {value!r}, expected a positive number of Hz",
             key=name,
-        ) from None
+        )
+    return hz
 
 
 def require_hand(file: Any, found: str, expected: str | None) -> None:

@@ -198,6 +198,8 @@ def test_the_json_is_as_documented(path: Path, unreachable: Path, tmp_path: Path
             "rate_hz",
             "passed",
             "reasons",
+            "notes",
+            "findings",
             "error",
             "self_check",
             "sides",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 import zipfile
 from random import Random
@@ -202,7 +203,9 @@ def _torn(members: dict[str, bytes], random: Random) -> None:
 def _named(members: dict[str, bytes], random: Random) -> None:
     name = _member(members, random)
     if name in members:
-        new = random.choice(("../../canary", "/tmp/canary", "x.npy", name.upper(), "a/b.npy", "v"))
+        new = random.choice(
+            ("../../canary", f"{os.sep}canary", "x.npy", name.upper(), "a/b.npy", "v")
+        )
         members[new] = members.pop(name)
 
 

@@ -41,7 +41,7 @@ def write(path: Path, *demos: Demo, copy_from: Path | None = None, interrupt: bo
 @given(
     frames=st.integers(1, 12),
     seed=st.integers(0, 2**32 - 1),
-    rate=st.floats(0.1, 1000.0),
+    rate=st.floats(1.0, 1000.0),
     lost=st.lists(st.tuples(st.integers(0, 11), st.integers(0, 1)), max_size=4),
 )
 def test_what_is_saved_is_loaded(
@@ -180,8 +180,10 @@ def test_rate_comes_from_the_argument_then_from_the_file(tmp_path: Path, name: s
 @pytest.mark.parametrize(
     ("name", "rate"),
     [
-        ("Flip-Mug_episode_3.hdf5", 15.0),
-        ("close_drawer.hdf5", 15.0),
+        ("Flip-Mug/not-close-drawer.hdf5", 15.0),
+        ("close_drawer/episode_3.hdf5", 15.0),
+        ("not-flip-mug-at-all.hdf5", 30.0),
+        ("Flip-Mug_episode_3.hdf5", 30.0),
         ("Stack-Can-Into-Drawer/episode_3.hdf5", 15.0),
         ("Stack-Can/episode_3.hdf5", 30.0),
         ("Flip-Mugs.hdf5", 30.0),
@@ -246,6 +248,11 @@ def test_ranges_must_lie_within_the_file(tmp_path: Path) -> None:
     for rate in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(InputError, match="rate must be a positive number"):
             load_demo(path, rate=rate)
+    period = r"got 0\.05; it looks like the time between frames, .* 20 Hz"
+    with pytest.raises(InputError, match=period):
+        load_demo(path, rate=0.05)
+    with pytest.raises(InputError, match=period):
+        save_demo(path, random_demo(3, rate=0.05))
 
 
 def test_real_recordings_go_through_unchanged(shared: Path, tmp_path: Path) -> None:
@@ -253,7 +260,7 @@ def test_real_recordings_go_through_unchanged(shared: Path, tmp_path: Path) -> N
         demo = load_demo(source)
         assert demo.frames == 21
         assert demo.valid.all()
-        assert demo.rate == (15.0 if source.name.startswith(("Close", "Flip")) else 30.0)
+        assert demo.rate == 30.0
         save_demo(tmp_path / "out.hdf5", demo, copy_from=source)
         assert_same(load_demo(tmp_path / "out.hdf5"), demo, atol=1e-14)
         with h5py.File(source) as old, h5py.File(tmp_path / "out.hdf5") as new:
