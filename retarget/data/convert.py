@@ -89,8 +89,7 @@ def demo_to_human(
     done = []
     with DemoReader(path, robot=robot, rate=rate) as reader:
         check_recording(reader, robot, strict=strict, progress=progress)
-        sim = bool(reader.attrs.get("sim", True))
-        info = human_info(fitter, reader.read(0, 1), camera=camera, sim=sim)
+        info = human_info(fitter, reader.read(0, 1), camera=camera, sim=reader.sim)
         with HumanWriter(out, info) as writer:
             for demo in reader.blocks(block):
                 human = retargeter.to_human(demo)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retarget.core.errors import FileError, InputError
-from retarget.core.hdf5 import text
+from retarget.core.errors import InputError
+from retarget.core.hdf5 import single, text
+from retarget.core.hdf5_file import HDF5File
 from retarget.core.resources import resource
 from retarget.core.version import VERSION
 from retarget.robot.spec import load_robot_spec
@@ -20,6 +21,7 @@ from retarget.robot.spec import load_robot_spec
 if TYPE_CHECKING:
     from retarget.robot.robot import Robot
 
+_RATES = (1e-3, 1e5)  # [Hz] what can be one
 _DEFAULT_ROBOT = "h1_inspire"  # whose rates count where no robot is given
 
 
@@ -27,48 +29,50 @@ def require_rate(rate: float) -> float:
     """A frame rate [Hz] as a float.
 
     Raises:
-        InputError: it is not positive and finite.
+        InputError: it is not positive and finite, or no rate at which anything is recorded.
     """
     if not (math.isfinite(rate) and rate > 0.0):
         raise InputError(f"rate must be a positive number of frames a second, got {rate}")
+    least, most = _RATES
+    if not least <= rate <= most:
+        raise InputError(f"rate must be within {least:g} and {most:g} frames a second, got {rate}")
     return float(rate)
 
 
 def frame_rate(
-    file: Any,
+    file: HDF5File,
     given: float | None,
     *,
     names: Sequence[str] = ("rate",),
     otherwise: Callable[[], float] | None = None,
-    error: type[FileError] = FileError,
 ) -> float:
     """Frames per second of an open file [Hz].
 
     Args:
-        file: an open ``h5py.File``.
+        file: an open file.
         given: the rate, where the file's own knowledge is to be overruled.
         names: attributes that may hold it; the first there is counts.
         otherwise: gives it where there is none of them; there must be one by default.
-        error: the class to raise.
 
     Raises:
-        FileError (or its child ``error``): the attribute is missing, or not a positive number.
+        FileError (or its child): the attribute is missing, or not a positive number.
         InputError: ``given`` is not positive.
     """
     if given is not None:
         return require_rate(given)
-    name = next((name for name in names if name in file.attrs), None)
-    if name is None:
+    found = ((name, file.attribute(name)) for name in names)
+    name, value = next(((name, value) for name, value in found if value is not None), ("", None))
+    if value is None:
         if otherwise is None:
-            raise error(file.filename, f"attribute {names[0]!r} is missing", key=names[0])
+            raise file.error(file.path, f"attribute {names[0]!r} is missing", key=names[0])
         return otherwise()
-    value = file.attrs[name]
     try:
-        return require_rate(float(value))
+        return require_rate(float(single(value)))
     except (TypeError, ValueError, InputError):
-        raise error(
-            file.filename,
-            f"attribute {name!r} is {value!r}, expected a positive number of Hz",
+        raise file.error(
+            file.path,
+            f"attribute {name!r} is {value!r}, expected a positive number of Hz, "
+            f"{_RATES[0]:g} to {_RATES[1]:g}",
             key=name,
         ) from None
 
@@ -86,15 +90,15 @@ def task_rate(path: Path, robot: Robot | None) -> float:
     return known.rate
 
 
-def require_hand(file: Any, found: str, expected: str | None) -> None:
+def require_hand(file: HDF5File, found: str, expected: str | None) -> None:
     """Check that coefficients are of the hand model they should be; any will do where None.
 
     Raises:
         FileError: they are of another.
     """
     if expected is not None and found != expected:
-        raise FileError(
-            file.filename,
+        raise file.error(
+            file.path,
             f"its coefficients are of hand model {found}, expected {expected}; "
             "the same numbers would be another pose",
             key="hand",
