@@ -1,10 +1,9 @@
-"""HDF5 files opened, datasets and attributes checked, every fault reported in one sentence."""
+"""What is read of an open HDF5 file: datasets and attributes, checked."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,97 +11,16 @@ import numpy as np
 
 from retarget.core.checks import are_rigid
 from retarget.core.errors import FileError
+from retarget.core.hdf5_file import HDF5File
 from retarget.core.types import FloatArray
 
-_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_UNREADABLE: dict[type[OSError], str] = {
-    FileNotFoundError: "no such file",
-    IsADirectoryError: "is a folder, expected an HDF5 file",
-    PermissionError: "no permission to read it",
-}
 _REQUIRED = object()
+_MOST_SHOWN = 200  # characters of a wrong value
 
 
-def open_hdf5(path: str | Path, error: type[FileError] = FileError) -> Any:
-    """An ``h5py.File`` open for reading.
-
-    Raises:
-        FileError (or its child ``error``): no such file, a folder, no permission, empty, not HDF5,
-            truncated or damaged, or still being written.
-    """
-    import h5py
-
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            head = file.read(16)
-    except OSError as cause:
-        message = _UNREADABLE.get(type(cause), f"cannot be read: {cause.strerror or cause}")
-        raise error(path, message) from cause
-    if not head:
-        raise error(path, "is empty (0 bytes), expected an HDF5 file")
-    try:
-        return h5py.File(path, "r")
-    except OSError as cause:
-        reason = str(cause)
-        if isinstance(cause, PermissionError):
-            message = _UNREADABLE[PermissionError]
-        elif isinstance(cause, BlockingIOError):
-            message = "is open for writing elsewhere; close it there first"
-        elif head.startswith(_SIGNATURE):
-            message = f"is truncated or damaged; its HDF5 structure cannot be read ({reason})"
-        else:
-            message = f"is not an HDF5 file; it begins with {head!r}"
-        raise error(path, message, reason=reason) from cause
-
-
-@contextmanager
-def damage_reported(path: str | Path, error: type[FileError] = FileError) -> Iterator[None]:
-    """Whatever h5py raises over a damaged file becomes one error.
-
-    Raises:
-        FileError (or its child ``error``): the structure or an attribute cannot be read.
-    """
-    try:
-        yield
-    except (KeyError, OSError, RuntimeError, TypeError, ValueError) as cause:
-        raise error(path, f"is damaged; reading it failed: {cause}") from cause
-
-
-def dataset_names(file: Any) -> list[str]:
-    """Full names of all datasets of an open file, without reading any.
-
-    A dataset of several names is listed under each, soft links included; links to other files are
-    not followed. A group is entered once however many names lead to it, even its own members'.
-    """
-    import h5py
-
-    # not visititems: it tells one name of each object, and its recursion overflows in deep nests
-    names: list[str] = []
-    root = file["/"].id
-    entered = {_address(h5py.h5o.get_info(root))}
-    todo = [("", root)]
-    while todo:
-        path, group = todo.pop()
-        inner = []
-        for name in group:
-            link = group.links.get_info(name).type
-            if link == h5py.h5l.TYPE_EXTERNAL:
-                continue
-            try:
-                info = h5py.h5o.get_info(group, name)
-            except (KeyError, OSError, RuntimeError):
-                if link == h5py.h5l.TYPE_HARD:
-                    raise
-                continue  # a soft link that leads nowhere
-            full = path + name.decode(errors="replace")
-            if info.type == h5py.h5o.TYPE_DATASET:
-                names.append(full)
-            elif info.type == h5py.h5o.TYPE_GROUP and _address(info) not in entered:
-                entered.add(_address(info))
-                inner.append((full + "/", h5py.h5o.open(group, name)))
-        todo += reversed(inner)
-    return names
+def open_hdf5(path: str | Path, error: type[FileError] = FileError) -> HDF5File:
+    """An HDF5 file open for reading, see `HDF5File`."""
+    return HDF5File(path, error)
 
 
 def close_name(key: str, names: Iterable[str]) -> str | None:
@@ -119,39 +37,41 @@ def close_name(key: str, names: Iterable[str]) -> str | None:
 
 
 def require_dataset(
-    file: Any,
+    file: HDF5File,
     key: str,
     shape: Sequence[int | None],
-    error: type[FileError] = FileError,
     *,
     names: Iterable[str] | None = None,
     integer: bool = False,
-) -> Any:
-    """The dataset ``key`` of an open file, its shape and type checked and nothing of it read.
+    used: bool = True,
+) -> tuple[int, ...]:
+    """Check the dataset ``key`` of an open file, its shape, its type and that the file can hold it.
 
     Args:
-        file: an open ``h5py.File``.
+        file: an open file; nothing of the dataset is read.
         key: the dataset's full name.
         shape: expected length of each axis, None where any length will do.
-        error: the class to raise.
         names: datasets that may be meant where ``key`` is missing; all of the file by default.
         integer: integers or booleans are expected, instead of float32 or float64.
+        used: its numbers will be read, so that they must be there.
+
+    Returns:
+        Its shape.
 
     Raises:
-        FileError (or its child ``error``): missing or misnamed, not a dataset, wrong shape or type.
+        FileError (or its child): missing or misnamed, not a dataset, wrong shape or type, or the
+            file cannot hold what it claims.
     """
-    import h5py
-
-    path = file.filename
+    path, error = file.path, file.error
     wanted = "(" + ", ".join(str(n or "Tn"[axis > 0]) for axis, n in enumerate(shape)) + ")"
-    item = file.get(key)
+    item = file.item(key)
     if item is None:
-        near = close_name(key, dataset_names(file) if names is None else names)
+        near = close_name(key, file.names() if names is None else names)
         hint = f"; did you mean {near!r}?" if near else ""
         raise error(
             path, f"dataset {key!r} is missing, expected shape {wanted}{hint}", key=key, close=near
         )
-    if not isinstance(item, h5py.Dataset):
+    if item.dtype is None:
         raise error(path, f"{key!r} is a group, expected a dataset of shape {wanted}", key=key)
     got = item.shape
     if (
@@ -164,27 +84,9 @@ def require_dataset(
     if item.dtype.kind not in kinds or item.dtype.itemsize not in sizes:
         said = "integers" if integer else "float32 or float64"
         raise error(path, f"{key!r} must hold {said}, got {item.dtype}", key=key, dtype=item.dtype)
-    return item
-
-
-def read_rows(
-    dataset: Any, start: int, stop: int, error: type[FileError] = FileError
-) -> FloatArray:
-    """Rows ``start:stop`` of a dataset as a fresh float64 array.
-
-    Raises:
-        FileError (or its child ``error``): the stored bytes cannot be read.
-    """
-    try:
-        return np.asarray(dataset[start:stop], dtype=np.float64)
-    except (OSError, RuntimeError) as cause:
-        key = dataset.name.lstrip("/")
-        raise error(
-            dataset.file.filename,
-            f"{key!r} cannot be read, frames {start} to {stop - 1}: the file is damaged ({cause})",
-            key=key,
-            frame=start,
-        ) from cause
+    if used and 0 not in got:
+        file.check(key)
+    return got
 
 
 def first_frame(bad: np.ndarray[Any, Any]) -> int | None:
@@ -194,24 +96,39 @@ def first_frame(bad: np.ndarray[Any, Any]) -> int | None:
     return int(np.argmax(bad.reshape(len(bad), -1).any(axis=1)))
 
 
-def attribute(file: Any, name: str, convert: Any, default: Any = _REQUIRED) -> Any:
+def attribute(file: HDF5File, name: str, convert: Any, default: Any = _REQUIRED) -> Any:
     """An attribute, converted; the default where it is missing.
 
     Raises:
-        FileError: it is missing and there is no default, or cannot be converted.
+        FileError (or its child): it is missing and there is no default, or cannot be converted.
     """
-    if name not in file.attrs:
+    value = file.attribute(name, _REQUIRED)
+    if value is _REQUIRED:
         if default is _REQUIRED:
-            raise FileError(file.filename, f"attribute {name!r} is missing", key=name)
+            raise file.error(file.path, f"attribute {name!r} is missing", key=name)
         return default
-    value = file.attrs[name]
     try:
-        return convert(value)
-    except (ValueError, TypeError, KeyError, AttributeError) as cause:
+        return convert(single(value))
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as cause:
         said = " ".join(repr(value).split())
-        raise FileError(
-            file.filename, f"attribute {name!r} is not what it should be: {said}", key=name
+        raise file.error(
+            file.path,
+            f"attribute {name!r} is not what it should be: {said[:_MOST_SHOWN]}",
+            key=name,
         ) from cause
+
+
+def single(value: Any) -> Any:
+    """A value on its own, also where it comes as a list of one, as MATLAB writes it."""
+    array = np.asarray(value)
+    return array.reshape(-1)[0] if array.ndim and array.size == 1 else value
 
 
 def text(value: Any) -> str:
@@ -224,8 +141,15 @@ def text(value: Any) -> str:
 
 
 def names(value: Any) -> tuple[str, ...]:
-    """A list of texts."""
-    return tuple(text(name) for name in np.asarray(value).tolist())
+    """A list of texts, or one."""
+    return tuple(text(name) for name in np.asarray(value).reshape(-1).tolist())
+
+
+def whole_number(value: Any) -> int:
+    """A number without a fraction."""
+    if float(value) != int(value):
+        raise ValueError("expected a whole number")
+    return int(value)
 
 
 def matrix(value: Any) -> FloatArray:
@@ -236,8 +160,3 @@ def matrix(value: Any) -> FloatArray:
     if not are_rigid(found):
         raise ValueError("expected a rigid transform")
     return found
-
-
-def _address(info: Any) -> tuple[int, int]:
-    """What tells an object of a file from all others."""
-    return info.fileno, info.addr

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from retarget.core.errors import FileError, InputError
 from retarget.core.files import Closing, replacing
-from retarget.core.hdf5 import damage_reported, open_hdf5
+from retarget.core.hdf5 import open_hdf5
 from retarget.core.hdf5_sink import HDF5Sink
 from retarget.core.part_file import PartFile
 
@@ -25,7 +25,7 @@ class HDF5Reader(Closing):
     """Base of readers used as context managers.
 
     A child finds its way in `_open`, where it sets `frames`, and may name its own error and what it
-    counts.
+    counts. It reads `_file` alone, which reports every fault of the file.
 
     Args:
         path: the file to read.
@@ -47,8 +47,7 @@ class HDF5Reader(Closing):
         self.path = Path(path)
         self._file = open_hdf5(self.path, self._error)
         try:
-            with damage_reported(self.path, self._error):
-                self._open()
+            self._open()
         except BaseException:
             self.close()
             raise

@@ -14,7 +14,8 @@ from retarget.actions.layout import ACTION_SIZE, Action, pack, unpack
 from retarget.actions.normalization import Normalization, require_action
 from retarget.core.arrays import namespace
 from retarget.core.errors import FileError, InputError
-from retarget.core.hdf5 import attribute, matrix, read_rows, require_dataset, text
+from retarget.core.hdf5 import attribute, matrix, require_dataset, text, whole_number
+from retarget.core.hdf5_file import HDF5File
 from retarget.core.hdf5_streams import HDF5Reader, HDF5Writer
 from retarget.core.types import FloatArray
 from retarget.data.file_attributes import frame_rate, read_versions, require_hand, require_rate
@@ -114,7 +115,7 @@ class ActionReader(HDF5Reader):
             FileError: the stored bytes cannot be read.
         """
         start, stop = self._range(start, stop)
-        rows = read_rows(self._data, start, stop)
+        rows = self._file.rows(self._data, start, stop)
         return unpack(rows, normalization=self.info.normalization)
 
     def blocks(self, size: int = 512) -> Iterator[Action]:
@@ -131,24 +132,24 @@ class ActionReader(HDF5Reader):
         require_format(self._file, FileKind.ACTIONS, (_VERSION,))
         self.info = _read_info(self._file, self._given_rate)
         self.rate = self.info.rate
-        self._data = self._dataset()
+        self._data, shape = self._dataset()
         require_hand(self._file, self.info.hand, self._hand)
-        self.frames = len(self._data)
-        self.chunked = self._data.ndim == 3
-        self.horizon = int(self._data.shape[1]) if self.chunked else 1
+        self.frames = shape[0]
+        self.chunked = self._data == _CHUNKS
+        self.horizon = shape[1] if self.chunked else 1
         self._unit = _CHUNKS if self.chunked else "steps"
 
-    def _dataset(self) -> Any:
+    def _dataset(self) -> tuple[str, tuple[int, ...]]:
+        """Name and shape of the one that is there."""
         both = [name for name in (_ACTIONS, _CHUNKS) if name in self._file]
         if len(both) == 2:
             raise FileError(self.path, f"holds both {_ACTIONS!r} and {_CHUNKS!r}, expected one")
-        if both == [_CHUNKS]:
-            data = require_dataset(self._file, _CHUNKS, (None, None, ACTION_SIZE))
-        else:
-            data = require_dataset(self._file, _ACTIONS, (None, ACTION_SIZE))
-        if 0 in data.shape:
-            raise FileError(self.path, f"holds no {data.name.lstrip('/')}")
-        return data
+        name = _CHUNKS if both == [_CHUNKS] else _ACTIONS
+        axes = (None, None) if name == _CHUNKS else (None,)
+        shape = require_dataset(self._file, name, (*axes, ACTION_SIZE))
+        if 0 in shape:
+            raise FileError(self.path, f"holds no {name}")
+        return name, shape
 
 
 class ActionWriter(HDF5Writer):
@@ -223,13 +224,13 @@ def _check_info(info: ActionFileInfo) -> None:
             raise InputError(f"T_camera_world: {cause}") from None
 
 
-def _read_info(file: Any, rate: float | None) -> ActionFileInfo:
+def _read_info(file: HDF5File, rate: float | None) -> ActionFileInfo:
     def normalization(value: Any) -> Normalization:
-        return Normalization.from_json(text(value), f"{file.filename}: attribute 'normalization'")
+        return Normalization.from_json(text(value), f"{file.path}: attribute 'normalization'")
 
-    stride = attribute(file, "stride", int, 1)
+    stride = attribute(file, "stride", whole_number, 1)
     if stride < 1:
-        raise FileError(file.filename, f"attribute 'stride' must be at least 1, got {stride}")
+        raise FileError(file.path, f"attribute 'stride' must be at least 1, got {stride}")
     return ActionFileInfo(
         rate=frame_rate(file, rate).hz,
         hand=attribute(file, "hand", text),

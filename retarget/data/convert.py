@@ -96,8 +96,7 @@ def demo_to_human(
             speeds.add(demo.qpos, demo.T_world_wrist[..., :3, 3], demo.valid)
 
         reader.check(progress=progress, watch=watch)
-        sim = bool(reader.attrs.get("sim", True))
-        info = human_info(fitter, reader.read(0, 1), camera=camera, sim=sim)
+        info = human_info(fitter, reader.read(0, 1), camera=camera, sim=reader.sim)
         info = replace(info, speeds=speeds.result())
         with HumanWriter(out, info) as writer:
             for demo in reader.blocks(block):

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retarget.core.errors import FileError, InputError
-from retarget.core.hdf5 import text
+from retarget.core.errors import InputError
+from retarget.core.hdf5 import single, text
+from retarget.core.hdf5_file import HDF5File
 from retarget.core.resources import resource
 from retarget.core.version import VERSION
 from retarget.robot.spec import load_robot_spec
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 USUAL_RATES = (5.0, 250.0)  # [Hz] of demonstrations
 
+_RATES = (1e-3, 1e5)  # [Hz] what can be one
 _DEFAULT_ROBOT = "h1_inspire"  # whose rates count where no robot is given
 _AGREE = 1.01  # by how much rates that say the same may differ
 
@@ -31,10 +33,14 @@ def require_rate(rate: float) -> float:
     """A frame rate [Hz] as a float.
 
     Raises:
-        InputError: it is not positive and finite, or is the time between frames.
+        InputError: it is not positive and finite, no rate at which anything is recorded, or the
+            time between frames.
     """
     if not (math.isfinite(rate) and rate > 0.0):
         raise InputError(f"rate must be a positive number of frames a second, got {rate}")
+    least, most = _RATES
+    if not least <= rate <= most:
+        raise InputError(f"rate must be within {least:g} and {most:g} frames a second, got {rate}")
     if _is_period(rate):
         raise InputError(f"rate must be frames a second, got {rate:.4g}; {_period_text(rate)}")
     return float(rate)
@@ -71,47 +77,50 @@ class FrameRate:
 
 
 def frame_rate(
-    file: Any,
+    file: HDF5File,
     given: float | None,
     *,
     names: Sequence[str] = ("rate",),
     otherwise: Callable[[], FrameRate] | None = None,
-    error: type[FileError] = FileError,
 ) -> FrameRate:
     """Frames per second of an open file [Hz], and their source.
 
     Args:
-        file: an open ``h5py.File``.
+        file: an open file.
         given: the rate, where the file's own knowledge is to be overruled.
         names: attributes that may hold it; those that do must agree to 1 %.
         otherwise: gives it where there is none of them; there must be one by default.
-        error: the class to raise.
 
     Raises:
-        FileError (or its child ``error``): the attribute is missing, is not a positive number, is
-            the time between frames, or two of them disagree.
+        FileError (or its child): the attribute is missing, is not a positive number, is the time
+            between frames, or two of them disagree.
         InputError: ``given`` is not positive.
     """
     if given is not None:
         return FrameRate(require_rate(given), "as given", given=True)
-    found = {name: _rate_attribute(file, name, error) for name in names if name in file.attrs}
+    values = {name: file.attribute(name) for name in names}
+    found = {
+        name: _rate_attribute(file, name, value)
+        for name, value in values.items()
+        if value is not None
+    }
     if not found:
         if otherwise is None:
-            raise error(file.filename, f"attribute {names[0]!r} is missing", key=names[0])
+            raise file.error(file.path, f"attribute {names[0]!r} is missing", key=names[0])
         return otherwise()
     name, hz = next(iter(found.items()))
     if max(found.values()) > _AGREE * min(found.values()):
         said = " and ".join(f"{other!r} is {value:.4g}" for other, value in found.items())
-        raise error(
-            file.filename,
+        raise file.error(
+            file.path,
             f"its frame rates disagree: attribute {said}, expected the same Hz in all; "
             "say which one holds (--rate)",
             key=name,
             value=found,
         )
     if _is_period(hz):
-        raise error(
-            file.filename,
+        raise file.error(
+            file.path,
             f"attribute {name!r} is {hz:.4g}, expected frames a second; {_period_text(hz)}; "
             f"if it is, say so (--rate {1.0 / hz:.4g})",
             key=name,
@@ -140,30 +149,32 @@ def task_rate(path: Path, task: str, robot: Robot | None) -> FrameRate:
     return FrameRate(known.rate, f"usual for {known.name}", assumed=True)
 
 
-def _rate_attribute(file: Any, name: str, error: type[FileError]) -> float:
-    value = file.attrs[name]
+def _rate_attribute(file: HDF5File, name: str, value: Any) -> float:
+    """A rate as an attribute says it, also as a list of one [Hz]."""
+    least, most = _RATES
     try:
-        hz = float(value)
+        hz = float(single(value))
     except (TypeError, ValueError):
         hz = math.nan
-    if not (math.isfinite(hz) and hz > 0.0):
-        raise error(
-            file.filename,
-            f"attribute {name!r} is {value!r}, expected a positive number of Hz",
+    if not least <= hz <= most:
+        raise file.error(
+            file.path,
+            f"attribute {name!r} is {value!r}, expected a positive number of Hz, "
+            f"{least:g} to {most:g}",
             key=name,
         )
     return hz
 
 
-def require_hand(file: Any, found: str, expected: str | None) -> None:
+def require_hand(file: HDF5File, found: str, expected: str | None) -> None:
     """Check that coefficients are of the hand model they should be; any will do where None.
 
     Raises:
         FileError: they are of another.
     """
     if expected is not None and found != expected:
-        raise FileError(
-            file.filename,
+        raise file.error(
+            file.path,
             f"its coefficients are of hand model {found}, expected {expected}; "
             "the same numbers would be another pose",
             key="hand",

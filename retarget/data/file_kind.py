@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
-from retarget.core.errors import FileError
-from retarget.core.hdf5 import attribute, damage_reported, open_hdf5, text
+from retarget.core.hdf5 import attribute, open_hdf5, whole_number
+from retarget.core.hdf5_file import HDF5File
 
 
 class FileKind(Enum):
@@ -36,39 +35,41 @@ def file_kind(path: str | Path) -> FileKind:
     Raises:
         FileError: the file cannot be read.
     """
-    with open_hdf5(path) as file, damage_reported(path):
+    with open_hdf5(path) as file:
         return kind_of(file)
 
 
-def kind_of(file: Any) -> FileKind:
-    """What an open ``h5py.File`` holds."""
-    format_ = file.attrs.get("format", "")
+def kind_of(file: HDF5File) -> FileKind:
+    """What an open file holds."""
+    format_ = file.attribute("format")
+    if isinstance(format_, bytes):
+        format_ = format_.decode(errors="replace")
     for kind in _READ_BY:
-        if isinstance(format_, (str, bytes)) and text(format_) == kind.value:
+        if isinstance(format_, str) and format_ == kind.value:
             return kind
     return FileKind.DEMO if "observations" in file else FileKind.OTHER
 
 
-def refuse_other_kind(file: Any, wanted: FileKind, error: type[FileError] = FileError) -> None:
+def refuse_other_kind(file: HDF5File, wanted: FileKind) -> None:
     """Refuse an open file that says it holds something else.
 
     Raises:
-        FileError (or its child ``error``): it does, and what reads such files.
+        FileError (or its child): it does, and what reads such files.
     """
     kind = kind_of(file)
     if kind in _READ_BY and kind is not wanted:
-        raise error(
-            file.filename,
+        raise file.error(
+            file.path,
             f"is {_NAMES[kind]} ({_READ_BY[kind]}), expected {_NAMES[wanted]}",
             key="format",
         )
 
 
-def require_format(file: Any, wanted: FileKind, versions: tuple[int, ...]) -> int:
+def require_format(file: HDF5File, wanted: FileKind, versions: tuple[int, ...]) -> int:
     """Check the attributes ``format`` and ``version`` of an open file of this library.
 
     Args:
-        file: an open ``h5py.File``.
+        file: an open file.
         wanted: what it should hold.
         versions: those of its format that this library reads, ascending.
 
@@ -82,17 +83,17 @@ def require_format(file: Any, wanted: FileKind, versions: tuple[int, ...]) -> in
     kind = kind_of(file)
     if kind is not wanted:
         hint = " (is this a robot demonstration?)" if kind is FileKind.DEMO else ""
-        raise FileError(
-            file.filename,
+        raise file.error(
+            file.path,
             f"is not {_NAMES[wanted]}: attribute 'format' is not {wanted.value!r}{hint}",
             key="format",
         )
-    version = int(attribute(file, "version", int))
+    version: int = attribute(file, "version", whole_number)
     if version not in versions:
         known = "s " if len(versions) > 1 else " "
         known += " and ".join(map(str, versions))
-        raise FileError(
-            file.filename,
+        raise file.error(
+            file.path,
             f"is of version {version} of its format, this library reads version{known}",
             key="version",
             value=version,

@@ -17,10 +17,11 @@ from retarget.core.hdf5 import (
     first_frame,
     matrix,
     names,
-    read_rows,
     require_dataset,
     text,
+    whole_number,
 )
+from retarget.core.hdf5_file import HDF5File
 from retarget.core.hdf5_streams import HDF5Reader, HDF5Writer
 from retarget.core.types import (
     FINGERS,
@@ -209,8 +210,8 @@ class HumanReader(HDF5Reader):
             FileError: a number is infinite, a pose is not rigid or too far away, a status unknown.
         """
         start, stop = self._range(start, stop)
-        pca = read_rows(self._file["pca"], start, stop)
-        poses = read_rows(self._file[self._poses], start, stop)
+        pca = self._file.rows("pca", start, stop)
+        poses = self._file.rows(self._poses, start, stop)
         lost: BoolArray = np.asarray(
             np.isnan(pca).any(axis=-1) | np.isnan(poses).any(axis=(-2, -1))
         )
@@ -238,7 +239,7 @@ class HumanReader(HDF5Reader):
         start, stop = self._range(start, stop)
         if not self.info.body_joints:
             return np.zeros((stop - start, 0))
-        body = read_rows(self._file["body_qpos"], start, stop)
+        body = self._file.rows("body_qpos", start, stop)
         frame = first_frame(~np.isfinite(body))
         if frame is not None:
             joint = self.info.body_joints[int(np.argmax(~np.isfinite(body[frame])))]
@@ -270,7 +271,7 @@ class HumanReader(HDF5Reader):
 
     def _check_structure(self) -> int:
         """Shapes, types and lengths of the datasets that are there; the number of frames."""
-        frames = len(require_dataset(self._file, "pca", (None, _HANDS, self.info.components)))
+        frames = require_dataset(self._file, "pca", (None, _HANDS, self.info.components))[0]
         if frames == 0:
             raise FileError(self.path, "holds no frames", key="pca")
         shapes: dict[str, tuple[int | None, ...]] = {
@@ -284,13 +285,13 @@ class HumanReader(HDF5Reader):
         for key, shape in shapes.items():
             if key in _OPTIONAL and key not in self._file:
                 continue
-            data = require_dataset(self._file, key, shape, integer=key in _INTEGERS)
-            if len(data) != frames:
+            rows = require_dataset(self._file, key, shape, integer=key in _INTEGERS)[0]
+            if rows != frames:
                 raise FileError(
                     self.path,
-                    f"{key!r} has {len(data)} frames, but 'pca' has {frames}",
+                    f"{key!r} has {rows} frames, but 'pca' has {frames}",
                     key=key,
-                    frames=len(data),
+                    frames=rows,
                     expected=frames,
                 )
         return frames
@@ -309,7 +310,7 @@ class HumanReader(HDF5Reader):
         return np.where(lost, int(Status.MISSING_INPUT), stored)
 
     def _optional(self, key: str, start: int, stop: int, default: FloatArray) -> FloatArray:
-        return read_rows(self._file[key], start, stop) if key in self._file else default
+        return self._file.rows(key, start, stop) if key in self._file else default
 
     def _refuse(self, bad: BoolArray, key: str, start: int, said: str) -> None:
         """Raise where anything of a mask (T, 2) is set."""
@@ -410,11 +411,11 @@ class HumanWriter(HDF5Writer):
         _write_info(self._file, self._info)
 
 
-def _read_info(file: Any, rate: float | None) -> HumanFileInfo:
+def _read_info(file: HDF5File, rate: float | None) -> HumanFileInfo:
     return HumanFileInfo(
         rate=frame_rate(file, rate).hz,
         hand=attribute(file, "hand", text),
-        components=attribute(file, "components", int),
+        components=attribute(file, "components", whole_number),
         robot=attribute(file, "robot", text, ""),
         robot_hash=attribute(file, "robot_hash", text, ""),
         calibrations=attribute(file, "calibration", _calibrations, None),
@@ -422,7 +423,7 @@ def _read_info(file: Any, rate: float | None) -> HumanFileInfo:
         T_camera_world=attribute(file, "T_camera_world", matrix, None),
         body_joints=attribute(file, "body_joints", names, ()),
         source=attribute(file, "source", text, ""),
-        start=attribute(file, "start", int, 0),
+        start=attribute(file, "start", whole_number, 0),
         sim=attribute(file, "sim", bool, True),
         speeds=attribute(file, "peak_speeds", _speeds, None),
         versions=attribute(file, "versions", read_versions, {}),

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from retarget.core.hdf5 import dataset_names
+from retarget.core.hdf5_file import dataset_names
 
 
 def names(path: Path) -> list[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from retarget.core.errors import DemoError
 from retarget.core.geometry import transform_from_pose_wxyz
-from retarget.core.hdf5 import close_name, dataset_names, first_frame, require_dataset
+from retarget.core.hdf5 import close_name, first_frame, require_dataset
+from retarget.core.hdf5_file import HDF5File
 from retarget.core.types import FINGERS, SIDES, BoolArray, FloatArray
 from retarget.data.file_kind import FileKind, refuse_other_kind
 
@@ -52,11 +52,11 @@ class DemoLayout:
     action: str | None
 
 
-def find_layout(file: Any, joints: int | None = None, robot: str = "the robot") -> DemoLayout:
+def find_layout(file: HDF5File, joints: int | None = None, robot: str = "the robot") -> DemoLayout:
     """Find the datasets of an open file and check shapes, types and lengths; reads no values.
 
     Args:
-        file: an open ``h5py.File``.
+        file: an open file.
         joints: number of joints expected, or None for any.
         robot: what to call the robot that has so many.
 
@@ -64,14 +64,13 @@ def find_layout(file: Any, joints: int | None = None, robot: str = "the robot") 
         DemoError: a dataset is missing, misnamed, of the wrong shape, type or length; the episode
             is empty; both hands are missing; the file is of a robot with other joints.
     """
-    path = file.filename
+    path = file.path
     if QPOS not in file:
-        refuse_other_kind(file, FileKind.DEMO, DemoError)
+        refuse_other_kind(file, FileKind.DEMO)
     known = {QPOS, QVEL, ACTION}
     known.update(key for side in SIDES for key in (*pose_keys(side), tips_key(side)))
-    strangers = [name for name in dataset_names(file) if name not in known]
-    qpos = require_dataset(file, QPOS, (None, None), DemoError, names=strangers)
-    frames, n = qpos.shape
+    strangers = [name for name in file.names() if name not in known]
+    frames, n = require_dataset(file, QPOS, (None, None), names=strangers)
     if joints is not None and n != joints:
         raise DemoError(
             path,
@@ -81,7 +80,7 @@ def find_layout(file: Any, joints: int | None = None, robot: str = "the robot") 
             expected=joints,
         )
     if frames == 0 or n == 0:
-        raise DemoError(path, f"the episode is empty: {QPOS!r} has shape {qpos.shape}", key=QPOS)
+        raise DemoError(path, f"the episode is empty: {QPOS!r} has shape {(frames, n)}", key=QPOS)
 
     hands = [_find_hand(file, side, strangers) for side in SIDES]
     if not any(pose for pose, _ in hands):
@@ -92,15 +91,16 @@ def find_layout(file: Any, joints: int | None = None, robot: str = "the robot") 
         )
     for key in (QVEL, ACTION):
         if key in file:
-            require_dataset(file, key, (None, n), DemoError)
+            require_dataset(file, key, (None, n), used=key == ACTION)
     poses, tips = zip(*hands, strict=True)
     for key in (*poses, *tips, ACTION, QVEL):
-        if key is not None and key in file and len(file[key]) != frames:
+        item = None if key is None else file.item(key)
+        if item is not None and item.shape is not None and item.shape[0] != frames:
             raise DemoError(
                 path,
-                f"{key!r} has {len(file[key])} frames, but {QPOS!r} has {frames}",
+                f"{key!r} has {item.shape[0]} frames, but {QPOS!r} has {frames}",
                 key=key,
-                frames=len(file[key]),
+                frames=item.shape[0],
                 expected=frames,
             )
     return DemoLayout(frames, poses, tips, ACTION if ACTION in file else None)
@@ -187,7 +187,9 @@ def transforms_from_rows(
     return poses
 
 
-def _find_hand(file: Any, side: str, strangers: Sequence[str]) -> tuple[str | None, str | None]:
+def _find_hand(
+    file: HDF5File, side: str, strangers: Sequence[str]
+) -> tuple[str | None, str | None]:
     """Names of a hand's poses and tips; both None where the file has nothing of that hand."""
     pose = next((key for key in pose_keys(side) if key in file), None)
     tips = tips_key(side) if tips_key(side) in file else None
@@ -197,6 +199,6 @@ def _find_hand(file: Any, side: str, strangers: Sequence[str]) -> tuple[str | No
             return None, None
     pose = pose or pose_keys(side)[0]
     tips = tips or tips_key(side)
-    require_dataset(file, pose, (None, 7), DemoError, names=strangers)
-    require_dataset(file, tips, (None, len(FINGERS), 3), DemoError, names=strangers)
+    require_dataset(file, pose, (None, 7), names=strangers)
+    require_dataset(file, tips, (None, len(FINGERS), 3), names=strangers)
     return pose, tips

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
 from retarget.core.errors import DemoError
-from retarget.core.hdf5 import read_rows
+from retarget.core.hdf5 import attribute, text
 from retarget.core.hdf5_streams import HDF5Reader
 from retarget.core.types import FEWEST_FINGERS, FINGERS, SIDES, BoolArray, Demo, FloatArray
 from retarget.data.demo.layout import (
@@ -71,7 +69,7 @@ class DemoReader(HDF5Reader):
     Attributes:
         path: the file.
         frames: number of frames T.
-        attrs: the file's attributes, read-only.
+        sim: the file says that it was recorded in simulation; True where it says nothing.
         rate: frames per second [Hz]: the argument, else the file's attribute ``rate``, ``hz`` or
             ``fps``, which must agree, else the rate of the robot's task that the attribute
             ``task`` or the file's folder names (``Flip-Mug/episode_0.hdf5``), else the robot's.
@@ -83,7 +81,7 @@ class DemoReader(HDF5Reader):
         InputError: ``rate`` is not positive.
     """
 
-    attrs: Mapping[str, Any]
+    sim: bool
     rate: float
     frame_rate: FrameRate
     layout: DemoLayout
@@ -149,19 +147,18 @@ class DemoReader(HDF5Reader):
         name = "the robot" if self._robot is None else self._robot.name
         self.layout = find_layout(self._file, joints, name)
         self.frames = self.layout.frames
-        self.attrs = MappingProxyType(dict(self._file.attrs))
-        task = self.attrs.get("task", "")
+        self.sim = attribute(self._file, "sim", bool, True)
+        task = attribute(self._file, "task", text, "")
         self.frame_rate = frame_rate(
             self._file,
             self._given_rate,
             names=RATE_ATTRIBUTES,
-            otherwise=lambda: task_rate(self.path, str(task), self._robot),
-            error=DemoError,
+            otherwise=lambda: task_rate(self.path, task, self._robot),
         )
         self.rate = self.frame_rate.hz
 
     def _rows(self, key: str, start: int, stop: int) -> FloatArray:
-        return read_rows(self._file[key], start, stop, DemoError)
+        return self._file.rows(key, start, stop)
 
     def _hand(self, h: int, start: int, stop: int) -> tuple[FloatArray, FloatArray]:
         """Poses (T, 4, 4) and tips (T, 5, 3) of hand h, NaN where they are missing."""

@@ -125,8 +125,9 @@ class DemoWriter(HDF5Writer):
 
     def _open_sources(self, stack: ExitStack) -> None:
         if self._copy_from is not None:
-            self._source = stack.enter_context(open_hdf5(self._copy_from, DemoError))
-            self._layout = find_layout(self._source)
+            source = stack.enter_context(open_hdf5(self._copy_from, DemoError))
+            self._layout = find_layout(source)
+            self._source = source.whole()
 
     def append(self, demo: Demo) -> None:
         """Write the next frames; where a hand is not valid its rows are NaN.
