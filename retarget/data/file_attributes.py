@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from retarget.core.errors import FileError, InputError
-from retarget.core.hdf5 import text
+from retarget.core.hdf5 import matrix, text
 from retarget.core.resources import resource
+from retarget.core.types import FloatArray
 from retarget.core.version import VERSION
 from retarget.robot.spec import load_robot_spec
 
@@ -32,6 +33,19 @@ def require_rate(rate: float) -> float:
     if not (math.isfinite(rate) and rate > 0.0):
         raise InputError(f"rate must be a positive number of frames a second, got {rate}")
     return float(rate)
+
+
+def require_camera(T_camera_world: FloatArray | None) -> None:
+    """Refuse a camera's pose that a file could not be read with; None is none.
+
+    Raises:
+        InputError: it is no rigid transform (4, 4).
+    """
+    if T_camera_world is not None:
+        try:
+            matrix(T_camera_world)
+        except (TypeError, ValueError) as cause:
+            raise InputError(f"T_camera_world: {cause}") from None
 
 
 def frame_rate(
