@@ -12,7 +12,7 @@ import numpy as np
 
 from retarget.actions.layout import COMPONENTS, Action, action
 from retarget.core.arrays import Array, as_array, as_numpy, like, namespace
-from retarget.core.checks import are_rigid
+from retarget.core.checks import missing_poses, require_rigid
 from retarget.core.errors import InputError
 from retarget.core.geometry import transform, transform_inverse
 from retarget.core.types import FINGERS, HumanMotion, Status
@@ -30,7 +30,7 @@ def transform_action(T_a_b: Array, action_b: Action) -> Action:
         InputError: not a rigid transform, axes that do not fit, or an action whose wrist positions
             are normalised.
     """
-    T = require_rigid(T_a_b, action_b.translation)
+    T = _like_rigid(T_a_b, action_b.translation)
     if action_b.normalization is not None and action_b.normalization.moves_translation:
         raise InputError(
             "the action's wrist positions are normalised; undo that before changing frames"
@@ -70,7 +70,7 @@ def to_world(action_camera: Action, T_camera_world: Array) -> Action:
     Raises:
         InputError: see `transform_action`.
     """
-    return transform_action(transform_inverse(T_camera_world), action_camera)
+    return transform_action(transform_inverse(_rigid(T_camera_world)), action_camera)
 
 
 def action_from_motion(motion: HumanMotion, T_camera_world: Array | None = None) -> Action:
@@ -81,9 +81,12 @@ def action_from_motion(motion: HumanMotion, T_camera_world: Array | None = None)
         T_camera_world: (..., 4, 4) world to camera; the world frame where None.
 
     Raises:
-        InputError: more than 15 components, or see `transform_action`.
+        InputError: more than 15 components, a wrist that is no rigid transform, or see
+            `transform_action`.
     """
     T = as_array(motion.T_world_mano, "T_world_mano", 4, 4)
+    if namespace(T) is np:
+        missing_poses(T, "T_world_mano", np.asarray(motion.status != Status.MISSING_INPUT))
     world = action(T[..., :3, 3], motion.pca, T[..., :3, :3], motion.status)
     return world if T_camera_world is None else to_camera(world, T_camera_world)
 
@@ -126,8 +129,16 @@ def motion_from_action(
     )
 
 
-def require_rigid(T_a_b: Array, kind: Array) -> Array:
-    """Transforms (..., 4, 4) as an array of the same kind.
+def _like_rigid(T_a_b: Array, kind: Array) -> Array:
+    """Transforms (..., 4, 4) as an array of the same kind; see `_rigid`."""
+    T = _rigid(T_a_b)  # looked at before half precision rounds it
+    if namespace(T) is not namespace(kind):
+        return like(as_numpy(T), kind)
+    return T if namespace(T) is np else T.to(dtype=kind.dtype, device=kind.device)
+
+
+def _rigid(T_a_b: Array) -> Array:
+    """Transforms (..., 4, 4), in single precision at least.
 
     Raises:
         InputError: another shape, or a transform that is not rigid.
@@ -135,12 +146,8 @@ def require_rigid(T_a_b: Array, kind: Array) -> Array:
     T = as_array(T_a_b, "T_a_b", 4, 4)
     if namespace(T) is not np and T.element_size() < 4:
         T = T.float()  # products of half precision round too much
-    # looked at before half precision rounds it
-    if not are_rigid(T).all():
-        raise InputError("T_a_b must be rigid transforms: an orthonormal, right-handed rotation")
-    if namespace(T) is not namespace(kind):
-        return like(as_numpy(T), kind)
-    return T if namespace(T) is np else T.to(dtype=kind.dtype, device=kind.device)
+    require_rigid(T, "T_a_b")
+    return T
 
 
 def _check_axes(T: Array, action_b: Action) -> None:

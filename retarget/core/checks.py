@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from retarget.core.arrays import Array, like
+from retarget.core.arrays import Array, as_numpy, like
 from retarget.core.errors import InputError
 from retarget.core.types import BoolArray, FloatArray
 
@@ -139,6 +139,40 @@ def are_rigid(T: Array, tolerance: float = RIGID) -> Array:
     return ~reduce(or_, rigid_faults(T, tolerance).values())
 
 
+def require_rigid(T: Array, name: str, where: BoolArray | None = None) -> None:
+    """Refuse transforms (..., 4, 4), numpy or torch, that are not rigid.
+
+    Args:
+        T: the transforms; what is not finite is refused too.
+        name: what to call them.
+        where: (...) which ones are looked at; all where None.
+
+    Raises:
+        InputError: naming the first that is not rigid and what it lacks.
+    """
+    for what, found in rigid_faults(T).items():
+        bad = np.asarray(as_numpy(found))
+        bad = bad if where is None else bad & where
+        if bad.any():
+            at = first_index(bad)
+            raise InputError(
+                f"{name} {what}" + (f" at index {at}" if at else ""), index=at, value=T[at]
+            )
+
+
+def missing_poses(T: Array, name: str, where: BoolArray | None = None) -> BoolArray:
+    """Which transforms (..., 4, 4), numpy, are missing, that is, have entries that are not finite.
+
+    All others must be rigid; the arguments are those of `require_rigid`.
+
+    Raises:
+        InputError: one is not; its index is reported.
+    """
+    known = np.asarray(np.isfinite(T).all(axis=(-2, -1)))
+    require_rigid(T, name, known if where is None else known & where)
+    return ~known
+
+
 def nearest_rotations(R: FloatArray) -> FloatArray:
     """The exact rotations (..., 3, 3) nearest to some within `RIGID`: Newton's iteration."""
     for _ in range(3):
@@ -164,16 +198,8 @@ def read_poses(values: ArrayLike, name: str) -> tuple[FloatArray, BoolArray]:
     T = np.array(real_array(values, name))
     if T.ndim < 2 or T.shape[-2:] != (4, 4):
         raise InputError(f"{name} must have shape (..., 4, 4), got {T.shape}")
-    missing = ~np.all(np.isfinite(T), axis=(-2, -1))
+    missing = missing_poses(T, name)
     T[missing] = np.eye(4)
-    for what, bad in rigid_faults(T).items():
-        if np.any(bad):
-            where = first_index(bad)
-            raise InputError(
-                f"{name} {what}" + (f" at index {where}" if where else ""),
-                index=where,
-                value=T[where],
-            )
     T[..., :3, :3], T[..., 3, :] = nearest_rotations(T[..., :3, :3]), [0.0, 0.0, 0.0, 1.0]
     return T, missing
 

@@ -18,7 +18,13 @@ from retarget.core.hdf5 import attribute, matrix, require_dataset, text, whole_n
 from retarget.core.hdf5_file import HDF5File
 from retarget.core.hdf5_streams import HDF5Reader, HDF5Writer
 from retarget.core.types import FloatArray
-from retarget.data.file_attributes import frame_rate, read_versions, require_hand, require_rate
+from retarget.data.file_attributes import (
+    frame_rate,
+    read_versions,
+    require_camera,
+    require_hand,
+    require_rate,
+)
 from retarget.data.file_kind import FileKind, require_format
 
 _VERSION = 1
@@ -217,11 +223,7 @@ def _check_info(info: ActionFileInfo) -> None:
         raise InputError(f"stride must be a whole number, got {info.stride}")
     if info.stride < 1:
         raise InputError(f"stride must be at least 1, got {info.stride}")
-    if info.T_camera_world is not None:
-        try:
-            matrix(info.T_camera_world)
-        except (TypeError, ValueError) as cause:
-            raise InputError(f"T_camera_world: {cause}") from None
+    require_camera(info.T_camera_world)
 
 
 def _read_info(file: HDF5File, rate: float | None) -> ActionFileInfo:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from retarget.core.errors import InputError
-from retarget.core.hdf5 import single, text
+from retarget.core.hdf5 import matrix, single, text
 from retarget.core.hdf5_file import HDF5File
 from retarget.core.resources import resource
+from retarget.core.types import FloatArray
 from retarget.core.version import VERSION
 from retarget.robot.spec import load_robot_spec
 
@@ -44,6 +45,19 @@ def require_rate(rate: float) -> float:
     if _is_period(rate):
         raise InputError(f"rate must be frames a second, got {rate:.4g}; {_period_text(rate)}")
     return float(rate)
+
+
+def require_camera(T_camera_world: FloatArray | None) -> None:
+    """Refuse a camera's pose that a file could not be read with; None is none.
+
+    Raises:
+        InputError: it is no rigid transform (4, 4).
+    """
+    if T_camera_world is not None:
+        try:
+            matrix(T_camera_world)
+        except (TypeError, ValueError) as cause:
+            raise InputError(f"T_camera_world: {cause}") from None
 
 
 def _is_period(rate: float) -> bool:

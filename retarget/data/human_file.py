@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retarget.core.checks import are_rigid
+from retarget.core.checks import are_rigid, missing_poses
 from retarget.core.errors import FileError, InputError
 from retarget.core.hdf5 import (
     attribute,
@@ -37,6 +37,7 @@ from retarget.core.types import (
 from retarget.data.file_attributes import (
     frame_rate,
     read_versions,
+    require_camera,
     require_hand,
     require_rate,
     software_versions,
@@ -336,12 +337,13 @@ class HumanWriter(HDF5Writer):
         info: what the numbers mean and where they come from.
 
     Raises:
-        InputError: the rate is not positive.
+        InputError: the rate is not positive, or the camera's pose no rigid transform.
         FileError: the file cannot be written there.
     """
 
     def __init__(self, path: str | Path, info: HumanFileInfo) -> None:
         require_rate(info.rate)
+        require_camera(info.T_camera_world)
         super().__init__(path)
         self._info = info
 
@@ -360,7 +362,8 @@ class HumanWriter(HDF5Writer):
             body_qpos: (T, m) positions of ``info.body_joints`` [rad]; needed where there are any.
 
         Raises:
-            InputError: shapes, hand model or components do not fit the file.
+            InputError: shapes, hand model or components do not fit the file, or a wrist is no rigid
+                transform.
         """
         frames = self._check(motion, keypoints, body_qpos)
         self._extend("pca", motion.pca)
@@ -402,6 +405,8 @@ class HumanWriter(HDF5Writer):
             if array is None or array.shape != shape:
                 got = "none" if array is None else array.shape
                 raise InputError(f"{name} must have shape {shape}, got {got}")
+        known = np.isfinite(motion.pca).all(axis=-1)
+        missing_poses(motion.T_world_mano, "T_world_mano", np.asarray(known))
         if self._frames and (keypoints is None) == ("keypoints" in self._file):
             raise InputError("keypoints must be in every block of a file, or in none")
         return frames

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from retarget.core.checks import real_array
+from retarget.core.checks import missing_poses, real_array
 from retarget.core.errors import InputError, ModelError
 from retarget.core.geometry import transform_inverse, transform_points
 from retarget.core.types import (
@@ -135,7 +135,7 @@ class MANOFitter:
         Args:
             fingertips: (..., 2, 5, 3) robot fingertips in the world frame [m]. A finger that is NaN
                 is missing: it counts nothing, and the prior places it.
-            T_world_wrist: (..., 2, 4, 4) poses of the robot's wrist frames in the world.
+            T_world_wrist: (..., 2, 4, 4) rigid poses of the robot's wrist frames in the world.
             valid: (..., 2) False where a hand is to be left out. Hands are left out too with fewer
                 than `FEWEST_FINGERS` (4) known fingers, an infinite number, or a wrist that is not
                 finite.
@@ -145,7 +145,8 @@ class MANOFitter:
             of missing fingers and where left out), iterations and statuses.
 
         Raises:
-            InputError: shapes do not agree, or there is no frame.
+            InputError: shapes do not agree, there is no frame, or a wrist's pose is no rigid
+                transform.
         """
         tips = fingertips_in_wrist(fingertips, T_world_wrist, valid)
         return self.fit_in_wrist(tips, np.asarray(T_world_wrist))
@@ -239,7 +240,11 @@ class MANOFitter:
         """The 21 keypoints of both hands in the world frame, (..., 2, 21, 3) [m].
 
         The hand is placed as EgoVLA's action space has it: its root joint at the wrist pose.
+
+        Raises:
+            InputError: the pose of a hand with coefficients is no rigid transform.
         """
+        require_known_wrists(motion)
         points = [
             np.asarray(self.layers[side].keypoints(motion.pca[..., side, :]))
             - self.hands[side].root
@@ -319,6 +324,16 @@ def fitter_for(robot: Robot | str | Path | None, fitter: MANOFitter | None) -> M
     return fitter
 
 
+def require_known_wrists(motion: HumanMotion) -> None:
+    """Refuse human motion with a hand that has coefficients at a pose that is no rigid transform.
+
+    Raises:
+        InputError: naming the first.
+    """
+    known = np.asarray(np.isfinite(motion.pca).all(axis=-1))
+    missing_poses(motion.T_world_mano, "T_world_mano", known)
+
+
 def fingertips_in_wrist(
     fingertips: ArrayLike, T_world_wrist: ArrayLike, valid: ArrayLike | None = None
 ) -> FloatArray:
@@ -328,7 +343,7 @@ def fingertips_in_wrist(
     number infinite. The arguments are those of `MANOFitter.fit`.
 
     Raises:
-        InputError: shapes do not agree, or there is no frame.
+        InputError: shapes do not agree, there is no frame, or a wrist's pose is no rigid transform.
     """
     tips = real_array(fingertips, "fingertips")
     wrists = real_array(T_world_wrist, "T_world_wrist")
@@ -340,14 +355,13 @@ def fingertips_in_wrist(
             f"T_world_wrist must have shape {(*lead, 2, 4, 4)} beside these fingertips, "
             f"got {wrists.shape}"
         )
-    known = np.isfinite(wrists).all(axis=(-2, -1)) & ~np.isinf(tips).any(axis=(-2, -1))
-    if valid is not None:
-        mask = np.asarray(valid)
-        if mask.shape != (*lead, 2) or mask.dtype != np.bool_:
-            raise InputError(
-                f"valid must be boolean of shape {(*lead, 2)}, got {mask.dtype} {mask.shape}"
-            )
-        known = known & mask
+    mask = None if valid is None else np.asarray(valid)
+    if mask is not None and (mask.shape != (*lead, 2) or mask.dtype != np.bool_):
+        raise InputError(
+            f"valid must be boolean of shape {(*lead, 2)}, got {mask.dtype} {mask.shape}"
+        )
+    known = ~missing_poses(wrists, "T_world_wrist", mask) & ~np.isinf(tips).any(axis=(-2, -1))
+    known = known if mask is None else known & mask
     out = np.full(tips.shape, np.nan)
     out[known] = transform_points(transform_inverse(wrists[known]), tips[known])
     return out

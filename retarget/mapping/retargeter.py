@@ -24,7 +24,12 @@ from retarget.core.types import (
     RobotMotion,
     Status,
 )
-from retarget.mapping.fitter import MANOFitter, fingertips_in_wrist, fitter_for
+from retarget.mapping.fitter import (
+    MANOFitter,
+    fingertips_in_wrist,
+    fitter_for,
+    require_known_wrists,
+)
 from retarget.mapping.hand_frame import robot_wrists
 from retarget.mapping.hand_mlp import HandMLP
 from retarget.robot.arm.ik import ArmIK
@@ -169,7 +174,8 @@ class Retargeter:
                 solved by itself and hands without input are open.
 
         Raises:
-            InputError: wrong shapes, or coefficients of another hand model.
+            InputError: wrong shapes, a wrist that is no rigid transform, or coefficients of another
+                hand model.
         """
         if human.hand != self.fitter.hand_hash:
             raise InputError(
@@ -178,6 +184,7 @@ class Retargeter:
             )
         if human.pca.ndim != 3:
             raise InputError(f"to_robot takes T frames, pca (T, 2, K), got {human.pca.shape}")
+        require_known_wrists(human)
         return self._robot_motion(human, robot_wrists(self.robot, human.T_world_mano), body, q0)
 
     def _robot_motion(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from retarget.core.checks import missing_poses
 from retarget.core.errors import InputError
 from retarget.core.geometry import quat_wxyz_from_rotation
 from retarget.core.status import severer
@@ -21,6 +22,7 @@ from retarget.viewer.scene import Scene
 SHORTEST = 1e-6  # a line of no length has no direction [m]
 _TIPS = len(SIDES) * len(FINGERS)
 _STATUSES = frozenset(Status)
+_POSES = ("T_world_mano", "wrists")
 _UNTURNED = (0.0, 0.0, 0.0, 1.0)  # x y z w
 
 
@@ -78,7 +80,7 @@ def frame_state(
         arm_status: (2,) `Status` values of the arms; OK by default.
 
     Raises:
-        InputError: a wrong shape.
+        InputError: a wrong shape, or a wrist that is no rigid transform.
     """
     given = {
         "qpos": qpos,
@@ -171,7 +173,7 @@ def checked_rows(name: str, rows: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     """A copy of an argument of `frame_states`, each of its rows of a shape; `Status` as integers.
 
     Raises:
-        InputError: a wrong shape, or rows that are no numbers or no `Status`.
+        InputError: a wrong shape, or rows that are no numbers, no rigid transforms or no `Status`.
     """
     try:
         array = np.array(rows, dtype=np.float64)
@@ -179,6 +181,8 @@ def checked_rows(name: str, rows: Any, shape: tuple[int, ...]) -> NDArray[Any]:
         raise InputError(f"{name} must be numbers of shape {shape}, got {rows!r}") from None
     if array.shape[1:] != shape:
         raise InputError(f"{name} must have shape {shape}, got {array.shape[1:]}")
+    if name in _POSES:
+        missing_poses(array, name)
     if not name.endswith("_status"):
         return array
     if not _STATUSES.issuperset(array.ravel().tolist()):  # of a few, as fast as it gets

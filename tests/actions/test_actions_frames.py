@@ -122,8 +122,12 @@ def test_an_unknown_camera_is_refused(robot: Robot) -> None:
 
 def test_what_is_not_rigid_is_refused() -> None:
     one = random_action(0, (4,))
-    for bad in (2.0 * np.eye(4), np.diag([1.0, 1.0, -1.0, 1.0]), np.full((4, 4), np.nan)):
-        with pytest.raises(InputError, match="rigid"):
+    for bad, said in (
+        (2.0 * np.eye(4), "has no orthonormal rotation"),
+        (np.diag([1.0, 1.0, -1.0, 1.0]), "is a reflection"),
+        (np.full((4, 4), np.nan), "has no orthonormal rotation"),
+    ):
+        with pytest.raises(InputError, match=f"T_a_b {said}"):
             to_camera(one, bad)
     with pytest.raises(InputError, match=r"\(\.\.\., 4, 4\), got \(3, 3\)"):
         to_camera(one, np.eye(3))

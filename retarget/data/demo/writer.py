@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from retarget.core.checks import missing_poses
 from retarget.core.errors import DemoError, InputError
 from retarget.core.geometry import pose_wxyz_from_transform
 from retarget.core.hdf5 import open_hdf5
@@ -134,7 +135,8 @@ class DemoWriter(HDF5Writer):
 
         Raises:
             InputError: shapes, rate or number of joints do not fit together or do not fit what
-                was written before, or the frames are not those that follow in ``copy_from``.
+                was written before, a valid wrist is no rigid transform, or the frames are not those
+                that follow in ``copy_from``.
         """
         _check_shapes(demo, self._robot)
         if self._frames == 0:
@@ -218,4 +220,5 @@ def _check_shapes(demo: Demo, robot: Robot | None) -> None:
     for name, (array, shape) in expected.items():
         if array.shape != shape:
             raise InputError(f"{name} must have shape {shape}, got {array.shape}")
+    missing_poses(demo.T_world_wrist, "T_world_wrist", demo.valid)
     require_rate(demo.rate)
