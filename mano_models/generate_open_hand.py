@@ -1,9 +1,9 @@
 """Write OPEN_HAND_RIGHT.npz and OPEN_HAND_LEFT.npz, an open hand in MANO's file format.
 
     python mano_models/generate_open_hand.py              # into mano_models/
-    python mano_models/generate_open_hand.py --pkl DIR    # also pickles for smplx, into DIR
+    python mano_models/generate_open_hand.py --pkl DIR    # pickles for smplx, into DIR alone
 
-Needs numpy and scipy; runs in seconds; a second run writes the same arrays.
+Needs this library and scipy; runs in seconds; a second run writes the same arrays.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=HERE, help="folder of the npz files")
+    parser.add_argument("--out", type=Path, help="folder of the npz files; this one by default")
     parser.add_argument("--pkl", type=Path, help="folder for MANO_RIGHT.pkl and MANO_LEFT.pkl")
     options = parser.parse_args(arguments)
 
@@ -27,9 +27,12 @@ def main(arguments: list[str] | None = None) -> None:
     from open_hand.model import build_right, mirror, write_npz, write_pkl
 
     right = build_right()
+    # who asks for pickles alone does not ask for this folder's files anew
+    out = HERE if options.out is None and options.pkl is None else options.out
     for side, model in (("RIGHT", right), ("LEFT", mirror(right))):
-        options.out.mkdir(parents=True, exist_ok=True)
-        write_npz(model, options.out / f"OPEN_HAND_{side}.npz")
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            write_npz(model, out / f"OPEN_HAND_{side}.npz")
         if options.pkl is not None:
             options.pkl.mkdir(parents=True, exist_ok=True)
             write_pkl(model, options.pkl / f"MANO_{side}.pkl")

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from retarget.core.files import replacing
+
 from .anthropometry import PARENTS, build_skeleton
 from .mesh import build_mesh
 from .poses import build_pose_space
@@ -66,12 +68,13 @@ def mirror(model: Model) -> Model:
 
 def write_npz(model: Model, path: Path) -> None:
     """Write a model as a compressed npz file, read by `numpy.load` without pickle."""
-    np.savez_compressed(path, **model)
+    with replacing(path) as file:
+        np.savez_compressed(file, **model)
 
 
 def write_pkl(model: Model, path: Path) -> None:
     """Write a model as the pickle that `smplx.MANO` reads, with a sparse `J_regressor`."""
     from scipy.sparse import csc_matrix
 
-    with path.open("wb") as file:
+    with replacing(path) as file:
         pickle.dump({**model, "J_regressor": csc_matrix(model["J_regressor"])}, file, protocol=2)

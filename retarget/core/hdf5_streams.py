@@ -113,7 +113,9 @@ class HDF5Writer:
             # what is entered first ends last: the renaming, after all files are closed
             self._part = stack.enter_context(replacing(self._path))
             self._open_sources(stack)
-            self._file = stack.enter_context(h5py.File(HDF5Sink(self._part), "w"))
+            self._file = stack.enter_context(
+                h5py.File(HDF5Sink(self._part), "w", libver=self._library_version())
+            )
             self._stack = stack.pop_all()
         return self
 
@@ -135,6 +137,10 @@ class HDF5Writer:
 
     def _open_sources(self, stack: ExitStack) -> None:
         """Open other files that are needed until the end."""
+
+    def _library_version(self) -> Any:
+        """``libver`` of the file, see h5py; the oldest that does where None."""
+        return None
 
     def _finish(self) -> None:
         """Write what comes after the last row."""

@@ -13,7 +13,7 @@ from retarget.core.checks import missing_poses
 from retarget.core.errors import DemoError, InputError
 from retarget.core.geometry import pose_wxyz_from_transform
 from retarget.core.hdf5 import open_hdf5
-from retarget.core.hdf5_copy import copy_rest, storage_of
+from retarget.core.hdf5_copy import copy_rest, library_version, storage_of
 from retarget.core.hdf5_streams import HDF5Writer
 from retarget.core.types import FINGERS, SIDES, BoolArray, Demo, FloatArray
 from retarget.data.demo.layout import (
@@ -129,6 +129,9 @@ class DemoWriter(HDF5Writer):
             source = stack.enter_context(open_hdf5(self._copy_from, DemoError))
             self._layout = find_layout(source)
             self._source = source.whole()
+
+    def _library_version(self) -> Any:
+        return None if self._source is None else library_version(self._source)
 
     def append(self, demo: Demo) -> None:
         """Write the next frames; where a hand is not valid its rows are NaN.
