@@ -201,7 +201,8 @@ def test_replay_counts_and_reports_it(base: Path, tmp_path: Path, robot: Robot) 
     result = run("replay", path, "--json", tmp_path / "x.json", "--html", tmp_path / "x.html")
     assert result.exit_code == 0
     (demo,) = json.loads((tmp_path / "x.json").read_text())["demos"]
-    assert demo["passed"] and demo["notes"] == [demo["findings"][0]["text"]]
+    assert demo["passed"]
+    assert demo["notes"] == [demo["findings"][0]["text"]]
     assert demo["findings"][0]["kind"] == "still_wrist"
     assert demo["findings"][0]["side"] == "right"
     assert demo["findings"][0]["runs"] == [[LOST[0], LOST[-1]]]
@@ -218,4 +219,5 @@ def test_wrong_times_are_not_valid(base: Path, tmp_path: Path) -> None:
     ):
         result = run(*command)
         assert result.exit_code == 1, command[0]
-        assert "NOT VALID" in result.output and "run backwards" in result.output
+        assert "NOT VALID" in result.output
+        assert "run backwards" in result.output
