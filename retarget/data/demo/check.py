@@ -12,18 +12,11 @@ import numpy as np
 from retarget.core.errors import DemoError, InputError
 from retarget.core.statistics import ErrorSketch
 from retarget.core.types import SIDES, BoolArray, Demo
-from retarget.data.demo.diagnose import (
-    TYPICAL,
-    Cause,
-    DemoErrors,
-    demo_errors,
-    likely_cause,
-    typical,
-)
+from retarget.data.demo.diagnose import Cause, DemoErrors, demo_errors, likely_cause
+from retarget.data.demo.evidence import ROTATION_PER_METRE, TYPICAL, typical
 from retarget.robot.robot import Robot
 
 TOLERANCE = 5e-3  # [m] twice what encoders and the mounting of a hand cost a real robot
-_ROTATION_PER_METRE = 20.0  # [rad/m]; 5 mm go with 0.1 rad
 
 
 @dataclass(frozen=True)
@@ -197,9 +190,12 @@ class _Checked:
 
 def _off(errors: DemoErrors, h: int) -> float:
     """How far a hand typically is off [m], 0 where it is not seen."""
-    return float(
-        max(np.nan_to_num(typical(v[:, h])) for v in (errors.wrist_position, errors.fingertip))
+    lengths = (
+        errors.wrist_position,
+        errors.wrist_rotation / ROTATION_PER_METRE,
+        errors.fingertip,
     )
+    return float(max(np.nan_to_num(typical(values[:, h])) for values in lengths))
 
 
 class _Seen:
@@ -225,7 +221,7 @@ class _Seen:
         ok = not (
             position.typical > tolerance
             or fingertip.typical > tolerance
-            or rotation.typical > tolerance * _ROTATION_PER_METRE
+            or rotation.typical > tolerance * ROTATION_PER_METRE
         )
         return SideCheck(self._fingertip.count, position, rotation, fingertip, ok)
 

@@ -1,37 +1,53 @@
-"""How far a demonstration is from forward kinematics of its joints, and the likely mistake."""
+"""The likely mistake behind a demonstration that is far from forward kinematics of its joints.
+
+Every mistake is a transformation with a name (`record_mistakes`, `joint_mistakes`). Each is undone,
+alone and after the simple ones, and what remains is measured for each hand's wrist position, wrist
+rotation and fingertips apart. The explanation is the set of at most three mistakes that is cheapest
+in all: what the mistakes cost, the unlikelier the more, and what they leave, by its logarithm. So
+a mistake of one side, or of the wrists alone, is named as such, two may meet, and the simplest
+explanation wins.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import permutations
-from typing import TYPE_CHECKING, Any
+from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from retarget.core.errors import InputError
-from retarget.core.geometry import (
-    quat_wxyz_from_rotation,
-    rotation_angle,
-    rotation_from_quat_wxyz,
-    transform_inverse,
-    transform_points,
+from retarget.core.geometry import rotation_angle
+from retarget.core.types import SIDES, Demo, FloatArray
+from retarget.data.demo import joint_mistakes, record_mistakes
+from retarget.data.demo.evidence import (
+    PARTS,
+    POSITION,
+    ROTATION,
+    ROTATION_PER_METRE,
+    TIPS,
+    Evidence,
+    Guess,
+    Guessed,
+    Mistake,
+    Part,
+    gaps,
 )
-from retarget.core.types import FINGERS, Demo, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from retarget.robot.robot import Robot
 
-TYPICAL = 0.75  # quantile that a verdict goes by
-_EXPLAINED = 1e-3  # [m] and, times 20, [rad]: what may be left once the mistake is undone
-_FRAMES = 512  # frames looked at; a mistake of layout shows in all of them
-_LARGEST_LAG = 5  # frames
-_TURN = 0.2  # [rad]
-_UNITS = {"millimetres": 1e-3, "centimetres": 1e-2}
-
-_Guess = tuple[str, dict[str, Any]]
-"""A mistake, and the fields of the demonstration with it undone."""
+NOTABLE = 1e-3  # [m] and, times 20, [rad]: a difference that is worth a word
+_FLOOR = 2e-4  # [m]: what remains below it is nothing
+_WEIGHT = 4.0  # what ten times as much left over costs, beside a mistake's 1 to 3
+_FRAMES = 240  # consecutive frames looked at, those that move most
+_MOST = 3  # mistakes at once
+_KEPT = 10  # options of a part that are looked at together
+_JOINT_GUESSES = 5  # mistakes of joints that are tried with those of the record
+_CLOSE = 0.35  # an explanation that costs so little more is as good
+_EXPLAINED = 0.35  # of a part's difference may be left to call it explained, or a few mm
 
 
 @dataclass(frozen=True)
@@ -70,36 +86,31 @@ class DemoErrors:
 
 
 def likely_cause(demo: Demo, robot: Robot) -> Cause:
-    """The first usual mistake whose undoing leaves less than a millimetre, else a general answer.
+    """What explains best why a demonstration disagrees with itself, or which parts disagree.
 
-    Tried, simplest first: hands swapped (poses, fingertips, joints), quaternions xyzw, millimetres
-    or centimetres, fingertips in another finger order, poses in the robot's, a camera's or another
-    frame, poses of another frame of the hand, joints in degrees, in URDF or alphabetical order,
-    fingers' joints permuted, passive finger joints not filled in, poses that lag the joints.
+    Deterministic; looks at 240 frames at most and takes a fraction of a second.
     """
-    demo = dataclasses.replace(demo, action=None, **_rows(demo, slice(_FRAMES), slice(_FRAMES)))
-    T_world_wrist, fingertips = robot.forward(demo.qpos)
-    for guesses, fatal in (
-        (_swaps(demo, robot), True),
-        (_quaternions(demo), False),
-        (_units(demo), True),
-        (_fingers(demo, fingertips), False),
-        (_world_frames(demo, T_world_wrist, robot), False),
-        (_wrist_frames(demo, T_world_wrist, robot), False),
-        (_joint_orders(demo, robot), False),
-        (_finger_joints(demo, robot), False),
-        (_lags(demo), False),
-    ):
-        for text, changes in guesses:
-            mended = dataclasses.replace(demo, **changes)
-            if "qpos" in changes:
-                errors = demo_errors(mended, robot)
-            else:
-                errors = _errors_between(mended, T_world_wrist, fingertips)
-            left_over = _left_over(errors)
-            if left_over is not None:
-                return Cause(text, left_over, fatal)
-    return Cause(_general(_errors_between(demo, T_world_wrist, fingertips)))
+    evidence = Evidence.of(_busiest(demo), robot)
+    search = _Search(evidence)
+    search.try_records(record_mistakes.single(evidence))
+    found = search.best()
+    if not found.complete or found.cost > 1.4:
+        search.try_pairs()
+        search.try_joints(joint_mistakes.joints(evidence))
+        found = search.best()
+    return found.cause()
+
+
+def constant_cause(demo: Demo, robot: Robot) -> Cause | None:
+    """What explains a difference within tolerance: a constant turn or shift, a lag; else None.
+
+    The same as `likely_cause` with the few mistakes that leave a file usable.
+    """
+    evidence = Evidence.of(_busiest(demo), robot)
+    search = _Search(evidence)
+    search.try_records(record_mistakes.slight(evidence))
+    found = search.best()
+    return found.cause() if found.mistakes else None
 
 
 def demo_errors(
@@ -122,210 +133,6 @@ def demo_errors(
             value=demo.qpos.shape,
         )
     T_world_wrist, fingertips = forward or robot.forward(demo.qpos)
-    return _errors_between(demo, T_world_wrist, fingertips)
-
-
-def typical(values: FloatArray) -> float:
-    """The value that three quarters of the finite ones do not exceed; NaN where there is none."""
-    seen = values[np.isfinite(values)]
-    return float(np.quantile(seen, TYPICAL, method="lower")) if seen.size else float("nan")
-
-
-def _swaps(demo: Demo, robot: Robot) -> Iterator[_Guess]:
-    """Left and right exchanged: everything recorded, or poses, tips or joints alone."""
-    valid = demo.valid[:, ::-1]
-    poses, tips = demo.T_world_wrist[:, ::-1], demo.fingertips[:, ::-1]
-    yield (
-        "left and right are swapped",
-        {"T_world_wrist": poses, "fingertips": tips, "valid": valid},
-    )
-    if demo.valid.all():
-        yield "left and right wrist poses are swapped", {"T_world_wrist": poses}
-        yield "left and right fingertips are swapped", {"fingertips": tips}
-    for text, groups in (
-        ("joints", ("arm_joints", "hand_joints")),
-        ("arm joints", ("arm_joints",)),
-        ("hand joints", ("hand_joints",)),
-    ):
-        qpos = demo.qpos.copy()
-        for group in groups:
-            left, right = (robot.indices(getattr(side, group)) for side in robot.sides)
-            qpos[:, left], qpos[:, right] = demo.qpos[:, right], demo.qpos[:, left]
-        yield f"left and right {text} of qpos are swapped", {"qpos": qpos}
-
-
-def _quaternions(demo: Demo) -> Iterator[_Guess]:
-    """The scalar stood last."""
-    poses = demo.T_world_wrist.copy()
-    quat_wxyz = quat_wxyz_from_rotation(poses[demo.valid][:, :3, :3])
-    poses[demo.valid, :3, :3] = rotation_from_quat_wxyz(np.roll(quat_wxyz, 1, axis=-1))
-    yield "quaternions are in the order x y z w, expected w x y z", {"T_world_wrist": poses}
-
-
-def _units(demo: Demo) -> Iterator[_Guess]:
-    """Lengths that are not metres."""
-    for unit, factor in _UNITS.items():
-        poses = demo.T_world_wrist.copy()
-        poses[..., :3, 3] *= factor
-        wrists, tips = {"T_world_wrist": poses}, {"fingertips": demo.fingertips * factor}
-        yield f"all lengths are in {unit}, expected metres", wrists | tips
-        yield f"wrist positions are in {unit}, expected metres", wrists
-        yield f"fingertips are in {unit}, expected metres", tips
-
-
-def _fingers(demo: Demo, fingertips: FloatArray) -> Iterator[_Guess]:
-    """The order of fingers that brings the recorded tips nearest to the joints'."""
-    gaps = demo.fingertips[:, :, :, None] - fingertips[:, :, None, :]
-    cost = np.nansum(np.linalg.norm(gaps[demo.valid], axis=-1), axis=0)  # recorded, computed
-    columns = np.arange(len(FINGERS))
-    best = min(permutations(columns), key=lambda order: float(cost[list(order), columns].sum()))
-    order = np.argsort(best)  # the finger that each recorded row is
-    said = ", ".join(FINGERS[k] for k in order)
-    text = f"fingertips are in the order {said}, expected {', '.join(FINGERS)}"
-    yield text, {"fingertips": demo.fingertips[:, :, list(best)]}
-
-
-def _world_frames(demo: Demo, T_world_wrist: FloatArray, robot: Robot) -> Iterator[_Guess]:
-    """Poses and tips seen from elsewhere; ``T_world_wrist`` (T, 2, 4, 4) are the joints' own."""
-    known = [("the robot's base frame", robot.T_world_base)]
-    known += [
-        (f"the frame of camera {name!r}", transform_inverse(camera.T_camera_world))
-        for name, camera in robot.cameras.items()
-    ]
-    between = T_world_wrist[demo.valid] @ transform_inverse(demo.T_world_wrist[demo.valid])
-    found = _middle(between)
-    degrees = np.degrees(rotation_angle(found[:3, :3], np.eye(3)))
-    shift = ", ".join(f"{round(x * 1000.0, 3) + 0.0:.6g}" for x in found[:3, 3])
-    said = f"shifted by ({shift}) mm and turned by {round(float(degrees), 3):.3g} degrees"
-    known.append((f"a frame {said}", found))
-    for text, T_world_other in known:
-        poses = T_world_other @ demo.T_world_wrist
-        tips = transform_points(T_world_other, demo.fingertips)
-        said = f"poses are in {text}, expected the environment frame"
-        yield said, {"T_world_wrist": poses, "fingertips": tips}
-
-
-def _wrist_frames(demo: Demo, T_world_wrist: FloatArray, robot: Robot) -> Iterator[_Guess]:
-    """Poses of something else that the hand carries; tips are right."""
-    turns = rotation_angle(T_world_wrist[..., :3, :3], T_world_wrist[:1, :, :3, :3])
-    if turns[demo.valid].max(initial=0.0) < _TURN:
-        return  # of hands that keep still any frame explains any poses
-    poses, mano = demo.T_world_wrist.copy(), demo.T_world_wrist.copy()
-    said = []
-    for side in robot.sides:
-        h, valid = side.index, demo.valid[:, side.index]
-        mano[:, h, :3, :3] = mano[:, h, :3, :3] @ side.wrist_to_mano.T
-        if not valid.any():
-            continue
-        between = transform_inverse(poses[valid, h]) @ T_world_wrist[valid, h]
-        T_other_wrist = _middle(between)
-        poses[:, h] = poses[:, h] @ T_other_wrist
-        degrees = np.degrees(rotation_angle(T_other_wrist[:3, :3], np.eye(3)))
-        shift = np.linalg.norm(T_other_wrist[:3, 3]) * 1000.0
-        said.append(f"{side.side} {shift:.4g} mm and {degrees:.3g} degrees from")
-    wanted = ", ".join(side.wrist_frame for side in robot.sides)
-    yield f"wrist poses have MANO's axes, expected those of {wanted}", {"T_world_wrist": mano}
-    yield (
-        f"wrist poses are of another frame of the hand ({', '.join(said)} {wanted})",
-        {"T_world_wrist": poses},
-    )
-
-
-def _middle(transforms: FloatArray) -> FloatArray:
-    """The transform (4, 4) of a set whose translation is nearest to their median."""
-    centre = np.median(transforms[:, :3, 3], axis=0)
-    nearest = np.argmin(np.linalg.norm(transforms[:, :3, 3] - centre, axis=-1))
-    return np.asarray(transforms[nearest])
-
-
-def _joint_orders(demo: Demo, robot: Robot) -> Iterator[_Guess]:
-    """Joints in degrees, or in an order that other software gives them."""
-    yield "qpos is in degrees, expected radians", {"qpos": np.radians(demo.qpos)}
-    known = set(robot.joint_names)
-    for text, order in (
-        ("in the URDF's order, limb by limb", [n for n in robot.model.names if n in known]),
-        ("in alphabetical order", sorted(known)),
-    ):
-        qpos = np.empty_like(demo.qpos)
-        qpos[:, robot.indices(order)] = demo.qpos
-        said = f"the joints of qpos are {text}, expected {robot.name}'s joint_names"
-        yield said, {"qpos": qpos}
-
-
-def _finger_joints(demo: Demo, robot: Robot) -> Iterator[_Guess]:
-    """Passive joints left at zero, or fingers' joints in each other's places."""
-    filled = demo.qpos.copy()
-    for side in robot.sides:
-        active = demo.qpos[:, robot.indices(side.active_joints)]
-        filled[:, robot.indices(side.hand_joints)] = robot.expand_hand(side.index, active)
-    yield "the passive finger joints of qpos do not follow the active ones", {"qpos": filled}
-    permuted = demo.qpos.copy()
-    said = []
-    for side in robot.sides:
-        order = _finger_order(demo, robot, side.index)
-        groups = _finger_columns(robot, side.index)
-        if order is None:
-            continue
-        for finger, other in zip(groups, order, strict=True):
-            permuted[:, groups[finger]] = demo.qpos[:, groups[other]]
-        said.append(f"{side.side} {', '.join(FINGERS[other] for other in order)}")
-        expected = ", ".join(FINGERS[finger] for finger in groups)
-    if said:
-        text = f"the fingers' joints of qpos stand in the places of {'; '.join(said)}"
-        yield f"{text}, expected {expected}", {"qpos": permuted}
-
-
-def _finger_columns(robot: Robot, h: int) -> dict[int, IntArray]:
-    """Places in qpos of the joints of each finger that has as many joints as most have."""
-    side = robot.sides[h]
-    columns = robot.indices(side.hand_joints)
-    jacobian = robot.hand_kinematics(h).jacobian(0.1 * np.ones(len(columns)))[..., :3, :]
-    moves = np.abs(jacobian).max(axis=-2) > 1e-9  # finger, joint
-    groups = {finger: columns[moves[finger]] for finger in range(len(FINGERS))}
-    counts = [len(group) for group in groups.values()]
-    usual = max(counts, key=counts.count)
-    return {finger: group for finger, group in groups.items() if len(group) == usual}
-
-
-def _finger_order(demo: Demo, robot: Robot, h: int) -> list[int] | None:
-    """For each of those fingers, the finger whose joints bring its tip to where it was recorded."""
-    valid = demo.valid[:, h]
-    if not valid.any():
-        return None
-    groups = _finger_columns(robot, h)
-    fingers = list(groups)
-    columns = robot.indices(robot.sides[h].hand_joints)
-    T_wrist_world = transform_inverse(demo.T_world_wrist[valid, h])
-    recorded = transform_points(T_wrist_world, demo.fingertips[valid, h])
-    cost = np.zeros((len(fingers), len(fingers)))
-    for shift in range(len(fingers)):
-        qpos = demo.qpos[valid]
-        for k, finger in enumerate(fingers):
-            other = fingers[(k + shift) % len(fingers)]
-            qpos[:, groups[finger]] = demo.qpos[valid][:, groups[other]]
-        tips = robot.hand_kinematics(h).positions(qpos[:, columns])
-        gaps = np.nansum(np.linalg.norm(tips - recorded, axis=-1), axis=0)
-        for k, finger in enumerate(fingers):
-            cost[k, (k + shift) % len(fingers)] = gaps[finger]
-    rows = np.arange(len(fingers))
-    best = min(permutations(rows), key=lambda order: float(cost[rows, list(order)].sum()))
-    return [fingers[k] for k in best]
-
-
-def _lags(demo: Demo) -> Iterator[_Guess]:
-    """Poses a few frames before or after the joints."""
-    for frames in range(1, min(_LARGEST_LAG, demo.frames - 2) + 1):
-        early, late = slice(None, -frames), slice(frames, None)
-        for text, joints, poses in (
-            ("poses are {} behind the joints", early, late),
-            ("poses are {} ahead of the joints", late, early),
-        ):
-            said = "1 frame" if frames == 1 else f"{frames} frames"
-            yield text.format(said), _rows(demo, joints, poses)
-
-
-def _errors_between(demo: Demo, T_world_wrist: FloatArray, fingertips: FloatArray) -> DemoErrors:
-    """Recorded wrist poses and fingertips against others, (T, 2, 4, 4) and (T, 2, 5, 3) [m]."""
     recorded = demo.T_world_wrist
     position = np.linalg.norm(recorded[..., :3, 3] - T_world_wrist[..., :3, 3], axis=-1)
     rotation = rotation_angle(recorded[..., :3, :3], T_world_wrist[..., :3, :3])
@@ -335,29 +142,240 @@ def _errors_between(demo: Demo, T_world_wrist: FloatArray, fingertips: FloatArra
     return DemoErrors(*(np.where(lost, np.nan, values) for values in (position, rotation, tips)))
 
 
-def _left_over(errors: DemoErrors) -> float | None:
-    """What typically remains [m], or None where that is too much to call it explained."""
-    left_over = 0.0
-    for h in range(errors.fingertip.shape[1]):
-        for values in (errors.wrist_position[:, h], errors.fingertip[:, h]):
-            left_over = max(left_over, np.nan_to_num(typical(values)))
-        if typical(errors.wrist_rotation[:, h]) > 20.0 * _EXPLAINED:
-            return None
-    return left_over if left_over < _EXPLAINED else None
+def _busiest(demo: Demo) -> Demo:
+    """The consecutive frames, `_FRAMES` at most, in which joints and record move most."""
+    start = 0
+    if demo.frames > _FRAMES:
+        moved = np.abs(np.diff(demo.qpos, axis=0)).sum(axis=-1)
+        wrists = np.linalg.norm(np.diff(demo.T_world_wrist[..., :3, 3], axis=0), axis=-1)
+        moved = moved + np.minimum(np.nan_to_num(wrists), 0.05).sum(axis=-1)
+        total = np.concatenate([[0.0], np.cumsum(moved)])
+        start = int(np.argmax(total[_FRAMES - 1 :] - total[: len(total) - _FRAMES + 1]))
+    rows = slice(start, start + _FRAMES)
+    return dataclasses.replace(
+        demo,
+        qpos=demo.qpos[rows],
+        T_world_wrist=demo.T_world_wrist[rows],
+        fingertips=demo.fingertips[rows],
+        valid=demo.valid[rows],
+        action=None if demo.action is None else demo.action[rows],
+    )
 
 
-def _general(errors: DemoErrors) -> str:
-    wrists = max(np.nan_to_num(typical(errors.wrist_position[:, h])) for h in (0, 1))
-    if wrists < _EXPLAINED:
-        return "another hand, or another order of the hands' joints; the arms agree"
-    return "another joint order, robot or frame"
+@dataclass(frozen=True)
+class _Option:
+    """Mistakes that leave a part as far off as this."""
+
+    mistakes: tuple[Mistake, ...]
+    gap: float
+
+    @property
+    def cost(self) -> float:
+        return _left_cost(self.gap) + sum(mistake.cost for mistake in self.mistakes)
 
 
-def _rows(demo: Demo, joints: slice, poses: slice) -> dict[str, Any]:
-    """Some frames of the joints beside as many of the poses."""
+def _left_cost(gap: float) -> float:
+    return _WEIGHT * float(np.log10(max(gap, _FLOOR) / _FLOOR))
+
+
+class _Search:
+    """What every guess leaves of every part, and the cheapest explanation of all parts."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._before = _gaps_of(evidence)
+        self._options: dict[Part, list[_Option]] = {
+            part: [_Option((), gap)] for part, gap in self._before.items()
+        }
+
+    def try_records(
+        self,
+        guesses: Iterable[Guess],
+        evidence: Evidence | None = None,
+        first: tuple[Mistake, ...] = (),
+    ) -> None:
+        """Mistakes of the record, in ``evidence`` if other mistakes come first."""
+        expected = (self._evidence if evidence is None else evidence).expected
+        for mistake, hands in guesses:
+            self._note((*first, mistake), hands, Evidence.gaps_between(hands, expected))
+
+    def try_pairs(self) -> None:
+        """All mistakes of the record after each of the simple ones."""
+        for mistake, hands in list(record_mistakes.simple(self._evidence)):
+            if all(hand is None for hand in hands):
+                continue
+            mended = self._evidence.recorded(hands)
+            self.try_records(record_mistakes.single(mended), mended, (mistake,))
+
+    def try_joints(self, guesses: Iterable[Guess]) -> None:
+        """Mistakes of the joints, and the likeliest of them with mistakes of the record."""
+        ranked = []
+        for rank, (mistake, hands) in enumerate(guesses):
+            computed = self._evidence.computed(hands)
+            after = _gaps_of(computed)
+            changed = {
+                part: gap
+                for part, gap in after.items()
+                if hands[part[0]] is not None and gap != self._before[part]
+            }
+            for part, gap in changed.items():
+                self._options[part].append(_Option((mistake,), gap))
+            gain = sum(
+                _left_cost(self._before[part]) - _left_cost(gap)
+                for part, gap in changed.items()
+                if gap < self._before[part]
+            )
+            ranked.append((mistake.cost - gain, rank, mistake, computed))
+        ranked.sort(key=lambda entry: entry[:2])
+        for score, _, mistake, computed in ranked[:_JOINT_GUESSES]:
+            if score < 0.0:
+                self.try_records(record_mistakes.single(computed), computed, (mistake,))
+
+    def _note(
+        self, mistakes: tuple[Mistake, ...], hands: Guessed, found: dict[Part, float]
+    ) -> None:
+        for part, gap in found.items():
+            if gap < self._before[part]:
+                self._options[part].append(_Option(mistakes, gap))
+
+    def best(self) -> _Explanation:
+        """The set of mistakes that costs least."""
+        parts = list(self._options)
+        kept = {}
+        for part in parts:
+            options = self._options[part]
+            kept[part] = [options[0], *sorted(options, key=lambda option: option.cost)[:_KEPT]]
+        mistakes = {m.key: m for options in kept.values() for o in options for m in o.mistakes}
+        keys = list(mistakes)[:60]
+        bit = {key: 1 << k for k, key in enumerate(keys)}
+        sets = [
+            chosen for size in range(_MOST + 1) for chosen in combinations(range(len(keys)), size)
+        ]
+        masks = np.array([sum(1 << k for k in chosen) for chosen in sets], dtype=np.int64)
+        price = np.array([mistakes[key].cost for key in keys])
+        total = np.array([price[list(chosen)].sum() for chosen in sets])
+        picked = {}
+        for part, options in kept.items():
+            usable = [o for o in options if all(m.key in bit for m in o.mistakes)]
+            needs = np.array([sum(bit[m.key] for m in o.mistakes) for o in usable], dtype=np.int64)
+            left = np.array([_left_cost(o.gap) for o in usable])
+            allowed = (needs[:, None] & ~masks) == 0
+            cost = np.where(allowed, left[:, None], np.inf)
+            picked[part] = (usable, cost.argmin(axis=0))
+            total += cost.min(axis=0)
+        order = np.argsort(total, kind="stable")
+        chosen = [
+            {part: usable[rows[k]] for part, (usable, rows) in picked.items()} for k in order[:40]
+        ]
+        close = total[order[:40]] <= total[order[0]] + _CLOSE
+        first = _Explanation(self._before, chosen[0], float(price[list(sets[order[0]])].sum()))
+        others = [
+            _Explanation(self._before, options, 0.0)
+            for options, near in zip(chosen[1:], close[1:], strict=True)
+            if near
+        ]
+        keys_of = set(first.mistakes)
+        other = next((o for o in others if o.mistakes and not keys_of & set(o.mistakes)), None)
+        return dataclasses.replace(first, other=other)
+
+
+def _gaps_of(evidence: Evidence) -> dict[Part, float]:
     return {
-        "qpos": demo.qpos[joints],
-        "T_world_wrist": demo.T_world_wrist[poses],
-        "fingertips": demo.fingertips[poses],
-        "valid": demo.valid[poses],
+        (h, part): np.nan_to_num(gap)
+        for h, (pose, moved) in enumerate(zip(evidence.record, evidence.expected, strict=True))
+        for part, gap in zip(PARTS, gaps(pose.hand(*PARTS), moved), strict=True)
     }
+
+
+@dataclass(frozen=True)
+class _Explanation:
+    """The mistakes of each part, and what they leave."""
+
+    before: dict[Part, float]
+    options: dict[Part, _Option]
+    cost: float
+    other: _Explanation | None = None
+
+    @property
+    def mistakes(self) -> dict[str, tuple[Mistake, list[Part]]]:
+        """By key: each mistake and the parts it explains."""
+        found: dict[str, tuple[Mistake, list[Part]]] = {}
+        for part, option in self.options.items():
+            for mistake in option.mistakes:
+                known, parts = found.setdefault(mistake.key, (mistake, []))
+                parts.append(part)
+                if mistake.details.keys() - known.details.keys():
+                    details = {**known.details, **mistake.details}
+                    found[mistake.key] = (dataclasses.replace(known, details=details), parts)
+        return found
+
+    @property
+    def unexplained(self) -> list[Part]:
+        """Parts that stay far off."""
+        return [
+            part
+            for part, option in self.options.items()
+            if option.gap > max(NOTABLE, min(_EXPLAINED * self.before[part], 8e-3))
+        ]
+
+    @property
+    def complete(self) -> bool:
+        return bool(self.mistakes) and not self.unexplained
+
+    def cause(self) -> Cause:
+        """In words."""
+        found = self.mistakes
+        rest = self.unexplained
+        said = [mistake.say(parts) for mistake, parts in found.values()]
+        explained = {part for _, parts in found.values() for part in parts} - set(rest)
+        if not said or not explained:
+            return Cause(self._general(sorted(self.before, key=lambda p: p)))
+        text = "; ".join(said)
+        if self.other is not None and not rest:
+            more = "; ".join(m.say(parts) for m, parts in self.other.mistakes.values())
+            text = f"{text}; or, as likely, {more}"
+        left = max(self.options[part].gap for part in self.options)
+        if rest:
+            text = f"{text}; unexplained: {_parts_text(rest, self.options)}"
+            return Cause(text, None, any(m.fatal for m, _ in found.values()))
+        return Cause(text, left, any(m.fatal for m, _ in found.values()))
+
+    def _general(self, parts: list[Part]) -> str:
+        """Which parts disagree, and which agree."""
+        off = [part for part in parts if self.before[part] > NOTABLE]
+        fine = [part for part in parts if part not in off]
+        kinds = {part for _, part in off}
+        if kinds == {TIPS}:
+            guess = "another hand, or another order of the hands' joints; the arms agree"
+        elif kinds == {ROTATION}:
+            guess = "another convention of rotations or frame of the hand"
+        else:
+            guess = "another joint order, robot or frame"
+        agree = f", {_names(fine)} agree" if fine else ""
+        return f"no usual mistake explains that {_names(off)} disagree{agree}: {guess}"
+
+
+def _names(parts: Iterable[Part]) -> str:
+    """Parts in words: ``"left wrist rotations and fingertips"``."""
+    words = {POSITION: "wrist positions", ROTATION: "wrist rotations", TIPS: "fingertips"}
+    by_kind: dict[int, list[int]] = {}
+    for h, kind in sorted(parts):
+        by_kind.setdefault(kind, []).append(h)
+    said = []
+    for kind, hands in sorted(by_kind.items()):
+        side = "" if len(hands) == len(SIDES) else f"{SIDES[hands[0]]} "
+        said.append(f"{side}{words[kind]}")
+    return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
+
+
+def _parts_text(parts: Iterable[Part], options: dict[Part, _Option]) -> str:
+    said = []
+    for part in sorted(parts):
+        gap = options[part].gap
+        size = (
+            f"{np.degrees(gap * ROTATION_PER_METRE):.3g} degrees"
+            if part[1] == ROTATION
+            else f"{gap * 1000.0:.3g} mm"
+        )
+        said.append(f"{_names([part])} {size} off")
+    return ", ".join(said)

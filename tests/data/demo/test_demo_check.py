@@ -219,8 +219,8 @@ MISTAKES: dict[str, tuple[Mistake, str]] = {
                 list(robot.joint_names), [("L_ring", "L_pinky"), ("R_ring", "R_pinky")]
             )
         ),
-        "the fingers' joints of qpos stand in the places of left index, middle, pinky, ring; "
-        "right index, middle, pinky, ring, expected index, middle, ring, pinky",
+        "the fingers' joints of qpos stand in the places of index, middle, pinky, ring, "
+        "expected index, middle, ring, pinky",
     ),
     "passive joints at zero": (
         passive_at_zero,
@@ -273,7 +273,7 @@ def test_nonsense_gets_the_general_answer(robot: Robot, sound: Demo, seed: int) 
     arms = np.concatenate([robot.indices(side.arm_joints) for side in robot.sides])
     qpos = sound.qpos.copy()
     qpos[:, arms] = qpos[:, rng.permutation(arms)]
-    with pytest.raises(DemoError, match=r"cause: another joint order, robot or frame$"):
+    with pytest.raises(DemoError, match=r"cause: .*another joint order, robot or frame$"):
         check_demo(dataclasses.replace(sound, qpos=qpos), robot)
 
 
@@ -281,7 +281,7 @@ def test_another_hand_on_the_same_arms(robot: Robot, sound: Demo) -> None:
     tips = sound.fingertips.copy()
     wrists = sound.T_world_wrist[:, :, None, :3, 3]
     bad = dataclasses.replace(sound, fingertips=wrists + 1.3 * (tips - wrists))
-    with pytest.raises(DemoError, match="another hand, or another order of the hands' joints"):
+    with pytest.raises(DemoError, match=r"another hand \(left 1.3 times, right 1.3 times\)"):
         check_demo(bad, robot)
 
 
