@@ -52,11 +52,14 @@ def self_check_text(check: DemoCheck) -> str:
         return f"it disagrees with itself: typically {check.describe()}"
     seen = [side for side in check.sides if side.frames]
     wrist = max(side.wrist_position.typical for side in seen)
+    turned = max(side.wrist_rotation.typical for side in seen)
     tips = max(side.fingertip.typical for side in seen)
     worst = max((side.fingertip for side in seen), key=lambda fingertip: fingertip.max)
     far = f"; up to {length_text(worst.max)}, in frame {worst.worst_frame}"
+    said = "agrees with" if check.exact else "is within tolerance of"
+    turn = "" if check.exact else f" and {angle_text(turned)}"
     return (
-        f"agrees with its own joints (wrists {length_text(wrist)}, fingertips {length_text(tips)}"
+        f"{said} its own joints (wrists {length_text(wrist)}{turn}, fingertips {length_text(tips)}"
         f"{far if worst.max > _FAR else ''})"
     )
 

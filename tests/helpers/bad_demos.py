@@ -221,17 +221,17 @@ BAD: dict[str, tuple[Change, str, dict[str, Any]]] = {
     ),
     "poses in millimetres": (
         scale(LEFT, (slice(None), slice(0, 3)), 1000.0),
-        r"'observations/left_ee_pose' frame 0 has the coordinate .*\(are these millimetres\?",
+        r"'observations/left_ee_pose' frame 0 has the coordinate .*\(are these inches, cent",
         {"key": LEFT, "frame": 0},
     ),
     "tips in millimetres": (
         scale(TIPS, slice(None), 1000.0),
-        r"'observations/left_finger_tip_pos' frame 0 .*expected metres.*are these millimetres\?",
+        r"'observations/left_finger_tip_pos' frame 0 .*expected metres.*are these inches, cent",
         {"key": TIPS, "frame": 0},
     ),
     "tips in centimetres": (
         scale(TIPS, slice(None), 100.0),
-        r"are these centimetres\?",
+        r"are these inches, cent",
         {"key": TIPS, "frame": 0},
     ),
     "one wild value": (

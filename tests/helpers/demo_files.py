@@ -53,13 +53,18 @@ def write_raw(path: Path, frames: int = 7, seed: int = 0, dtype: str = "f8") -> 
 
 
 def robot_demo(robot: Robot, frames: int = 40, seed: int = 0, *, rate: float = 30.0) -> Demo:
-    """A smooth motion of all joints within their limits, poses by forward kinematics."""
+    """A smooth motion within all joints' limits, the legs' small; poses by forward kinematics."""
     rng = np.random.default_rng(seed)
     middle, half = (robot.lower + robot.upper) / 2, (robot.upper - robot.lower) / 2
     phase = rng.uniform(0, 2 * np.pi, middle.shape)
     speed = rng.uniform(1.0, 4.0, middle.shape)  # [rad/s]
     time = np.arange(frames)[:, None] / rate
-    qpos = middle + 0.6 * half * np.sin(phase + speed * time)
+    reach = 0.6 * half
+    used = [(*side.arm_joints, *side.hand_joints) for side in robot.sides]
+    idle = np.ones(len(middle), dtype=bool)
+    idle[robot.indices([name for names in used for name in names])] = False
+    reach[idle] = 0.05  # [rad]: a robot that manipulates stands
+    qpos = middle + reach * np.sin(phase + speed * time)
     for side in robot.sides:
         active = qpos[:, robot.indices(side.active_joints)]
         lower, upper = robot.hand_limits(side.index)

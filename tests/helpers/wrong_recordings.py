@@ -15,6 +15,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from retarget.core.geometry import (
     pose_wxyz_from_transform,
@@ -528,6 +529,40 @@ def action_stranger(values: np.ndarray, qpos: np.ndarray, robot: Robot, rng: Any
     return 0.9 * np.sin(phase + speed * np.arange(len(values))[:, None])
 
 
+def joint_pair(sides: Sequence[int]) -> Spoil:
+    """A joint of the left arm in the place of the right one's, and the other way round."""
+
+    def spoil(arrays: Arrays, attrs: dict[str, Any], robot: Robot, rng: Any) -> None:
+        k = int(rng.integers(0, 4))
+        columns = [arm(robot, 0)[k], arm(robot, 1)[k]]
+        arrays[QPOS] = arrays[QPOS].copy()
+        arrays[QPOS][:, columns] = arrays[QPOS][:, columns[::-1]]
+
+    return spoil
+
+
+# rotations in other numbers
+
+
+def _in_columns(numbers: np.ndarray) -> np.ndarray:
+    """Three numbers as the vector part of a unit quaternion."""
+    length = np.linalg.norm(numbers, axis=-1, keepdims=True)
+    return np.concatenate([0 * length, numbers / length], axis=-1)
+
+
+def as_rotation_vectors(rows: np.ndarray, robot: Robot, rng: Any, h: int) -> np.ndarray:
+    found = Rotation.from_quat(rows[:, [4, 5, 6, 3]]).as_rotvec()
+    return np.concatenate([rows[:, :3], _in_columns(found)], axis=-1)
+
+
+def as_euler(order: str) -> Callable[..., np.ndarray]:
+    def change(rows: np.ndarray, robot: Robot, rng: Any, h: int) -> np.ndarray:
+        found = Rotation.from_quat(rows[:, [4, 5, 6, 3]]).as_euler(order)
+        return np.concatenate([rows[:, :3], _in_columns(found)], axis=-1)
+
+    return change
+
+
 # joints that move no hand
 
 
@@ -600,6 +635,13 @@ def _table() -> Iterator[WrongRecording]:
         rows_of(pose, constant_quaternion),
         "rotations? (stays?|keeps?|does not change|do not change)",
     )
+    yield from _one_sided(
+        "rotation vectors as quaternions", rows_of(pose, as_rotation_vectors), "rotation vectors"
+    )
+    for order in ("xyz", "ZYX"):
+        yield from _one_sided(
+            f"Euler angles {order} as quaternions", rows_of(pose, as_euler(order)), "Euler angles"
+        )
     for unit, factor in UNITS.items():
         yield from _one_sided(f"all in {unit}", scaled(factor), unit)
         yield from _one_sided(f"wrists in {unit}", wrists_scaled(factor), unit)
@@ -672,6 +714,7 @@ def _table() -> Iterator[WrongRecording]:
     yield from _one_sided("hand in degrees", joints(hand_degrees), "degrees")
     yield from _one_sided("a joint's sign", joints(flipped), "sign|negative|negated")
     yield from _one_sided("two joints exchanged", joints(exchanged), "exchanged|swapped")
+    yield from _whole("a left and a right joint exchanged", joint_pair, "swapped|exchanged")
     yield from _one_sided("a joint's zero", joints(zero_offset), "offset|zero")
     yield from _one_sided("joints all zero", joints(zeroed), "zero")
     yield from _one_sided("no passive joints", joints(no_passive), "passive finger joints")

@@ -12,7 +12,14 @@ import numpy as np
 from retarget.core.errors import DemoError, InputError
 from retarget.core.statistics import ErrorSketch
 from retarget.core.types import SIDES, BoolArray, Demo
-from retarget.data.demo.diagnose import Cause, DemoErrors, demo_errors, likely_cause
+from retarget.data.demo.diagnose import (
+    NOTABLE,
+    Cause,
+    DemoErrors,
+    demo_errors,
+    likely_cause,
+    slight_cause,
+)
 from retarget.data.demo.evidence import ROTATION_PER_METRE, TYPICAL, typical
 from retarget.robot.robot import Robot
 
@@ -64,12 +71,26 @@ class DemoCheck:
     Attributes:
         sides: left, right.
         cause: what is likely wrong with the file, or None where nothing is.
-        ok: both sides agree with the file's own joints.
+        ok: both sides agree with the file's own joints, within tolerance.
+        slight: what is likely behind a difference within tolerance, where that is notable and
+            there is an explanation; else None.
     """
 
     sides: tuple[SideCheck, SideCheck]
     cause: Cause | None
     ok: bool
+    slight: Cause | None = None
+
+    @property
+    def exact(self) -> bool:
+        """No hand is typically farther off than is worth a word: 1 mm, 1.15 degrees."""
+        return all(
+            side.wrist_position.typical <= NOTABLE
+            and side.fingertip.typical <= NOTABLE
+            and side.wrist_rotation.typical <= NOTABLE * ROTATION_PER_METRE
+            for side in self.sides
+            if side.frames
+        )
 
     def describe(self) -> str:
         """The disagreement in millimetres and degrees, and its likely cause."""
@@ -171,10 +192,15 @@ class _Checked:
         worst = self._worst
         if worst is None:
             raise InputError("a demonstration to check must have at least one frame")
-        sides = tuple(side.check(tolerance) for side in self.sides)
-        ok = all(side.ok for side in sides)
-        cause = None if ok else likely_cause(worst, robot)
-        check = DemoCheck((sides[0], sides[1]), cause, ok)
+        left, right = (side.check(tolerance) for side in self.sides)
+        check = DemoCheck((left, right), None, left.ok and right.ok)
+        slight = slight_cause(worst, robot) if check.ok and not check.exact else None
+        if slight is not None and not slight.mix_up:
+            check = dataclasses.replace(check, slight=slight)
+        elif slight is not None or not check.ok:
+            likely = slight or likely_cause(worst, robot)
+            check = dataclasses.replace(check, cause=likely, ok=False)
+        cause, sides = check.cause, check.sides
         if cause is not None and (strict or cause.fatal):
             raise DemoError(
                 worst.path or "demonstration",

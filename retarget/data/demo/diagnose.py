@@ -47,6 +47,7 @@ _MOST = 3  # mistakes at once
 _KEPT = 10  # options of a part that are looked at together
 _JOINT_GUESSES = 5  # mistakes of joints that are tried with those of the record
 _CLOSE = 0.35  # an explanation that costs so little more is as good
+_ALL_BUT = 0.2  # of a difference within tolerance may be left by what explains it
 _EXPLAINED = 0.35  # of a part's difference may be left to call it explained, or a few mm
 
 
@@ -58,11 +59,13 @@ class Cause:
         text: the mistake.
         left_over: what typically remains once it is undone [m], or None where none was found.
         fatal: certain damage if it were ignored: swapped hands, lengths that are not metres.
+        mix_up: something stands in another's place, however little that changes.
     """
 
     text: str
     left_over: float | None = None
     fatal: bool = False
+    mix_up: bool = False
 
     def __str__(self) -> str:
         if self.left_over is None:
@@ -101,16 +104,22 @@ def likely_cause(demo: Demo, robot: Robot) -> Cause:
     return found.cause()
 
 
-def constant_cause(demo: Demo, robot: Robot) -> Cause | None:
-    """What explains a difference within tolerance: a constant turn or shift, a lag; else None.
+def slight_cause(demo: Demo, robot: Robot) -> Cause | None:
+    """What explains a difference within tolerance all but whole: a constant turn, a lag; else None.
 
-    The same as `likely_cause` with the few mistakes that leave a file usable.
+    The same as `likely_cause` with the mistakes that may cost so little.
     """
     evidence = Evidence.of(_busiest(demo), robot)
     search = _Search(evidence)
     search.try_records(record_mistakes.slight(evidence))
+    search.try_joints(joint_mistakes.slight(evidence))
     found = search.best()
-    return found.cause() if found.mistakes else None
+    whole = all(
+        option.gap <= max(_FLOOR, _ALL_BUT * found.before[part])
+        for part, option in found.options.items()
+        if found.before[part] > NOTABLE
+    )
+    return found.cause() if found.mistakes and whole else None
 
 
 def demo_errors(
@@ -328,17 +337,22 @@ class _Explanation:
         rest = self.unexplained
         said = [mistake.say(parts) for mistake, parts in found.values()]
         explained = {part for _, parts in found.values() for part in parts} - set(rest)
-        if not said or not explained:
+        off = [part for part in self.before if self.before[part] > NOTABLE]
+        if not said or not explained or 2 * len(rest) > len(off):  # guesswork
             return Cause(self._general(sorted(self.before, key=lambda p: p)))
         text = "; ".join(said)
         if self.other is not None and not rest:
             more = "; ".join(m.say(parts) for m, parts in self.other.mistakes.values())
             text = f"{text}; or, as likely, {more}"
-        left = max(self.options[part].gap for part in self.options)
+        left: float | None = max(self.options[part].gap for part in self.options)
         if rest:
             text = f"{text}; unexplained: {_parts_text(rest, self.options)}"
-            return Cause(text, None, any(m.fatal for m, _ in found.values()))
-        return Cause(text, left, any(m.fatal for m, _ in found.values()))
+            left = None
+        mistakes = [mistake for mistake, _ in found.values()]
+        # what leaves a part unexplained is no certainty
+        fatal = not rest and any(m.fatal for m in mistakes)
+        mix_up = any(m.mix_up for m in mistakes)
+        return Cause(text, left, fatal, mix_up)
 
     def _general(self, parts: list[Part]) -> str:
         """Which parts disagree, and which agree."""

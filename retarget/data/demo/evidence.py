@@ -97,6 +97,7 @@ class Mistake:
         details: what more to say of each hand, in parentheses.
         after: the rest of the sentence.
         fatal: certain damage if it were ignored.
+        mix_up: something stands in another's place, which no robot's tolerances explain.
     """
 
     key: str
@@ -107,6 +108,7 @@ class Mistake:
     details: Mapping[int, str] = field(default_factory=dict)
     after: str = ""
     fatal: bool = False
+    mix_up: bool = False
 
     def say(self, parts: Iterable[Part]) -> str:
         """The mistake, of those parts that it explains."""

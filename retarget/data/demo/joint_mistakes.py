@@ -28,11 +28,19 @@ def joints(evidence: Evidence) -> Iterator[Guess]:
     """All mistakes of the joints; what is guessed is where they should put the hands."""
     yield from _still(evidence)
     yield from _swaps(evidence)
+    yield from _pairs(evidence)
     yield from _units(evidence)
     yield from _orders(evidence)
     yield from _commands(evidence)
     yield from _hands(evidence)
     yield from _arm_joints(evidence)
+
+
+def slight(evidence: Evidence) -> Iterator[Guess]:
+    """Mistakes that may leave a file within tolerance."""
+    yield from _swaps(evidence)
+    yield from _pairs(evidence)
+    yield from _hands(evidence)
 
 
 def _whole(evidence: Evidence, qpos: FloatArray) -> Guessed:
@@ -104,9 +112,22 @@ def _swaps(evidence: Evidence) -> Iterator[Guess]:
             )
         subject = f"left and right {text} of qpos"
         yield (
-            Mistake(f"swapped {text}", 1.1, "are swapped", subject, fatal=True),
+            Mistake(f"swapped {text}", 1.1, "are swapped", subject, fatal=True, mix_up=True),
             _whole(evidence, qpos),
         )
+
+
+def _pairs(evidence: Evidence) -> Iterator[Guess]:
+    """A joint of the left arm in the place of the right one, and the other way round."""
+    robot = evidence.robot
+    left, right = robot.sides
+    for a, b in zip(left.arm_joints, right.arm_joints, strict=False):
+        columns = robot.indices([a, b])
+        qpos = evidence.demo.qpos.copy()
+        qpos[:, columns] = qpos[:, columns[::-1]]
+        subject = f"{a} and {b} of qpos"
+        mistake = Mistake(f"pair {a} {b}", 1.6, "are swapped", subject, mix_up=True)
+        yield mistake, _whole(evidence, qpos)
 
 
 def _units(evidence: Evidence) -> Iterator[Guess]:
@@ -143,9 +164,8 @@ def _units(evidence: Evidence) -> Iterator[Guess]:
             yield Mistake(f"{key} {subject}", cost, said, of), _whole(evidence, mended)
 
 
-def _orders(evidence: Evidence) -> Iterator[Guess]:
-    """The order that other software gives the joints."""
-    robot = evidence.robot
+def joint_orders(robot: Robot) -> list[tuple[str, list[str]]]:
+    """The orders that other software gives a robot's joints, in words and by name."""
     known = set(robot.joint_names)
     arms = [list(side.arm_joints) for side in robot.sides]
     hands = [list(side.hand_joints) for side in robot.sides]
@@ -165,7 +185,16 @@ def _orders(evidence: Evidence) -> Iterator[Guess]:
     swap = {"left": "right", "right": "left", "L_": "R_", "R_": "L_"}
     right_first = [_other_side(name, swap, known) for name in robot.joint_names]
     orders += [("in the robot's order with right before left", right_first)]
-    for text, order in orders:
+    listed = list(robot.joint_names)
+    orders += [("one column too far to the right", [listed[-1], *listed[:-1]])]
+    orders += [("one column too far to the left", [*listed[1:], listed[0]])]
+    return [(text, list(order)) for text, order in orders]
+
+
+def _orders(evidence: Evidence) -> Iterator[Guess]:
+    """The order that other software gives the joints."""
+    robot = evidence.robot
+    for text, order in joint_orders(robot):
         qpos = np.empty_like(evidence.demo.qpos)
         qpos[:, robot.indices(order)] = evidence.demo.qpos
         said = f"{text}, expected {robot.name}'s joint_names"
@@ -223,7 +252,7 @@ def _hands(evidence: Evidence) -> Iterator[Guess]:
         filled[:, robot.indices(side.hand_joints)] = robot.expand_hand(side.index, active)
         text = "do not follow the active ones"
         yield (
-            Mistake("passive", 1.0, text, "the passive finger joints of qpos"),
+            Mistake("passive", 1.0, text, "the passive finger joints of qpos", mix_up=True),
             _hand_guess(evidence, side.index, filled),
         )
         order = _finger_order(evidence, side.index)
@@ -237,7 +266,7 @@ def _hands(evidence: Evidence) -> Iterator[Guess]:
         expected = ", ".join(FINGERS[finger] for finger in groups)
         text = f"stand in the places of {names}, expected {expected}"
         yield (
-            Mistake(f"fingers {names}", 1.2, text, "the fingers' joints of qpos"),
+            Mistake(f"fingers {names}", 1.2, text, "the fingers' joints of qpos", mix_up=True),
             _hand_guess(evidence, side.index, permuted),
         )
     for side in robot.sides:
@@ -252,6 +281,7 @@ def _hands(evidence: Evidence) -> Iterator[Guess]:
                 "has the other sign",
                 "a hand joint of qpos",
                 details={side.index: joint},
+                mix_up=True,
             )
             yield mistake, _hand_guess(evidence, side.index, flipped)
 

@@ -21,8 +21,8 @@ ACTION = "action"
 RATE_ATTRIBUTES = ("rate", "hz", "fps")
 
 _QUATERNION_TOLERANCE = 1e-3  # [-] on the length; float32 files stay below 1e-6
-_FARTHEST = 20.0  # [m] from the origin; a robot at its table reaches 2 m
-_LARGEST_ANGLE = 4.0 * math.pi  # [rad]; no joint of a humanoid turns twice
+FARTHEST = 20.0  # [m] from the origin; a robot at its table reaches 2 m
+LARGEST_ANGLE = 4.0 * math.pi  # [rad]; no joint of a humanoid turns twice
 
 
 def pose_keys(side: str) -> tuple[str, str]:
@@ -106,15 +106,17 @@ def find_layout(file: HDF5File, joints: int | None = None, robot: str = "the rob
     return DemoLayout(frames, poses, tips, ACTION if ACTION in file else None)
 
 
-def check_joints(path: str, key: str, values: FloatArray, start: int) -> None:
-    """Refuse joint positions (T, n) that are not finite radians.
+def check_joints(
+    path: str, key: str, values: FloatArray, start: int, largest: float = LARGEST_ANGLE
+) -> None:
+    """Refuse joint positions (T, n) that are not finite radians, ``largest`` at most.
 
     Raises:
         DemoError: NaN or infinite, or so large that they must be degrees.
     """
     for bad, expected in (
         (~np.isfinite(values), "finite radians"),
-        (np.abs(values) > _LARGEST_ANGLE, "radians (are these degrees?)"),
+        (np.abs(values) > largest, "radians (are these degrees?)"),
     ):
         frame = first_frame(bad)
         if frame is not None:
@@ -130,28 +132,25 @@ def check_joints(path: str, key: str, values: FloatArray, start: int) -> None:
             )
 
 
-def check_lengths(path: str, key: str, points: FloatArray, start: int) -> None:
+def check_lengths(
+    path: str, key: str, points: FloatArray, start: int, farthest: float = FARTHEST
+) -> None:
     """Refuse positions (T, ..., 3) that are not metres near the robot; NaN passes.
 
     Raises:
-        DemoError: infinite, or so far away that they must be millimetres or centimetres.
+        DemoError: infinite, or farther away than ``farthest``.
     """
-    far = np.abs(points) > _FARTHEST
+    far = np.abs(points) > farthest
     frame = first_frame(far)
     if frame is None:
         return
     value = points[frame][far[frame]][0]
-    seen = points[np.isfinite(points).all(axis=-1)]
-    with np.errstate(over="ignore"):
-        typical = float(np.median(np.linalg.norm(seen, axis=-1))) if seen.size else math.inf
-    hint = ""
-    if _FARTHEST < typical < math.inf and math.isfinite(value):
-        unit = "millimetres" if typical > 300.0 else "centimetres"
-        hint = f" (are these {unit}? the median distance from the origin is {typical:.0f})"
+    most = np.isfinite(points).all(axis=-1).sum() < 2 * far.any(axis=-1).sum()
+    hint = " (are these inches, centimetres or millimetres?)" if most else ""
     raise DemoError(
         path,
         f"{key!r} frame {start + frame} has the coordinate {value:g}, "
-        f"expected metres within {_FARTHEST:g} m of the origin{hint}",
+        f"expected metres within {FARTHEST:g} m of the origin{hint}",
         key=key,
         frame=start + frame,
         value=float(value),

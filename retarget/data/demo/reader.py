@@ -12,6 +12,8 @@ from retarget.core.hdf5 import attribute, text
 from retarget.core.hdf5_streams import HDF5Reader
 from retarget.core.types import FEWEST_FINGERS, FINGERS, SIDES, BoolArray, Demo, FloatArray
 from retarget.data.demo.layout import (
+    FARTHEST,
+    LARGEST_ANGLE,
     QPOS,
     RATE_ATTRIBUTES,
     DemoLayout,
@@ -86,6 +88,7 @@ class DemoReader(HDF5Reader):
     frame_rate: FrameRate
     layout: DemoLayout
     _error = DemoError
+    _largest_angle, _farthest = LARGEST_ANGLE, FARTHEST
 
     def __init__(
         self,
@@ -111,7 +114,7 @@ class DemoReader(HDF5Reader):
         """
         start, stop = self._range(start, stop)
         qpos = self._rows(QPOS, start, stop)
-        check_joints(str(self.path), QPOS, qpos, start)
+        check_joints(str(self.path), QPOS, qpos, start, self._largest_angle)
         action = None
         if self.layout.action is not None:
             action = self._rows(self.layout.action, start, stop)
@@ -167,8 +170,8 @@ class DemoReader(HDF5Reader):
         if pose_key is None or tips_key is None:
             return np.full((frames, 4, 4), np.nan), np.full((frames, len(FINGERS), 3), np.nan)
         rows, tips = self._rows(pose_key, start, stop), self._rows(tips_key, start, stop)
-        check_lengths(str(self.path), pose_key, rows[:, :3], start)
-        check_lengths(str(self.path), tips_key, tips, start)
+        check_lengths(str(self.path), pose_key, rows[:, :3], start, self._farthest)
+        check_lengths(str(self.path), tips_key, tips, start, self._farthest)
         gone = np.isnan(tips).any(axis=-1)
         lost = np.isnan(rows).any(axis=-1) | (rows == 0.0).all(axis=-1)
         lost |= (~gone).sum(axis=-1) < FEWEST_FINGERS

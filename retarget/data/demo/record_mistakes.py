@@ -37,6 +37,7 @@ UNITS = {"millimetres": 1e-3, "centimetres": 1e-2, "inches": 0.0254, "feet": 0.3
 _LARGEST_LAG = 60  # frames
 _LEAST_OVERLAP = 6  # frames
 _MOVES = 2e-3  # [m], or times 20 [rad]: of hands that move less, any constant explains anything
+_EMPTY = 1e-9  # [-]: a quaternion's column that holds nothing
 _STILL = 1e-4  # [m], or times 20 [rad]: a record that changes less does not change
 _ALL = (POSITION, ROTATION, TIPS)
 _AXES = "xyz"
@@ -55,6 +56,7 @@ def single(evidence: Evidence) -> Iterator[Guess]:
     """All mistakes of what is recorded, by themselves."""
     yield from simple(evidence)
     yield from _constants(evidence)
+    yield from _three_numbers(evidence)
     yield from _inverses(evidence)
     yield from _known_frames(evidence)
     yield from _axes(evidence)
@@ -97,7 +99,7 @@ def _swaps(evidence: Evidence) -> Iterator[Guess]:
         (ROTATION,): "left and right wrist rotations",
         (TIPS,): "left and right fingertips",
     }
-    swap = Mistake("swapped", 1.0, "are swapped", subjects=names, fatal=True)
+    swap = Mistake("swapped", 1.0, "are swapped", subjects=names, fatal=True, mix_up=True)
     left, right = evidence.record
     if evidence.demo.valid.any(axis=0).all():
         yield swap, (right.hand(*_ALL), left.hand(*_ALL))
@@ -147,6 +149,49 @@ def _quaternions(evidence: Evidence) -> Iterator[Guess]:
         ),
         _each(evidence, lambda pose: Hand(rotation=xyzw(pose).swapaxes(-1, -2))),
     )
+
+
+def _three_numbers(evidence: Evidence) -> Iterator[Guess]:
+    """Rotation vectors or Euler angles among the quaternion's columns, scaled to unit length."""
+    from scipy.spatial.transform import Rotation
+
+    vectors: list[Hand | None] = [None, None]
+    angles: dict[str, list[Hand | None]] = {}
+    for h, (pose, moved) in enumerate(zip(evidence.record, evidence.expected, strict=True)):
+        known = np.isfinite(pose.rotation).all(axis=(-2, -1))
+        quat_wxyz = quat_wxyz_from_rotation(pose.rotation[known])
+        empty = np.flatnonzero(np.abs(quat_wxyz).max(axis=0, initial=0.0) < _EMPTY)
+        if known.sum() < 2 or len(empty) != 1:
+            continue
+        said = np.delete(quat_wxyz, empty[0], axis=-1)
+        wanted = Rotation.from_matrix(moved.rotation[known])
+
+        def rotations(numbers: FloatArray, build: Callable[[FloatArray], Rotation]) -> Hand:
+            """As far along the numbers written as the expected ones go."""
+            along = said * (said * numbers).sum(axis=-1, keepdims=True)  # noqa: B023
+            rotation = np.full_like(pose.rotation, np.nan)  # noqa: B023
+            rotation[known] = build(along).as_matrix()  # noqa: B023
+            return Hand(rotation=rotation)
+
+        vectors[h] = rotations(wanted.as_rotvec(), Rotation.from_rotvec)
+        for order in ("xyz", "zyx", "XYZ", "ZYX"):
+            euler = wanted.as_euler(order)
+            made = rotations(euler, lambda e, order=order: Rotation.from_euler(order, e))  # type: ignore[misc]
+            angles.setdefault(order.lower(), [None, None])
+            before = angles[order.lower()][h]
+            if before is None or _nearer(made, before, moved):
+                angles[order.lower()][h] = made
+    columns = "stand in the quaternion's columns, expected qw qx qy qz"
+    mistake = Mistake("rotation vectors", 1.6, columns, "rotation vectors (axis times angle)")
+    yield mistake, (vectors[0], vectors[1])
+    for order, hands in angles.items():
+        said_order = "roll, pitch, yaw" if order == "xyz" else "yaw, pitch, roll"
+        mistake = Mistake(f"Euler {order}", 1.6, columns, f"Euler angles ({said_order})")
+        yield mistake, (hands[0], hands[1])
+
+
+def _nearer(hand: Hand, other: Hand, pose: Pose) -> bool:
+    return gaps(hand, pose)[ROTATION] < gaps(other, pose)[ROTATION]
 
 
 def _units(evidence: Evidence) -> Iterator[Guess]:
@@ -350,7 +395,7 @@ def _fingers(evidence: Evidence) -> Iterator[Guess]:
         said = ", ".join(FINGERS[k] for k in order)
         text = f"are in the order {said}, expected {', '.join(FINGERS)}"
         hand = Hand(tips=pose.tips[:, list(best)])
-        yield Mistake(f"order {said}", 1.2, text), _one(h, hand)
+        yield Mistake(f"order {said}", 1.2, text, mix_up=True), _one(h, hand)
 
 
 def _one(h: int, hand: Hand) -> Guessed:

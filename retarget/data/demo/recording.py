@@ -19,7 +19,8 @@ from retarget.core.types import BoolArray, Demo, FloatArray, IntArray
 from retarget.data.demo.check import DemoCheck, check_blocks
 from retarget.data.demo.diagnose import DemoErrors, demo_errors
 from retarget.data.demo.findings import Finding
-from retarget.data.demo.layout import QVEL
+from retarget.data.demo.joint_watch import JointWatch
+from retarget.data.demo.layout import QPOS, QVEL, check_joints, check_lengths
 from retarget.data.demo.pauses import Pauses
 from retarget.data.demo.reader import DemoReader
 from retarget.data.demo.timing import TimingWatch
@@ -43,6 +44,9 @@ class Recording(DemoReader):
         DemoError: the file cannot be read, is unsound, or disagrees with its own joints.
         InputError: ``rate`` is not positive.
     """
+
+    # larger ones are refused once the check had its say, which knows what unit they are in
+    _largest_angle, _farthest = 1e4, 1e5
 
     def __init__(
         self,
@@ -86,13 +90,15 @@ class Recording(DemoReader):
         tracking, pauses = TrackingWatch(self.robot), Pauses()
         arms = np.concatenate([self.robot.indices(side.arm_joints) for side in self.robot.sides])
         timing = TimingWatch(self.robot.velocity_limits[arms])
-        seen = False
+        joints = JointWatch(self.robot)
+        seen, large = False, None
         last: tuple[FloatArray, FloatArray] | None = None  # joints and wrists before a block
 
         def blocks() -> Iterator[tuple[Demo, DemoErrors, BoolArray]]:
-            nonlocal seen, last
+            nonlocal seen, last, large
             for first, stop in self._block_ranges(BLOCK):
                 demo = super(Recording, self).read(first, stop)
+                large = large or self._too_large(demo)
                 seen = seen or bool(demo.valid.any())
                 forward = self.robot.forward(demo.qpos)
                 lost, still = tracking.add(demo, Geometry.of(demo, forward))
@@ -108,6 +114,7 @@ class Recording(DemoReader):
                 timing.add(
                     demo.qpos[:, arms], wrists, self._velocities(arms, first, stop), action, first
                 )
+                joints.add(demo)
                 yield demo, demo_errors(demo, self.robot, forward), lost
                 if watch is not None:
                     watch(demo)
@@ -116,6 +123,8 @@ class Recording(DemoReader):
                 progress("checking", demo.start + demo.frames, self.frames)
 
         check = check_blocks(blocks(), self.robot, strict=self._strict)
+        if large is not None:
+            raise large
         if not seen:
             raise DemoError(
                 self.path, "no frame has a finite wrist pose and fingertips of either hand"
@@ -125,7 +134,8 @@ class Recording(DemoReader):
         lost = FrameRuns.of_runs([run for hand in marks.hands for run in hand.runs])
         repeated = FrameRuns.of_runs(repeats)
         times = timing.result(self.frame_rate, self.frames, repeated, lost)
-        self._result = check, marks, (*marks.findings, *times)
+        slight = () if check.slight is None else (Finding("slight", str(check.slight)),)
+        self._result = check, marks, (*marks.findings, *times, *slight, *joints.result())
         if self._short is not None:
             self._short = _marked(self._short, marks)
         return check
@@ -144,6 +154,20 @@ class Recording(DemoReader):
         if self._result is None:
             raise AssertionError
         return self._result
+
+    def _too_large(self, demo: Demo) -> DemoError | None:
+        """What is wrong with a block's joints or lengths that no robot has."""
+        path, start = str(self.path), demo.start
+        try:
+            check_joints(path, QPOS, demo.qpos, start)
+            for h, keys in enumerate(zip(self.layout.poses, self.layout.tips, strict=True)):
+                for key, points in zip(
+                    keys, (demo.T_world_wrist[:, h, :3, 3], demo.fingertips[:, h]), strict=True
+                ):
+                    check_lengths(path, key or "", points, start)
+        except DemoError as error:
+            return error
+        return None
 
     def _velocities(self, columns: IntArray, start: int, stop: int) -> FloatArray | None:
         """Recorded joint velocities (T, n) [rad/s], None where the file has none."""

@@ -132,7 +132,7 @@ def test_fast_real_motion_tells_a_rate_too_high(shared: Path, tmp_path: Path, ro
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize(
-    ("frames", "rate", "noise"), [(300, 30, 0.0), (90, 15, 1e-3), (700, 60, 2e-3)]
+    ("frames", "rate", "noise"), [(300, 30, 0.0), (90, 15, 1e-3), (700, 60, 1.5e-3)]
 )
 def test_no_false_alarm_of_generated_recordings(
     tmp_path: Path, robot: Robot, task: str, frames: int, rate: float, noise: float
