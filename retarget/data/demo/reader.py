@@ -118,7 +118,7 @@ class DemoReader(HDF5Reader):
         action = None
         if self.layout.action is not None:
             action = self._rows(self.layout.action, start, stop)
-            check_joints(str(self.path), self.layout.action, action, start)
+            check_joints(str(self.path), self.layout.action, action, start, self._largest_angle)
         hands = [self._hand(h, start, stop) for h in range(len(SIDES))]
         T_world_wrist = np.stack([pose for pose, _ in hands], axis=1)
         tips = np.stack([tips for _, tips in hands], axis=1)

@@ -160,6 +160,8 @@ class Recording(DemoReader):
         path, start = str(self.path), demo.start
         try:
             check_joints(path, QPOS, demo.qpos, start)
+            if demo.action is not None:
+                check_joints(path, self.layout.action or "", demo.action, start)
             for h, keys in enumerate(zip(self.layout.poses, self.layout.tips, strict=True)):
                 for key, points in zip(
                     keys, (demo.T_world_wrist[:, h, :3, 3], demo.fingertips[:, h]), strict=True
