@@ -14,9 +14,11 @@ from retarget.actions.layout import COMPONENTS, HANDS, Action
 from retarget.core.arrays import as_numpy, like, namespace
 from retarget.core.errors import FileError, InputError
 from retarget.core.files import write_text
+from retarget.core.reading import read_text
 from retarget.core.types import SIDES, FloatArray
 
 _FORMAT, _VERSION = "retarget-normalization", 1
+_MOST_BYTES = 2**22
 _SIZES = {"translation": 3, "pca": COMPONENTS}
 KINDS = ("min_max", "mean_std", "quantile")
 _STILL = 1e-12  # numbers that vary less than this, relative to their size, do not vary
@@ -159,7 +161,7 @@ class Normalization:
         """
         try:
             table = json.loads(text)
-        except ValueError as cause:
+        except (RecursionError, ValueError) as cause:
             raise FileError(path, f"is not JSON: {cause}") from None
         if not isinstance(table, dict) or table.get("format") != _FORMAT:
             raise FileError(path, f"is no normalisation: key 'format' is not {_FORMAT!r}")
@@ -195,13 +197,7 @@ class Normalization:
         Raises:
             FileError: no such file, or not what it should be.
         """
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            raise FileError(path, "is not JSON: it is not text") from None
-        except OSError as cause:
-            raise FileError(path, f"cannot be read: {cause.strerror}") from None
-        return cls.from_json(text, path)
+        return cls.from_json(read_text(path, _MOST_BYTES, "JSON"), path)
 
     def _each(self, action: Action, rule: Any, tag: Normalization | None) -> Action:
         changed = {}

@@ -64,7 +64,9 @@ class Controller:
         robot = retargeter.robot
         self.settings, self.names = s, robot.joint_names
         self._robot = robot
-        limits = s.limits or JointLimits.of(robot, hand_velocity=s.hand_velocity)
+        limits = s.limits or JointLimits.of(
+            robot, arm_velocity=s.arm_velocity, hand_velocity=s.hand_velocity
+        )
         self.limits = limits.only(robot.joint_names)
         # chunks are averaged in the frame of the camera that stands still: a mean of poses moves
         # with its frame

@@ -23,8 +23,10 @@ class ControllerSettings:
         horizon: most rows of a chunk.
         wrist_decay: of older chunks' weights, see `ChunkEnsembler`.
         hand_decay: the same for the hands.
-        limits: of all joints, None for those of the robot with `hand_velocity`.
-        hand_velocity: of every hand joint instead of the URDF's [rad/s], see `JointLimits.of`.
+        limits: of all joints, None for those of the robot with `arm_velocity` and
+            `hand_velocity`.
+        arm_velocity: of every arm joint instead of the URDF's [rad/s], see `JointLimits.of`.
+        hand_velocity: the same of every hand joint.
         filter: of the joint targets: "none", "one_euro" or "critical".
         hold_timeout: how long a hold counts as a short loss [s].
         after_timeout: "stay", or "posture": the arm goes to its posture slowly.
@@ -38,6 +40,7 @@ class ControllerSettings:
     wrist_decay: float = 0.2
     hand_decay: float = 0.8
     limits: JointLimits | None = None
+    arm_velocity: float | None = None
     hand_velocity: float | None = None
     filter: str = "none"
     hold_timeout: float = 1.0
@@ -61,12 +64,12 @@ class ControllerSettings:
                 )
         if not 0.0 < real("approach", self.approach) <= 1.0:
             raise InputError(f"approach must be above 0 and at most 1, got {self.approach}")
-        if self.hand_velocity is not None and not (
-            0.0 < real("hand_velocity", self.hand_velocity) < math.inf
-        ):
-            raise InputError(f"hand_velocity must be positive, got {self.hand_velocity}")
-        if self.limits is not None and self.hand_velocity is not None:
-            raise InputError("give either limits or hand_velocity")
+        for name in ("arm_velocity", "hand_velocity"):
+            value = getattr(self, name)
+            if value is not None and not 0.0 < real(name, value) < math.inf:
+                raise InputError(f"{name} must be positive, got {value}")
+            if value is not None and self.limits is not None:
+                raise InputError(f"give either limits or {name}")
 
     def but(self, **changes: Any) -> ControllerSettings:
         """These settings with some changed.

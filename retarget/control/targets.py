@@ -15,6 +15,7 @@ from retarget.core.geometry import transform_inverse
 from retarget.core.types import SIDES, FloatArray, Status
 from retarget.human.keypoints import TIP_VERTICES
 from retarget.human.native import NativePoints
+from retarget.robot.kinematics import frame_id
 
 if TYPE_CHECKING:
     from retarget.actions.ensembler import ChunkEnsembler
@@ -128,7 +129,7 @@ class _WristPoints:
 
         self._pin, self._model = pinocchio, robot.model
         self._data = robot.model.createData()
-        self._frames = [robot.model.getFrameId(side.wrist_frame) for side in robot.sides]
+        self._frames = [frame_id(robot.model, side.wrist_frame) for side in robot.sides]
         joints = [robot.model.joints[robot.model.getJointId(name)] for name in robot.joint_names]
         self._rows = np.array([joint.idx_q for joint in joints])
         # a joint without limits is two numbers, cosine and sine

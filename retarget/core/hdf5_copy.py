@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from retarget.core.errors import DemoError
 
@@ -131,7 +132,7 @@ class _Copy:
 
         link = old.links.get_info(name).type
         if link in (h5py.h5l.TYPE_SOFT, h5py.h5l.TYPE_EXTERNAL):
-            if name not in new:
+            if not new.links.exists(name):
                 value = old.links.get_val(name)
                 if link == h5py.h5l.TYPE_SOFT:
                     if not value:
@@ -148,15 +149,17 @@ class _Copy:
         known = self.done.get((info.fileno, info.addr))
         if info.type == h5py.h5o.TYPE_GROUP:
             if known is not None:
-                if name not in new:
+                if not new.links.exists(name):
                     h5py.h5o.link(known, new, name)
                 return None
-            group = h5py.h5g.open(new, name) if name in new else h5py.h5g.create(new, name)
+            group = (
+                h5py.h5g.open(new, name) if new.links.exists(name) else h5py.h5g.create(new, name)
+            )
             self.done[info.fileno, info.addr] = group
             return h5py.h5g.open(old, name), group
-        if known is not None and name not in new:
+        if known is not None and not new.links.exists(name):
             h5py.h5o.link(known, new, name)
-        elif name in new:
+        elif new.links.exists(name):
             self._copy_attributes(h5py.h5o.open(old, name), h5py.h5o.open(new, name))
         else:
             self._copy_object(key, name, old, new, info.type == h5py.h5o.TYPE_DATASET)
@@ -171,14 +174,16 @@ class _Copy:
             return
         stored = h5py.h5d.open(old, name)
         self._require_no_references(key, stored.get_type(), "it holds references")
-        for attribute in _attributes(stored):
-            what = f"its {_said(attribute.name)} holds references"
+        for bare, attribute in _attributes(stored):
+            what = f"its {_said(bare)} holds references"
             self._require_no_references(key, attribute.get_type(), what)
         layout = stored.get_create_plist()
         if layout.get_layout() == h5py.h5d.VIRTUAL:
             self._require_sources(key, h5py.Dataset(stored))
         elif layout.get_external_count():
-            stored = self._beside(key, old, name, layout)
+            rows = self._beside(key, stored, layout)
+            self._copy_rows(key, name, stored, new, rows)
+            return
         elif not self._is_cut(stored):
             h5py.h5o.copy(old, name, new, name)
             return
@@ -211,20 +216,18 @@ class _Copy:
                     if not isinstance(found, h5py.Dataset):
                         said = f"its source {part.file_name} has no dataset {name!r}"
                         raise self._refused(key, said)
-                    try:
-                        last = part.src_space.get_select_bounds()[1]
-                    except (RuntimeError, ValueError):
-                        continue  # without an end
-                    if any(end >= size for end, size in zip(last, found.shape, strict=True)):
+                    if part.vspace.get_select_npoints() > found.size:
                         said = f"its source {part.file_name} is too short: {found.shape}"
                         raise self._refused(key, said)
 
-    def _beside(self, key: bytes, old: Any, name: bytes, layout: Any) -> Any:
-        """A dataset stored in other files, which must lie beside the recording."""
-        import h5py
-
+    def _beside(self, key: bytes, stored: Any, layout: Any) -> NDArray[Any]:
+        """The rows of a dataset stored in other files, which must lie beside the recording."""
         folder = self.path.resolve().parent
-        needed = h5py.h5d.open(old, name).get_storage_size()
+        kind = stored.dtype
+        if kind.hasobject:
+            raise self._refused(key, "it is stored in other files, and its type is of any length")
+        needed = int(np.prod(stored.shape, dtype=np.int64)) * kind.itemsize
+        parts: list[bytes] = []
         held = 0
         for k in range(layout.get_external_count()):
             given, offset, size = layout.get_external(k)
@@ -237,10 +240,13 @@ class _Copy:
             wanted = min(size, needed - held)
             if file.stat().st_size < offset + wanted:
                 raise self._refused(key, f"{said}, which is too short")
+            with file.open("rb") as opened:
+                opened.seek(offset)
+                parts.append(opened.read(wanted))
             held += wanted
-        access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
-        access.set_efile_prefix(os.fsencode(folder))
-        return h5py.h5d.open(old, name, access)
+        if held < needed:
+            raise self._refused(key, f"it is stored in files of {held} bytes, {needed} are needed")
+        return np.frombuffer(b"".join(parts), dtype=kind).reshape(stored.shape)
 
     def _is_cut(self, stored: Any) -> bool:
         shape = stored.shape
@@ -248,7 +254,9 @@ class _Copy:
             return False
         return (self.keep.start, self.keep.stop) != (0, self.frames)
 
-    def _copy_rows(self, key: bytes, name: bytes, stored: Any, new: Any) -> None:
+    def _copy_rows(
+        self, key: bytes, name: bytes, stored: Any, new: Any, given: NDArray[Any] | None = None
+    ) -> None:
         import h5py
 
         first = self.keep.start if self._is_cut(stored) else 0
@@ -266,7 +274,8 @@ class _Copy:
         kind = stored.get_type()
         made = h5py.h5d.create(new, name, kind.copy(), space, layout)
         self._copy_attributes(stored, made)
-        source, copy = h5py.Dataset(stored), h5py.Dataset(made)
+        source = h5py.Dataset(stored) if given is None else given
+        copy = h5py.Dataset(made)
         row_bytes = max(1, kind.get_size() * int(np.prod(shape[1:], dtype=np.int64)))
         step = max(1, _BYTES_AT_ONCE // row_bytes)
         for start in range(0, rows, step):
@@ -276,8 +285,8 @@ class _Copy:
     def _copy_attributes(self, old: Any, new: Any) -> None:
         import h5py
 
-        for attribute in _attributes(old):
-            bare, kind = os.fsencode(attribute.name), attribute.get_type()
+        for bare, attribute in _attributes(old):
+            kind = attribute.get_type()
             what = _said(bare)
             if _holds(kind, h5py.h5t.REFERENCE):
                 why = f"{what} holds references, which mean nothing in another file"
@@ -299,14 +308,17 @@ class _Copy:
                     made.write(raw, kind)
 
 
-def _said(name: bytes | str) -> str:
-    return f"attribute {os.fsencode(name).decode(errors='backslashreplace')!r}"
+def _said(name: bytes) -> str:
+    return f"attribute {name.decode(errors='backslashreplace')!r}"
 
 
-def _attributes(item: Any) -> list[Any]:
+def _attributes(item: Any) -> list[tuple[bytes, Any]]:
+    """The attributes of an object with their names."""
     import h5py
 
-    return [h5py.h5a.open(item, index=k) for k in range(h5py.h5a.get_num_attrs(item))]
+    names: list[bytes] = []
+    h5py.h5a.iterate(item, lambda name: names.append(name) or None)  # type: ignore[func-returns-value]
+    return [(name, h5py.h5a.open(item, name)) for name in names]
 
 
 def _holds(kind: Any, wanted: int) -> bool:

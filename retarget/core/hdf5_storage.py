@@ -167,8 +167,14 @@ class StoredRows:
             if "%" in file or "%" in name:
                 raise StorageError(f"is a view of any number of datasets ({file!r}, {name!r})")
             stored = source(file, name)
+            wanted = view.get_select_npoints()
+            if wanted > stored.dataset.size:
+                raise StorageError(
+                    f"is a view of {wanted} numbers of {name!r} in {file!r}, which has "
+                    f"{stored.dataset.size}"
+                )
             stored.check_all()
-            covered += view.get_select_npoints()
+            covered += wanted
         if covered < self.dataset.size:
             raise StorageError(
                 f"is a view with {covered} of its {self.dataset.size} numbers; the others are "

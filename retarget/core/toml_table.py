@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +10,18 @@ from typing import Any
 import numpy as np
 
 from retarget.core.errors import ModelError
+from retarget.core.reading import read_text
 from retarget.core.types import FloatArray
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+
+LARGEST = 1e6  # of a number in a robot's files: metres, radians, seconds
+_MOST_BYTES = 4 * 2**20
+_MOST_SHOWN = 100  # characters of a wrong value
 
 
 class Table:
@@ -41,13 +46,12 @@ class Table:
             ModelError: the file is missing, unreadable or not TOML.
         """
         try:
-            text = path.read_bytes().decode("utf-8")
-            return cls(path, tomllib.loads(text))
-        except FileNotFoundError:
-            raise ModelError(path, "no such file") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ModelError(path, f"cannot be read: {error}") from error
+            return cls(path, tomllib.loads(read_text(path, _MOST_BYTES, "a TOML file", ModelError)))
         except tomllib.TOMLDecodeError as error:
+            raise ModelError(path, f"is not valid TOML: {error}") from error
+        except RecursionError:
+            raise ModelError(path, "is nested too deep, expected a TOML file") from None
+        except ValueError as error:  # a number of ten thousand digits, a day that is none
             raise ModelError(path, f"is not valid TOML: {error}") from error
 
     def __iter__(self) -> Iterator[str]:
@@ -71,14 +75,14 @@ class Table:
         """A table within this one."""
         value = self._get(key)
         if not isinstance(value, dict):
-            raise self.error(key, f"must be a table, got {value!r}")
+            raise self.error(key, f"must be a table, got {_shown(value)}")
         return Table(self.path, value, f"{self._prefix}.{key}" if self._prefix else key)
 
     def text(self, key: str) -> str:
         """A string that is not empty."""
         value = self._get(key)
         if not isinstance(value, str) or not value:
-            raise self.error(key, f"must be a non-empty string, got {value!r}")
+            raise self.error(key, f"must be a non-empty string, got {_shown(value)}")
         return value
 
     def number(self, key: str, default: float | None = None, positive: bool = False) -> float:
@@ -87,10 +91,12 @@ class Table:
             return default
         value = self._get(key)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise self.error(key, f"must be a number, got {value!r}")
-        if not math.isfinite(value) or (positive and value <= 0):
+            raise self.error(key, f"must be a number, got {_shown(value)}")
+        if not abs(value) <= LARGEST or (positive and value <= 0):
             kind = "positive" if positive else "finite"
-            raise self.error(key, f"must be a {kind} number, got {value!r}")
+            raise self.error(
+                key, f"must be a {kind} number of at most {LARGEST:g}, got {_shown(value)}"
+            )
         return float(value)
 
     def array(self, key: str, *shape: int) -> FloatArray:
@@ -98,11 +104,14 @@ class Table:
         value = self._get(key)
         try:
             array = np.array(value, dtype=np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError, RecursionError):
             array = np.full((), np.nan)
-        if array.shape != shape or not np.all(np.isfinite(array)):
+        if array.shape != shape or not np.all(np.abs(array) <= LARGEST):
             wanted = " x ".join(map(str, shape))
-            raise self.error(key, f"must hold {wanted} finite numbers, got {value!r}")
+            raise self.error(
+                key,
+                f"must hold {wanted} finite numbers of at most {LARGEST:g}, got {_shown(value)}",
+            )
         array.setflags(write=False)
         return array
 
@@ -110,7 +119,7 @@ class Table:
         """Distinct names; as many as ``count`` where it is given, else at least one."""
         value = self._get(key)
         if not isinstance(value, list) or not all(isinstance(v, str) and v for v in value):
-            raise self.error(key, f"must be a list of names, got {value!r}")
+            raise self.error(key, f"must be a list of names, got {_shown(value)}")
         doubled = sorted({v for v in value if value.count(v) > 1})
         if doubled:
             raise self.error(key, f"holds a name twice: {', '.join(doubled)}")
@@ -123,3 +132,12 @@ class Table:
         if key not in self._data:
             raise self.error(key, "is missing")
         return self._data[key]
+
+
+def _shown(value: object) -> str:
+    """A wrong value, as far as it helps."""
+    try:
+        said = repr(value)
+    except (ValueError, RecursionError):  # an integer of too many digits, a deep nest
+        return "one that cannot be shown"
+    return said if len(said) <= _MOST_SHOWN else f"{said[:_MOST_SHOWN]}..."

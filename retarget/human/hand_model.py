@@ -13,9 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retarget.core.errors import InputError, ModelError
+from retarget.core.reading import require_file
 from retarget.core.resources import resource
 from retarget.core.types import SIDES, FloatArray, IntArray, side_index
 from retarget.human.mano_format import JOINTS, PARENTS, hand_arrays, spread
+
+_LARGEST = 2**28  # bytes that a hand model's arrays may have
 
 MIRROR = np.array([-1.0, 1.0, 1.0])  # a reflection in x: points and, negated, rotation vectors
 FOLDER = "mano_models"
@@ -204,8 +207,12 @@ def load_arrays(path: Path) -> dict[str, Any]:
         from retarget.human.mano_pickle import load_mano_pickle
 
         return load_mano_pickle(path)
+    require_file(path, "a hand model", ModelError)
     try:
         with np.load(path, allow_pickle=False) as file:
+            claimed = sum(member.file_size for member in file.zip.infolist())
+            if claimed > _LARGEST:
+                raise ValueError(f"it unpacks to {claimed} bytes, a hand to less than {_LARGEST}")
             return {key: file[key] for key in file.files}
     except Exception as error:  # a damaged archive raises many types, zlib's and struct's too
         raise ModelError(path, f"cannot be read as npz: {error}") from error

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from retarget.core.errors import ModelError
+from retarget.core.reading import read_bytes
 from retarget.human.mano_format import SHAPES, SPREADS
 
 # far above the official 4 MB files; bounds what a hostile one can make us allocate
@@ -115,13 +116,7 @@ def load_mano_pickle(path: str | Path) -> dict[str, Any]:
 
 
 def _bytes(path: str | Path) -> bytes:
-    try:
-        size = Path(path).stat().st_size
-        if size > LARGEST_FILE:
-            raise ModelError(path, f"has {size} bytes; a hand model has less than {LARGEST_FILE}")
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise ModelError(path, f"cannot be read: {error.strerror}") from error
+    return read_bytes(path, LARGEST_FILE, "a hand model", ModelError)
 
 
 def _check_program(path: str | Path, data: bytes) -> None:

@@ -7,6 +7,7 @@ native core; an optional Gauss-Newton step through one more fit removes what the
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from safetensors.numpy import save
 from retarget.core.checks import numbers
 from retarget.core.errors import InputError, ModelError
 from retarget.core.files import write_bytes
+from retarget.core.reading import require_file
 from retarget.core.resources import resource
 from retarget.core.types import FloatArray
 from retarget.mapping.fitter import MANOFitter, fitter_for
@@ -25,6 +27,7 @@ from retarget.mapping.network import Network
 from retarget.robot.robot import Robot
 
 FORMAT = "retarget-hand-mlp-1"
+_MOST_BYTES = 2**28
 _SCALING = ("center", "spread", "lower", "upper")
 # noise on the human fingertips larger than this says nothing about the robot's pose [m]
 _DAMPING = 1e-4
@@ -71,14 +74,16 @@ class HandMLP:
         """
         fitter = fitter_for(robot, fitter)
         place = shipped_path(fitter) if path is None else Path(path)
-        if not place.is_file():
+        if not os.path.lexists(place):
             hint = "train one with `retarget train-hand`"
             raise ModelError(place, f"no hand network for hand model {fitter.hand_hash}; {hint}")
+        if require_file(place, "a safetensors file", ModelError) > _MOST_BYTES:
+            raise ModelError(place, f"has more than {_MOST_BYTES} bytes, expected a hand network")
         try:
             with safe_open(place, framework="numpy") as file:
                 metadata: dict[str, Any] = file.metadata() or {}
                 arrays = {key: file.get_tensor(key).astype(np.float64) for key in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
+        except (SafetensorError, OSError, TypeError, ValueError, AttributeError) as error:
             raise ModelError(place, f"not a readable safetensors file ({error})") from error
         for key, wanted in _provenance(fitter).items():
             if metadata.get(key) != wanted:
@@ -96,7 +101,7 @@ class HandMLP:
             )
         except KeyError as error:
             raise ModelError(place, f"tensor {error} is missing") from error
-        return cls(network, fitter, json.loads(metadata.get("errors", "{}")))
+        return cls(network, fitter, _read_errors(place, metadata.get("errors", "{}")))
 
     def save(self, path: str | Path) -> None:
         """Write a safetensors checkpoint with all that it depends on in its metadata.
@@ -190,6 +195,16 @@ def shipped_path(fitter: MANOFitter) -> Path:
     name = f"hand_mlp_{fitter.hand_hash}.safetensors"
     own, kept = fitter.robot.path / name, resource("robots", fitter.robot.name, name)
     return kept if kept.is_file() and not own.is_file() else own
+
+
+def _read_errors(path: Path, text: str) -> dict[str, float]:
+    """Errors of training, by name, from a checkpoint's metadata."""
+    try:
+        table = json.loads(text)
+        return {str(name): float(value) for name, value in table.items()}
+    except (AttributeError, RecursionError, TypeError, ValueError) as error:
+        said = "metadata 'errors' is not a JSON table of numbers"
+        raise ModelError(path, f"{said}: {error}", key="errors") from error
 
 
 def _provenance(fitter: MANOFitter) -> dict[str, str]:

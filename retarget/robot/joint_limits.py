@@ -20,7 +20,7 @@ class JointLimits:
         names: the joints.
         lower: (n,) positions [rad], -inf for none.
         upper: (n,) positions [rad], inf for none.
-        velocity: (n,) [rad/s].
+        velocity: (n,) [rad/s], inf for unknown.
         acceleration: (n,) [rad/s^2], inf for none.
 
     Raises:
@@ -46,7 +46,7 @@ class JointLimits:
         ):
             if not low < high:
                 raise InputError(f"joint {joint!r} has no range: {low} to {high} rad", value=joint)
-            if not 0.0 < v < np.inf:
+            if not v > 0.0:
                 raise InputError(f"joint {joint!r} needs a velocity limit > 0, got {v} rad/s")
             if not a > 0.0:
                 raise InputError(f"joint {joint!r} needs an acceleration limit > 0, got {a}")
@@ -56,6 +56,7 @@ class JointLimits:
         cls,
         robot: Robot,
         *,
+        arm_velocity: float | None = None,
         hand_velocity: float | None = None,
         acceleration_time: float = 0.1,
     ) -> JointLimits:
@@ -63,21 +64,37 @@ class JointLimits:
 
         Args:
             robot: positions and velocities are those of its URDF.
+            arm_velocity: of every arm joint, instead of the URDF's [rad/s].
             hand_velocity: of every hand joint, passive ones too, instead of the URDF's [rad/s].
             acceleration_time: a joint may come from rest to its largest velocity in this time [s].
                 A URDF has no acceleration limits: 0.1 s is this library's choice.
 
         Raises:
-            InputError: a value is not positive.
+            InputError: a value is not positive, or the URDF does not know how fast a joint of an
+                arm or hand may move, nor is it given.
         """
-        if hand_velocity is not None and not 0.0 < hand_velocity < np.inf:
-            raise InputError(f"hand_velocity must be a positive number, got {hand_velocity}")
+        given = {"arm_velocity": arm_velocity, "hand_velocity": hand_velocity}
+        for name, value in given.items():
+            if value is not None and not 0.0 < value < np.inf:
+                raise InputError(f"{name} must be a positive number, got {value}")
         if not 0.0 <= acceleration_time < np.inf:
             raise InputError(f"acceleration_time must not be negative, got {acceleration_time}")
         velocity = np.array(robot.velocity_limits)
-        if hand_velocity is not None:
-            for side in robot.sides:
-                velocity[robot.indices(side.hand_joints)] = hand_velocity
+        for side in robot.sides:
+            for (name, value), joints in zip(
+                given.items(), (side.arm_joints, side.hand_joints), strict=True
+            ):
+                rows = robot.indices(joints)
+                if value is not None:
+                    velocity[rows] = value
+                unknown = np.flatnonzero(~np.isfinite(velocity[rows]))
+                if unknown.size:
+                    raise InputError(
+                        f"joint {joints[unknown[0]]!r} has no velocity limit in "
+                        f"{robot.urdf_path}, where 0 means unknown; say how fast it may move "
+                        f"({name}, rad/s)",
+                        value=joints[unknown[0]],
+                    )
         acceleration = (
             velocity / acceleration_time if acceleration_time else np.full_like(velocity, np.inf)
         )

@@ -75,7 +75,7 @@ class Kinematics:
         nodes_of_joint, placements = _fold(model, set(ids))
 
         def frame_at(name: str) -> tuple[int, FloatArray]:
-            frame = model.frames[_frame_id(model, name)]
+            frame = model.frames[frame_id(model, name)]
             joint = int(frame.parentJoint)
             here = placements[joint] @ np.asarray(frame.placement.homogeneous)
             return nodes_of_joint[joint], here
@@ -293,7 +293,16 @@ def _joint_id(model: Any, name: str) -> int:
     return int(model.getJointId(name))
 
 
-def _frame_id(model: Any, name: str) -> int:
+def frame_id(model: Any, name: str) -> int:
+    """The number of a link's frame, or of another frame where no link has that name.
+
+    Raises:
+        InputError: there is none.
+    """
+    import pinocchio
+
+    if model.existFrame(name, pinocchio.FrameType.BODY):  # a joint may have a link's name
+        return int(model.getFrameId(name, pinocchio.FrameType.BODY))
     if not model.existFrame(name):
         known = ", ".join(frame.name for frame in model.frames)
         raise InputError(f"no frame named {name!r}; the model has {known}", value=name)

@@ -7,64 +7,67 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
 
 import numpy as np
 
 from retarget.core.errors import ModelError
 from retarget.core.types import FloatArray
+from retarget.robot.kinematics import frame_id
 from retarget.robot.spec import HandSide, RobotSpec
+from retarget.robot.urdf import URDF
 
 if TYPE_CHECKING:
     import pinocchio
 
 
-def load_model(spec: RobotSpec, urdf: Path) -> pinocchio.Model:
+def load_model(spec: RobotSpec, urdf: URDF) -> pinocchio.Model:
     """The Pinocchio model of a robot, in which only the joints of ``joint_names`` move.
 
     Meshes are not read: they may be missing, or stand under ``package://``.
 
     Args:
         spec: the robot's facts.
-        urdf: the file to read.
+        urdf: the robot's links and joints.
 
     Raises:
-        ModelError: the file is missing or no URDF, lacks a joint or frame that the facts name, or
-            has other mimic relations than they.
+        ModelError: it lacks a joint or frame that the facts name, or has other mimic relations
+            than they.
     """
-    mimic_tags = _mimic_tags(urdf)
     import pinocchio
 
     try:
-        # the text, not the path: the parser then prints no complaint of its own about a file
-        whole = pinocchio.buildModelFromXML(urdf.read_text(encoding="utf-8"))
+        whole = pinocchio.buildModelFromXML(urdf.kinematics())
     except (RuntimeError, ValueError) as error:
-        raise ModelError(urdf, f"is not a usable URDF: {error}") from error
+        raise ModelError(urdf.path, f"is not a usable URDF: {error}") from error
     for name in spec.joint_names:
-        _check_joint(whole, name, spec, urdf)
-    frames = {frame.name for frame in whole.frames}
+        _check_joint(whole, name, spec, urdf.path)
+    frames = {frame.name for frame in whole.frames if frame.type == pinocchio.FrameType.BODY}
     for side in spec.sides:
         for name in (side.wrist_frame, *side.fingertip_frames):
             if name not in frames:
                 raise ModelError(
-                    urdf, f"has no link {name!r}, which {spec.path} names", key=name, value=name
+                    urdf.path,
+                    f"has no link {name!r}, which {spec.path} names",
+                    key=name,
+                    value=name,
                 )
-        _check_mimic(mimic_tags, side, urdf)
+        _check_mimic(urdf.mimic, side, urdf.path)
     if spec.base_link not in frames:
-        raise ModelError(urdf, f"has no link {spec.base_link!r}, the base of {spec.path}")
-    return _hold(whole, spec, urdf)
+        raise ModelError(urdf.path, f"has no link {spec.base_link!r}, the base of {spec.path}")
+    return _hold(whole, spec, urdf.path)
 
 
 def limits(model: Any, names: tuple[str, ...]) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Lower and upper position limits, and velocity limits, of joints: (n,) each [rad, rad/s].
 
-    A joint without limits, such as a URDF's ``continuous``, has infinite ones.
+    A joint without limits, such as a URDF's ``continuous``, has infinite ones; so has one whose
+    velocity limit is 0, which means unknown.
     """
     lower, upper, velocity = (np.full(len(names), np.inf) for _ in range(3))
     lower *= -1.0
     for k, name in enumerate(names):
         joint = model.joints[model.getJointId(name)]
-        velocity[k] = model.velocityLimit[joint.idx_v]
+        velocity[k] = model.velocityLimit[joint.idx_v] or np.inf
         if joint.nq == 1:
             lower[k] = model.lowerPositionLimit[joint.idx_q]
             upper[k] = model.upperPositionLimit[joint.idx_q]
@@ -102,38 +105,13 @@ def kinematic_hash(model: Any, spec: RobotSpec) -> str:
     for side in spec.sides:
         ends = []
         for name in (side.wrist_frame, *side.fingertip_frames):
-            frame = model.frames[model.getFrameId(name)]
+            frame = model.frames[frame_id(model, name)]
             parent = model.names[frame.parentJoint]
             ends.append([name, parent, whole(frame.placement.homogeneous[:3])])
         names = [side.arm_joints, side.hand_joints, side.active_joints]
         hands.append([names, whole(side.mimic), whole(side.mimic_offset), ends])
     facts = json.dumps([joints, hands], separators=(",", ":"))
     return hashlib.sha256(facts.encode()).hexdigest()[:16]
-
-
-def _mimic_tags(urdf: Path) -> dict[str, tuple[str, float, float]]:
-    """Mimic relations of a URDF: joint -> (source, multiplier, offset)."""
-    try:
-        root = ElementTree.parse(urdf).getroot()
-    except FileNotFoundError:
-        raise ModelError(urdf, "no such file") from None
-    except OSError as error:
-        raise ModelError(urdf, f"cannot be read: {error.strerror}") from error
-    except ElementTree.ParseError as error:
-        raise ModelError(urdf, f"is not valid XML: {error}") from error
-    tags = {}
-    for joint in root.iter("joint"):
-        tag = joint.find("mimic")
-        if tag is not None:
-            name = joint.get("name", "")
-            try:
-                values = float(tag.get("multiplier", "1")), float(tag.get("offset", "0"))
-            except ValueError:
-                raise ModelError(
-                    urdf, f"joint {name!r} has a mimic tag that is not numeric", key=name
-                ) from None
-            tags[name] = (tag.get("joint", ""), *values)
-    return tags
 
 
 def _check_joint(model: Any, name: str, spec: RobotSpec, urdf: Path) -> None:

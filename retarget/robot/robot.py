@@ -18,6 +18,7 @@ from retarget.core.types import FloatArray, IntArray, side_index
 from retarget.robot.kinematics import Kinematics
 from retarget.robot.model import kinematic_hash, limits, load_model
 from retarget.robot.spec import Camera, HandSide, load_robot_spec
+from retarget.robot.urdf import URDF
 
 if TYPE_CHECKING:
     import pinocchio
@@ -44,7 +45,7 @@ class Robot:
         hash: fingerprint of the kinematics, equal for the same robot written in another file.
         lower: (n,) position limits [rad].
         upper: (n,) position limits [rad].
-        velocity_limits: (n,) [rad/s].
+        velocity_limits: (n,) [rad/s]; infinite where the URDF has 0 or none, which is unknown.
     """
 
     name: str
@@ -79,7 +80,7 @@ class Robot:
         folder = _folder(name_or_dir)
         spec = load_robot_spec(folder / "robot.toml")
         urdf_path = spec.urdf if urdf is None else Path(urdf)
-        model = load_model(spec, urdf_path)
+        model = load_model(spec, URDF.read(urdf_path))
         T_root_base = Kinematics(model, (), (spec.base_link,)).forward(np.zeros(0))[0]
         T_world_base = spec.T_world_base_link @ transform_inverse(T_root_base)
         T_world_base.setflags(write=False)
@@ -111,6 +112,23 @@ class Robot:
 
     def __repr__(self) -> str:
         return f"<Robot {self.name}: {len(self.joint_names)} joints, hash {self.hash}>"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth saying of the robot's files: velocity limits that nobody knows."""
+        unknown = [
+            name
+            for name, limit in zip(self.joint_names, self.velocity_limits, strict=True)
+            if not np.isfinite(limit)
+        ]
+        if not unknown:
+            return ()
+        named = ", ".join(unknown[:3]) + (" and others" if len(unknown) > 3 else "")
+        joints = "joint" if len(unknown) == 1 else "joints"
+        return (
+            f"{self.urdf_path}: no velocity limit, or 0, of {len(unknown)} {joints} ({named}); "
+            "taken as unknown: their speeds are not judged",
+        )
 
     def side(self, side: str | int) -> HandSide:
         """The arm and hand of a side: ``"left"``, ``"right"``, 0 or 1.

@@ -11,8 +11,10 @@ from numpy.typing import ArrayLike
 
 from retarget.core.errors import InputError, ModelError
 from retarget.core.types import FloatArray
+from retarget.robot.kinematics import frame_id
 from retarget.robot.model import held_configuration
 from retarget.robot.robot import Robot
+from retarget.robot.urdf import URDF
 
 _NEIGHBOURS = 2  # links with so few joints between them are kept apart by the joints' limits
 _LARGE = 0.1  # radius from which a link is taken shape by shape [m]
@@ -190,7 +192,7 @@ def _pairs(robot: Robot, model: Any, links: tuple[LinkPart, ...]) -> list[tuple[
     palm: dict[int, int] = {}  # joint of a hand -> the joint that its palm hangs on
     for side in robot.sides:
         moved |= {model.getJointId(name) for name in (*side.arm_joints, *side.hand_joints)}
-        base = int(model.frames[model.getFrameId(side.wrist_frame)].parentJoint)
+        base = int(model.frames[frame_id(model, side.wrist_frame)].parentJoint)
         palm |= {model.getJointId(name): base for name in side.hand_joints}
     pairs = []
     for a, first in enumerate(links):
@@ -263,7 +265,7 @@ def link_shapes(robot: Robot) -> tuple[Any, tuple[LinkPart, ...]]:
     """
     import pinocchio
 
-    text = robot.urdf_path.read_text(encoding="utf-8")
+    text = URDF.read(robot.urdf_path).kinematics(collision=True)
     folders = [str(folder) for folder in robot.urdf_path.resolve().parents[:3]]
     whole = pinocchio.buildModelFromXML(text)
     try:

@@ -14,6 +14,7 @@ from retarget.core.types import SIDES, FloatArray
 from retarget.human.hand_model import HandModel
 from retarget.human.native import NativePoints
 from retarget.mapping.hand_frame import HandFrame
+from retarget.robot.kinematics import frame_id
 
 if TYPE_CHECKING:
     from retarget.robot.robot import Robot
@@ -49,7 +50,7 @@ class Rig:
         self.robot, self.hands, self.frames, self.links = robot, hands, frames, tuple(links)
         tips = [tip for side in robot.sides for tip in side.fingertip_frames]
         wrists = [side.wrist_frame for side in robot.sides]
-        self._ids = [int(robot.model.getFrameId(name)) for name in (*links, *tips, *wrists)]
+        self._ids = [frame_id(robot.model, name) for name in (*links, *tips, *wrists)]
         self._data, self._lock = robot.model.createData(), threading.Lock()
         joints = [robot.model.joints[robot.model.getJointId(name)] for name in robot.joint_names]
         self._plain = np.array([j.idx_q for j in joints if j.nq == 1], dtype=np.int64)
@@ -110,7 +111,7 @@ class Rig:
 
 def _moved_by(robot: Robot, link: str) -> tuple[int, bool] | None:
     """Side whose arm, or whose hand (True), a link hangs on; None for the body's."""
-    joint = robot.model.frames[robot.model.getFrameId(link)].parentJoint
+    joint = robot.model.frames[frame_id(robot.model, link)].parentJoint
     while joint > 0:
         name = robot.model.names[joint]
         for k, side in enumerate(robot.sides):

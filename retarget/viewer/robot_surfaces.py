@@ -14,6 +14,7 @@ from retarget.core.geometry import rotation_from_rpy, transform
 from retarget.core.types import FloatArray
 from retarget.robot.robot import Robot
 from retarget.robot.spec import load_robot_spec
+from retarget.robot.urdf import URDF
 from retarget.viewer import surfaces
 from retarget.viewer.surfaces import Surface
 
@@ -116,18 +117,12 @@ def read_shapes(urdf: Path) -> Mapping[str, tuple[VisualShape, ...]]:
     Raises:
         ModelError: the file is missing, no XML, or holds a shape of unknown kind or size.
     """
-    try:
-        root = ElementTree.parse(urdf).getroot()
-    except OSError as error:
-        raise ModelError(urdf, f"cannot be read: {error.strerror}") from error
-    except ElementTree.ParseError as error:
-        raise ModelError(urdf, f"is not valid XML: {error}") from error
-    palette = {m.get("name", ""): m for m in root.findall("material")}
+    robot = URDF.read(urdf)
+    palette = robot.materials()
     found = {}
-    for link in root.findall("link"):
-        name = link.get("name", "")
+    for name, visuals in robot.visuals():
         try:
-            shapes = tuple(_shape(visual, palette) for visual in link.findall("visual"))
+            shapes = tuple(_shape(visual, palette) for visual in visuals)
         except ValueError as error:
             raise ModelError(urdf, f"link {name!r}: a visual {error}", key=name) from error
         if shapes:

@@ -32,6 +32,7 @@ from retarget.core.geometry import (
 from retarget.core.types import FINGERS, SIDES, FloatArray
 from retarget.human.hand_model import HandModel
 from retarget.mapping.hand_frame import HandFrame
+from retarget.robot.kinematics import frame_id
 from retarget.robot.spec import Camera
 from retarget.viewer import messages, surfaces
 from retarget.viewer.colours import (
@@ -321,7 +322,7 @@ def _knuckle(robot: Robot, side: str) -> str:
     """The link a middle finger begins with: it stays at its place in the hand as fingers move."""
     hand = robot.side(side)
     tip = hand.fingertip_frames[FINGERS.index("middle")]
-    joint = robot.model.frames[robot.model.getFrameId(tip)].parentJoint
+    joint = robot.model.frames[frame_id(robot.model, tip)].parentJoint
     while robot.model.names[robot.model.parents[joint]] in hand.hand_joints:
         joint = robot.model.parents[joint]
     bodies = (f for f in robot.model.frames if f.type.name == "BODY" and f.parentJoint == joint)

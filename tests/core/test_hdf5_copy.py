@@ -130,7 +130,7 @@ def test_names_that_are_no_text_are_copied(path: Path) -> None:
         group = h5py.h5g.create(file.id, b"g\xff")
         h5py.h5a.create(group, b"a\xff", h5py.h5t.NATIVE_INT32, space)
     with h5py.File(copied(path)) as file:
-        assert b"\xff\xfe" in file.id
+        assert file.id.links.exists(b"\xff\xfe")
         assert h5py.h5a.exists(h5py.h5g.open(file.id, b"g\xff"), b"a\xff")
 
 
@@ -184,8 +184,10 @@ def test_references_are_refused_by_name(path: Path) -> None:
 def test_large_attributes_are_copied(tmp_path: Path, path: Path) -> None:
     new = tmp_path / "in" / "new.hdf5"
     with h5py.File(path) as old, h5py.File(new, "w", libver="latest") as file:
-        for name in old:
-            old.copy(name, file)
+        for name in ("observations/qpos", "action"):  # anew: an old group has no room for them
+            file[name] = old[name][:]
+        for name in set(old["observations"]) - {"qpos"}:
+            file[f"observations/{name}"] = old["observations"][name][:]
         file.attrs["large"] = np.arange(20_000)
         file["observations"].attrs["large"] = np.arange(30_000)
         file["observations/qpos"].attrs["large"] = np.arange(40_000)

@@ -428,12 +428,12 @@ def test_a_file_that_is_too_large_or_absent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("retarget.human.mano_pickle.LARGEST_FILE", 10)
-    with pytest.raises(ModelError, match="has 11 bytes; a hand model has less than 10"):
+    with pytest.raises(ModelError, match="has more than 10 bytes, expected a hand model"):
         load_mano_pickle(write(tmp_path, b"N" * 11))
-    with pytest.raises(ModelError, match="No such file"):
+    with pytest.raises(ModelError, match="no such file"):
         load_mano_pickle(tmp_path / "none.pkl")
     monkeypatch.undo()
-    with pytest.raises(ModelError, match="cannot be read"):
+    with pytest.raises(ModelError, match="cannot be read|is a folder"):
         load_mano_pickle(tmp_path)
 
 

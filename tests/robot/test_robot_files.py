@@ -220,8 +220,8 @@ class TestBadFiles:
         [
             (b"<robot", "is not valid XML"),
             (b"", "is not valid XML"),
-            (b"<robot name='x'></robot>", "is not a usable URDF"),
-            (b"<html></html>", "is not a usable URDF"),
+            (b"<robot name='x'></robot>", "has no links|is no URDF"),
+            (b"<html></html>", "has no links|is no URDF"),
         ],
     )
     def test_a_file_that_is_no_urdf(self, folder: Path, content: bytes, says: str):

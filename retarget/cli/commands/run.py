@@ -60,6 +60,12 @@ def run(
         str | None,
         typer.Option(metavar="NAME", help="Camera in whose frame a demonstration's chunks are."),
     ] = None,
+    arm_velocity: Annotated[
+        float | None,
+        typer.Option(
+            metavar="RAD/S", help="Velocity limit of every arm joint, instead of the URDF's."
+        ),
+    ] = None,
     hand_velocity: Annotated[
         float | None,
         typer.Option(
@@ -126,6 +132,7 @@ def run(
         rate=feed.rate,
         camera=feed.camera,
         horizon=feed.horizon,
+        arm_velocity=arm_velocity,
         hand_velocity=hand_velocity,
         filter=filter,
         hold_timeout=hold_timeout,
