@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +10,7 @@ from typer.core import TyperGroup
 
 from retarget.cli.commands import mano
 from retarget.cli.commands.calibrate import calibrate
-from retarget.cli.commands.console import BAD_INPUT, INTERRUPTED, complain, examples
+from retarget.cli.commands.console import examples
 from retarget.cli.commands.convert import to_actions, to_human, to_robot
 from retarget.cli.commands.hand_networks import check_hand, train_hand
 from retarget.cli.commands.make_demo import make_demo
@@ -17,22 +18,18 @@ from retarget.cli.commands.options import unfolded
 from retarget.cli.commands.replay import replay
 from retarget.cli.commands.run import run
 from retarget.cli.commands.view import view
-from retarget.cli.signals import dying_of_signals
-from retarget.core.errors import RetargetError
+from retarget.cli.ending import ended
 
 
 class _Group(TyperGroup):
-    """Turns the library's errors into one line on stderr and exit code 2."""
+    """Turns whatever ends a command into one line on stderr and an exit code."""
 
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except RetargetError as error:
-            complain(str(error))
-            raise typer.Exit(BAD_INPUT) from None
-        except KeyboardInterrupt:
-            complain("interrupted")
-            raise typer.Exit(INTERRUPTED) from None
+    def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:
+        kwargs["standalone_mode"] = False
+        code = ended(lambda: super(_Group, self).main(*args, **kwargs))
+        if standalone_mode:
+            sys.exit(code)
+        return code
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(self.commands)  # in the order of use, not of the alphabet
@@ -72,7 +69,7 @@ def _retarget(
 ) -> None:
     """Carry motion between a human hand (MANO) and a robot.
 
-    Exit codes: 0 valid, 1 not valid, 2 bad input, 130 interrupted.
+    Exit codes: 0 valid, 1 not valid, 2 bad input or a fault, 130 interrupted.
     """
 
 
@@ -166,11 +163,7 @@ for _command, _short_help, _examples in (
 app.add_typer(mano.app, name="mano")
 
 
-def main() -> None:
-    """Entry point of the ``retarget`` script."""
-    with dying_of_signals():
-        app()
-
-
 if __name__ == "__main__":
+    from retarget.cli.start import main
+
     main()

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from retarget.core.text import length_text
+from retarget.core.text import length_text, printable
 from retarget.core.types import SIDES, Calibration
 
 if TYPE_CHECKING:
@@ -37,7 +37,16 @@ def side_table(title: str, rows: Iterable[tuple[str, Iterable[str | Text]]]) -> 
 
 def line(console: Console, *parts: str | Text | tuple[str, str]) -> None:
     """A line that is never cut or wrapped, so that paths and sentences can be copied."""
-    text = Text.assemble(*parts)
+    text = Text.assemble(
+        *(
+            part
+            if isinstance(part, Text)
+            else printable(part)
+            if isinstance(part, str)
+            else (printable(part[0]), part[1])
+            for part in parts
+        )
+    )
     console.print(text, soft_wrap=True, highlight=False)
 
 

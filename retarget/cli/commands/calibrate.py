@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from retarget.cli.commands.console import stdout, working
+from retarget.cli.commands.console import remark, stdout, working
 from retarget.cli.commands.options import HandOptions, file_option
 from retarget.cli.commands.places import Output, check_places, make_folder
 
@@ -41,7 +39,7 @@ def calibrate(
     for side, calibration in zip(loaded.sides, found, strict=True):
         warning = turn_warning(side, calibration)
         if warning:
-            typer.echo(f"warning: {warning}", err=True)
+            remark(str(warning), "warning")
     if out is not None:
         make_folder(out)
         save_calibration(out, hands_hash(models), found)

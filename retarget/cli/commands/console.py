@@ -10,16 +10,28 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from retarget.core.text import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 _WIDTH = 100  # of tables in files and pipes
-VALID, NOT_VALID, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+VALID, NOT_VALID, BAD_INPUT, INTERRUPTED, NOBODY_READS = 0, 1, 2, 130, 141
 
 
 def complain(message: str) -> None:
     """One error, on one line of stderr."""
-    typer.echo(f"error: {' '.join(message.split())}", err=True)
+    typer.echo(f"error: {printable(' '.join(message.split()))}", err=True)
+
+
+def remark(message: str, kind: str = "note") -> None:
+    """A note or warning, on one line of stderr."""
+    typer.echo(f"{kind}: {printable(' '.join(message.split()))}", err=True)
+
+
+def say(text: str) -> None:
+    """A line of stdout."""
+    typer.echo(printable(text))
 
 
 def examples(*lines: str, title: str = "Examples:") -> str:
@@ -31,7 +43,13 @@ def stdout() -> Console:
     """Where reports go."""
     from rich.console import Console
 
-    console = Console(highlight=False)
+    class Report(Console):
+        """A console whose closed pipe is an error like any other."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    console = Report(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _WIDTH
     return console
@@ -63,8 +81,6 @@ def progress_bar(files: int) -> Iterator[Callable[[str], Callable[[str, int, int
     Yields:
         A function that, given a file's name, gives what to call with (what, done, frames).
     """
-    import sys
-
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -83,7 +99,7 @@ def progress_bar(files: int) -> Iterator[Callable[[str], Callable[[str, int, int
     )
     console = Console(stderr=True)
     with Progress(
-        *columns, console=console, transient=True, disable=not sys.stderr.isatty()
+        *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
         task = bar.add_task("", total=None, place="")
         started = 0

@@ -16,6 +16,7 @@ from retarget.cli.commands.console import (
     VALID,
     complain,
     progress_bar,
+    say,
     stdout,
 )
 from retarget.cli.commands.options import (
@@ -129,7 +130,7 @@ def to_robot(
         if json is not None:
             make_folder(json)
             write_json(json, replay_json(results, retargeter, tolerances, code))
-            typer.echo(f"wrote {json}")
+            say(f"wrote {json}")
 
     _convert_all(sources, outputs, convert, show=print_human_replay, report=report)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from retarget.cli.commands.console import BAD_INPUT, complain, examples
+from retarget.cli.commands.console import BAD_INPUT, complain, examples, say
 from retarget.cli.commands.options import file_option, input_files
 from retarget.cli.commands.places import Output, check_places
 from retarget.core.errors import FileError, RetargetError
@@ -37,7 +37,7 @@ def check(path: PathArgument) -> None:
             complain(str(error))
             continue
         for text in lines:
-            typer.echo(text)
+            say(text)
     if refused:
         raise typer.Exit(BAD_INPUT)
 
@@ -70,4 +70,4 @@ def convert(
         [Output("--out", converted_place(file, out)) for file in files],
     )
     for file in files:
-        typer.echo(f"{file} -> {convert(file, out, overwrite=overwrite)}")
+        say(f"{file} -> {convert(file, out, overwrite=overwrite)}")

@@ -42,7 +42,11 @@ def find_sources(paths: Sequence[Path], *, without: Path | None = None) -> list[
         if not path.is_dir():
             found.append(Source(path, Path(path.name)))
             continue
-        inside = [file for file in _files_below(path) if not _within(file, without, path)]
+        try:
+            inside = [file for file in _files_below(path) if not _within(file, without, path)]
+        except FileError as error:
+            found.append(Source(path, Path(), str(error)))
+            continue
         found += [Source(file, file.relative_to(path)) for file in inside]
         if not inside:
             found.append(Source(path, Path(), f"{path}: no {' or '.join(SUFFIXES)} file in it"))
@@ -184,10 +188,22 @@ def _identities(path: Path) -> Iterator[object]:
 
 
 def _files_below(folder: Path) -> list[Path]:
+    """Recordings in and below a folder, sorted, whatever the case of their suffix.
+
+    Raises:
+        FileError: a folder cannot be looked into.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise FileError(error.filename, f"cannot be looked into: {error.strerror}") from error
+
     return sorted(
-        file
-        for file in folder.rglob("*")
-        if file.suffix in SUFFIXES and not file.name.startswith(".") and file.is_file()
+        Path(inside, name)
+        for inside, _, names in os.walk(folder, onerror=refuse)
+        for name in names
+        if Path(name).suffix.lower() in SUFFIXES
+        and not name.startswith(".")
+        and Path(inside, name).is_file()
     )
 
 

@@ -14,6 +14,7 @@ from retarget.cli.commands.console import (
     VALID,
     complain,
     progress_bar,
+    say,
     stdout,
     working,
     written,
@@ -135,17 +136,17 @@ def replay(
     if len(results) > 1:
         print_summary(console, replays, refused)
     if len(saved) > _SHOWN_IN_FULL:
-        typer.echo(f"wrote {len(saved)} demonstrations in {out}")
+        say(f"wrote {len(saved)} demonstrations in {out}")
     else:
         for place in saved:
-            typer.echo(f"wrote {place}")
+            say(f"wrote {place}")
     if json is not None:
         make_folder(json)
         write_json(json, replay_json(results, retargeter, tolerances, code))
-        typer.echo(f"wrote {json}")
+        say(f"wrote {json}")
     if page is not None and html is not None:
         make_folder(html)
         with working(f"writing {html.name}"):
             page.write(html)
-        typer.echo(written(html))
+        say(written(html))
     raise typer.Exit(code)

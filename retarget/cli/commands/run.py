@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retarget.cli.commands.console import NOT_VALID, VALID, progress_bar, stdout
+from retarget.cli.commands.console import NOT_VALID, VALID, progress_bar, say, stdout
 from retarget.cli.commands.options import (
     ReadOptions,
     RefineOption,
@@ -146,11 +146,11 @@ def run(
         save_demo(out, run_demo(retargeter.robot, found), robot=retargeter.robot)
     print_run(stdout(), feed, found)
     if out is not None:
-        typer.echo(f"wrote {out}")
+        say(f"wrote {out}")
     if json is not None:
         make_folder(json)
         write_json(json, run_json(found))
-        typer.echo(f"wrote {json}")
+        say(f"wrote {json}")
     raise typer.Exit(VALID if found.sound else NOT_VALID)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from retarget.cli.commands.console import progress_bar, written
+from retarget.cli.commands.console import progress_bar, remark, say, written
 from retarget.cli.commands.options import (
     ReadOptions,
     RefineOption,
@@ -119,7 +119,7 @@ def view(
             progress=bar(demo.name),
         )
     for note in (*(finding.text for finding in shown.findings), *shown.scene.notes):
-        typer.echo(f"note: {note}", err=True)
+        remark(str(note))
     if png is not None:  # first: it may be of what is not there
         make_folder(png)
         width, height = (int(side) for side in size.split("x"))
@@ -132,7 +132,7 @@ def view(
             theme=theme,
             hide=tuple(name for name in hide.split(",") if name),
         )
-        typer.echo(f"wrote {png}: frame {frame}, {size}")
+        say(f"wrote {png}: frame {frame}, {size}")
     if html is not None:
         page = shown.page(stride=stride)
         make_folder(html)
@@ -141,7 +141,7 @@ def view(
         taken = len(range(frames)[shown.rows(stride)])
         part = "" if taken == frames else f"{taken} of "
         counted = f"{part}{frames} frame{'' if frames == 1 else 's'}"
-        typer.echo(f"{written(html)}, {counted}")
+        say(f"{written(html)}, {counted}")
     if html is None and png is None:
         _serve(shown.page(stride=stride), host, port, allow_host or (), opened=not no_open)
 
@@ -159,9 +159,9 @@ def _serve(
         warnings.simplefilter("always")
         server = PageServer(page, host=host, port=port, allow_hosts=allow_hosts)
     for warning in raised:
-        typer.echo(f"warning: {warning.message}", err=True)
+        remark(str(warning.message), "warning")
     try:
-        typer.echo(f"{server.url} (Ctrl-C ends)")
+        say(f"{server.url} (Ctrl-C ends)")
         if opened and not open_browser(server.url):
             typer.echo("no display here: open the address in a browser", err=True)
         threading.Event().wait()

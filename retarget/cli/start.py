@@ -1,0 +1,54 @@
+"""Entry point of the script ``retarget``: everything is guarded, the imports too."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        _run()
+    except KeyboardInterrupt:  # while modules are imported
+        _refuse("interrupted", 130)
+
+
+def _run() -> None:
+    _open_streams()
+    from retarget.cli.signals import dying_of_signals
+
+    with dying_of_signals():
+        if not os.environ.get("RETARGET_TRACEBACK") and not sys.warnoptions:
+            import warnings
+
+            warnings.simplefilter("ignore")  # what libraries remark is no line of ours
+        if "" in sys.argv[1:]:
+            _refuse("an argument is empty, expected a name", 2)
+        from retarget.cli.main import app
+
+        app()
+
+
+def _open_streams() -> None:
+    """Closed streams lead nowhere, instead of into the next file that is opened."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or open(1, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _refuse(message: str, code: int) -> None:
+    sys.stderr.write(f"error: {message}\n")
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()
