@@ -5,11 +5,13 @@ The chunk of frame t holds frames t+1 ... t+L; beyond the motion's end its last 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from retarget.actions.frames import transform_action
 from retarget.actions.layout import Action
-from retarget.core.arrays import Array, as_array
+from retarget.core.arrays import Array, as_array, namespace
 from retarget.core.errors import InputError
 from retarget.core.geometry import transform_inverse
 from retarget.core.types import BoolArray, IntArray
@@ -56,6 +58,8 @@ def make_chunks(
 ) -> Action:
     """The chunks of a motion: actions (..., T) -> (..., N, L).
 
+    Rows beyond the motion's end are marked (`Action.within`), so that losses leave them out.
+
     With a camera that moves (human video), the chunk of frame t is in the camera's frame at t:
     ``inverse(T_world_camera[t]) T_world_mano[t+1 ... t+L]``.
 
@@ -70,8 +74,11 @@ def make_chunks(
         InputError: no frames, a number below 1, or poses that do not fit.
     """
     frames = _length(motion, 1, "a motion (..., T)")
-    index, _ = chunk_frames(frames, horizon, stride, spacing)
-    chunks = motion[..., index]
+    index, within = chunk_frames(frames, horizon, stride, spacing)
+    chunks = replace(motion, within=None)[..., index]
+    if not within.all():
+        lead = np.broadcast_to(within, chunks.shape).copy()
+        chunks = replace(chunks, within=_booleans_like(lead, chunks.status))
     if T_world_camera is None:
         return chunks
     T_camera_world = transform_inverse(_starts(T_world_camera, frames, stride))
@@ -112,7 +119,12 @@ def from_chunks(
         chunks = transform_action(_starts(T_world_camera, frames, stride), chunks)
     wanted = np.arange(1, frames)
     newest = (wanted - 1) // stride
-    return chunks[..., newest, wanted - 1 - newest * stride]
+    return replace(chunks, within=None)[..., newest, wanted - 1 - newest * stride]
+
+
+def _booleans_like(values: BoolArray, other: Array) -> Array:
+    xp = namespace(other)
+    return values if xp is np else xp.as_tensor(values, device=other.device)
 
 
 def _length(action: Action, back: int, wanted: str) -> int:

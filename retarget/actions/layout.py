@@ -7,7 +7,7 @@ the second (PyTorch3D takes rows, which is another rotation).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -77,6 +77,8 @@ class Action(ArrayValue):
         rotation: (..., 2, 3, 3) wrist orientation in the action's frame.
         status: (..., 2) `Status` values.
         normalization: what was applied to the numbers; None where they are as they should be used.
+        within: (...) booleans, False for rows of chunks beyond the motion's end, which repeat its
+            last frame; None where all rows are within.
     """
 
     translation: Array
@@ -84,6 +86,7 @@ class Action(ArrayValue):
     rotation: Array
     status: Array
     normalization: NormalizationTag | None = None
+    within: Array | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -109,6 +112,7 @@ class Action(ArrayValue):
             self.rotation[_kept(index, 3)],
             self.status[_kept(index, 1)],
             self.normalization,
+            None if self.within is None else self.within[index],
         )
 
 
@@ -162,7 +166,8 @@ def pack(action: Action) -> Array:
     """The action as vectors (..., 48); a hand whose status is MISSING_INPUT is NaN there.
 
     `unpack` gives the same action back, statuses other than MISSING_INPUT as OK. What was done to
-    the numbers (`Action.normalization`) is not in the vector: keep it beside.
+    the numbers (`Action.normalization`), and which rows are within the motion (`Action.within`), is
+    not in the vector: keep it beside.
 
     Raises:
         InputError: a field has the wrong shape.
@@ -174,7 +179,12 @@ def pack(action: Action) -> Array:
     return join_hands(action.known, translation, pca, rot6d_from_rotation(rotation))
 
 
-def unpack(vector: Array, *, normalization: NormalizationTag | None = None) -> Action:
+def unpack(
+    vector: Array,
+    *,
+    normalization: NormalizationTag | None = None,
+    within: Array | None = None,
+) -> Action:
     """Named fields of vectors (..., 48), rotations orthonormalised by Gram-Schmidt.
 
     A hand is MISSING_INPUT where one of its 24 numbers is not finite, or where its rot6d is
@@ -185,9 +195,10 @@ def unpack(vector: Array, *, normalization: NormalizationTag | None = None) -> A
         vector: (..., 48).
         normalization: what the numbers have gone through; None where they are as they should be
             used. `Normalization.undo` of the result takes it off, once.
+        within: (...) booleans, see `Action.within`.
 
     Raises:
-        InputError: the last axis is not 48 long.
+        InputError: the last axis is not 48 long, or ``within`` has other axes.
     """
     vector = as_array(vector, "vector", ACTION_SIZE)
     translation, pca, rot6d = (split_hands(vector, field) for field in ACTION_FIELDS.values())
@@ -196,7 +207,12 @@ def unpack(vector: Array, *, normalization: NormalizationTag | None = None) -> A
     known = sound
     if not (xp is np and np.isfinite(vector).all()):
         known = sound & xp.isfinite(translation).all(-1) & xp.isfinite(pca).all(-1)
-    return _with_placeholders(translation, pca, rotation, _status(known), known, normalization)
+    found = _with_placeholders(translation, pca, rotation, _status(known), known, normalization)
+    if within is None:
+        return found
+    if tuple(within.shape) != found.shape:
+        raise InputError(f"within must have shape {found.shape}, got {tuple(within.shape)}")
+    return replace(found, within=within)
 
 
 def split_hands(vector: Array, field: Field) -> Array:

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from retarget.cli.commands import mano
 from retarget.cli.commands.calibrate import calibrate
-from retarget.cli.commands.console import examples
+from retarget.cli.commands.console import INTERRUPTED, complain, examples
 from retarget.cli.commands.convert import to_actions, to_human, to_robot
 from retarget.cli.commands.hand_networks import check_hand, train_hand
 from retarget.cli.commands.make_demo import make_demo
@@ -30,6 +30,13 @@ class _Group(TyperGroup):
         if standalone_mode:
             sys.exit(code)
         return code
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # which typer would answer by itself
+            complain("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(self.commands)  # in the order of use, not of the alphabet
@@ -161,9 +168,3 @@ for _command, _short_help, _examples in (
 ):
     app.command(short_help=_short_help, epilog=examples(*_examples))(unfolded(_command))
 app.add_typer(mano.app, name="mano")
-
-
-if __name__ == "__main__":
-    from retarget.cli.start import main
-
-    main()

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from retarget.core.text import length_text, printable
+from retarget.core.printable import printable
+from retarget.core.text import length_text
 from retarget.core.types import SIDES, Calibration
 
 if TYPE_CHECKING:

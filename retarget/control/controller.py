@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from retarget.actions import ACTION_FIELDS, ACTION_SIZE, Action
 from retarget.actions.chunk_check import as_chunk, as_numbers
 from retarget.actions.ensembler import ChunkCounts, ChunkEnsembler
+from retarget.actions.layout_check import require_layout
 from retarget.control.collision_guard import CollisionGuard
 from retarget.control.command import NO_ACTION, NO_JOINTS, NOT_USABLE, Command, CommandWriter, Phase
 from retarget.control.filters import make_filter
@@ -93,6 +94,7 @@ class Controller:
         """Forget everything: the next step is the first again."""
         self._ensembler.reset()
         self._steps = 0
+        self._layout_known = False
         self._motion: LimitedMotion | None = None
 
     @property
@@ -128,8 +130,8 @@ class Controller:
 
         Raises:
             InputError: in the first step, what can only be a mistake of the program: other shapes,
-                measured joints that are not finite or far beyond their limits. Later the same is
-                held and reported.
+                numbers of another layout or normalised, measured joints that are not finite or far
+                beyond their limits. Later the same is held and reported.
         """
         now = self._steps
         measured = _finite_joints(qpos, len(self.names))
@@ -178,6 +180,14 @@ class Controller:
             nearest=nearest,
         )
 
+    def _require_layout(self, action: ArrayLike) -> None:
+        """Look once at the first numbers that come: a program's mistake is in all of them."""
+        vectors = as_numbers(action, "an action")
+        if not vectors.size or vectors.shape[-1:] != (ACTION_SIZE,):
+            return  # which is refused below
+        require_layout(vectors, "the policy's actions")
+        self._layout_known = bool(np.isfinite(vectors).any())
+
     def _warm_up(self) -> None:
         """Go through a few steps, so that none that counts is the first to need something."""
         robot = self._robot
@@ -222,6 +232,8 @@ class Controller:
             return NO_ACTION
         try:
             seen = _observed_step(step, self._steps)
+            if not self._layout_known and not isinstance(action, Action):
+                self._require_layout(action)
             if T_world_camera is None and self._ensembler.push_vectors(action, seen + 1):
                 return NO_ACTION
             with np.errstate(over="ignore", invalid="ignore"):  # numbers of any size may come

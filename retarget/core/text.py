@@ -15,16 +15,6 @@ _DEGREE = math.radians(1.0)
 _NOTHING = "-"
 
 
-def printable(text: str) -> str:
-    """Text with what would command a terminal, or is no text, shown as its escapes."""
-    plain = text.encode("utf-8", "backslashreplace").decode()
-    return "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in plain)
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode()
-
-
 def length_text(metres: float) -> str:
     """A length [m], e.g. ``"12.3 um"``; ``"-"`` where it is not finite."""
     return _scaled(metres, _LENGTHS)

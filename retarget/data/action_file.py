@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from retarget.actions.layout import ACTION_SIZE, Action, pack, unpack
+from retarget.actions.layout_check import LAYOUT, require_layout
 from retarget.actions.normalization import Normalization, require_action
 from retarget.core.arrays import namespace
 from retarget.core.errors import FileError, InputError
@@ -28,7 +29,7 @@ from retarget.data.file_attributes import (
 from retarget.data.file_kind import FileKind, require_format
 
 _VERSION = 1
-_ACTIONS, _CHUNKS = "actions", "chunks"
+_ACTIONS, _CHUNKS, _MASK = "actions", "chunks", "mask"
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,8 @@ class ActionReader(HDF5Reader):
     def read(self, start: int = 0, stop: int | None = None) -> Action:
         """Steps (T,) or chunks (N, L) ``start`` to ``stop`` (excluded; the end where None).
 
-        Hands with a number that is not finite, or a degenerate rotation, are MISSING_INPUT.
+        Hands with a number that is not finite, or a degenerate rotation, are MISSING_INPUT. Rows
+        of chunks beyond the motion's end are marked (`Action.within`) where the file says which.
 
         Raises:
             InputError: the range is empty or leaves the file.
@@ -122,7 +124,10 @@ class ActionReader(HDF5Reader):
         """
         start, stop = self._range(start, stop)
         rows = self._file.rows(self._data, start, stop)
-        return unpack(rows, normalization=self.info.normalization)
+        within = None
+        if self._masked:
+            within = self._file.rows(_MASK, start, stop) > 0.0
+        return unpack(rows, normalization=self.info.normalization, within=within)
 
     def blocks(self, size: int = 512) -> Iterator[Action]:
         """All steps or chunks, in consecutive blocks of at most ``size``.
@@ -143,7 +148,27 @@ class ActionReader(HDF5Reader):
         self.frames = shape[0]
         self.chunked = self._data == _CHUNKS
         self.horizon = shape[1] if self.chunked else 1
+        self._masked = self.chunked and _MASK in self._file
+        if self._masked:
+            require_dataset(self._file, _MASK, shape[:2], integer=True)
+        self._require_layout()
         self._unit = _CHUNKS if self.chunked else "steps"
+
+    def _require_layout(self) -> None:
+        """A file that does not say its layout is looked at."""
+        said = attribute(self._file, "layout", text, "")
+        if said and said != LAYOUT:
+            raise FileError(
+                self.path,
+                f"attribute 'layout' is {said!r}, this library reads {LAYOUT!r}",
+                key="layout",
+                value=said,
+            )
+        if not said:
+            try:
+                require_layout(self._file.rows(self._data, 0, min(self.frames, 64)), "its actions")
+            except InputError as error:
+                raise FileError(self.path, str(error), key=self._data) from error
 
     def _dataset(self) -> tuple[str, tuple[int, ...]]:
         """Name and shape of the one that is there."""
@@ -197,12 +222,16 @@ class ActionWriter(HDF5Writer):
         tail = (*action.shape[1:], ACTION_SIZE)
         if other != key or (key in self._file and self._file[key].shape[1:] != tail):
             raise InputError(f"this file holds {other} of other axes than {action.shape}")
+        if key == _CHUNKS:
+            within = np.ones(action.shape, bool) if action.within is None else action.within
+            self._extend(_MASK, np.asarray(within))
         self._extend(key, pack(action))
         self._frames += len(action)
 
     def _finish(self) -> None:
         info, attrs = self._info, self._file.attrs
         attrs["format"], attrs["version"] = FileKind.ACTIONS.value, _VERSION
+        attrs["layout"] = LAYOUT
         attrs["rate"], attrs["hand"] = info.rate, info.hand
         attrs["camera"] = info.camera
         if info.T_camera_world is not None:

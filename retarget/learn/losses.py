@@ -193,7 +193,7 @@ def action_loss(
     Args:
         predicted: (...) torch actions.
         label: (...) torch actions in the same frame, normalised alike; hands that are missing take
-            no part.
+            no part, nor do rows beyond the motion's end (`Action.within`).
         mask: (..., 2) weights that are not negative, or booleans; all where None.
         weights: of the terms; EgoVLA's where None.
         norm: of `translation_loss`.
@@ -217,6 +217,8 @@ def action_loss(
     if weights.fingertips and hands is None:
         raise InputError("a fingertip weight needs hands: HandKeypoints, left and right")
     wanted = _mask(mask, label.translation.shape[:-1], label.translation) * label.known
+    if label.within is not None:
+        wanted = wanted * label.within[..., None]
     weight = wanted * predicted.known
     translation = translation_loss(predicted.translation, label.translation, weight, norm=norm)
     hand = hand_loss(predicted.pca, label.pca, weight, components=components)

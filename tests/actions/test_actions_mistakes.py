@@ -218,6 +218,7 @@ def test_9_joints_are_within_their_limits(seed: int, decades: float) -> None:
     rows = np.concatenate(
         [rng.normal(size=(4, 6)), pca.reshape(4, -1), rng.normal(size=(4, 12))], axis=1
     )
+    rows[0, 36:] = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0] * 2  # the first must be of the layout
     for row in rows:
         qpos = controller.step(row, qpos).qpos
         assert ((rt.robot.lower <= qpos) & (qpos <= rt.robot.upper)).all()

@@ -137,9 +137,9 @@ def test_ctrl_c_at_any_moment(tmp_path: Path, demo: Path) -> None:
         time.sleep(wait)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
-        if wait >= 0.1:  # before that the interpreter itself starts
-            assert process.returncode in (0, 130), (wait, said)
-            assert b"Traceback" not in said
+        assert b"retarget" not in said, (wait, said)  # no traceback of ours
+        # the interpreter itself, while it starts, dies of the signal
+        assert process.returncode in (0, 130, -signal.SIGINT), (wait, said)
 
 
 def test_a_fault_of_the_program_is_no_verdict(

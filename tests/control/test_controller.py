@@ -577,3 +577,20 @@ def test_arms_do_not_wait_for_slow_fingers(rt: Retargeter, feed: ActionFeed) -> 
 def test_settings_out_of_range_are_refused_when_made(name: str, value: Any) -> None:
     with pytest.raises(InputError, match=f"{name} must"):
         ControllerSettings(**{name: value})
+
+
+def test_a_layout_that_is_none_is_noticed() -> None:
+    """In the first chunk: a program's mistake, not a policy's."""
+    rng = np.random.default_rng(5)
+    retargeter = Retargeter()
+    controller = retargeter.controller()
+    qpos = np.clip(np.zeros(len(controller.names)), retargeter.robot.lower, retargeter.robot.upper)
+    normalised = rng.uniform(-1.0, 1.0, (30, 48))
+    with pytest.raises(InputError, match="columns: if the numbers are normalised"):
+        controller.step(normalised, qpos)
+    other = rng.normal(0.3, 0.2, (30, 48))
+    other[:, 3:9] = other[:, 27:33] = [1.0, 0.0, 0.0, 0.0, 0.0, 1.0]
+    with pytest.raises(InputError, match="look like wrist xyz, rot6d, five fingertips"):
+        controller.step(other, qpos)
+    other[:, 36:] = [1.0, 0.1, 0.0, 0.0, 1.1, 0.0] * 2
+    assert controller.step(other, qpos).step == 0

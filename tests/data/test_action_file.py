@@ -19,6 +19,7 @@ from retarget.actions import (
     Normalization,
     action,
     action_from_motion,
+    chunk_frames,
     make_chunks,
     pack,
     to_camera,
@@ -110,7 +111,7 @@ def test_what_is_written_is_read(tmp_path: Path, shape: tuple[int, ...]) -> None
 def test_only_what_must_be_there_must_be(tmp_path: Path) -> None:
     """A policy's log needs numbers, a rate and a hand."""
     path = tmp_path / "log.hdf5"
-    rows = np.random.default_rng(0).normal(size=(5, 30, 48)).astype("f4")
+    rows = pack(random_action(0, (5, 30))).astype("f4")
     with h5py.File(path, "w") as file:
         file["chunks"] = rows
         file.attrs.update(format="retarget-actions", version=1, rate=30.0, hand=HAND)
@@ -359,3 +360,53 @@ def test_real_demonstrations_become_actions(shared: Path, tmp_path: Path) -> Non
     assert Robot.load("h1_inspire").cameras["main"].T_camera_world.tolist() == (
         info.T_camera_world.tolist()
     )
+
+
+def written(path: Path, rows: np.ndarray, **attrs: object) -> Path:
+    """An action file as another program writes it."""
+    with h5py.File(path, "w") as file:
+        file["actions"] = rows
+        file.attrs.update(format="retarget-actions", version=1, rate=30.0, hand=HAND, **attrs)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [((3, 27), "look like wrist xyz, rot6d, five fingertips"), ((0, 24), "rot6d, wrist xyz")],
+)
+def test_other_layouts_of_48_numbers_are_refused(
+    tmp_path: Path, place: tuple[int, int], said: str
+) -> None:
+    rng = np.random.default_rng(3)
+    rows, rot6d = rng.normal(0.3, 0.3, (20, 48)), pack(random_action(0, (20,)))[:, 36:]
+    for k, start in enumerate(place):
+        rows[:, start : start + 6] = rot6d[:, 6 * k : 6 * k + 6]
+    with pytest.raises(FileError, match=f"rot6d .* far from two unit columns: .*{said}"):
+        load_actions(written(tmp_path / "other.hdf5", rows))
+    with pytest.raises(FileError, match="attribute 'layout' is 'wrist-tips', this library reads"):
+        load_actions(written(tmp_path / "said.hdf5", rot6d.repeat(4, 1), layout="wrist-tips"))
+
+
+def test_a_policys_inexact_rotations_are_of_the_layout(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    rows = pack(random_action(0, (50,)))
+    rows[:, 36:] *= rng.uniform(0.8, 1.2, (50, 1))
+    rows[:, 36:] += rng.normal(0.0, 0.08, (50, 12))
+    found, _ = load_actions(written(tmp_path / "policy.hdf5", rows))
+    close(found, unpack(rows))
+
+
+def test_files_say_their_layout_and_which_rows_are_within(tmp_path: Path) -> None:
+    motion = random_action(0, (9,))
+    chunks = make_chunks(motion, 4)
+    save_actions(tmp_path / "chunks.hdf5", chunks, dataclasses.replace(INFO, normalization=None))
+    with h5py.File(tmp_path / "chunks.hdf5") as file:
+        assert file.attrs["layout"] == "egovla-48"
+        assert file["mask"].shape == (9, 4)
+        np.testing.assert_array_equal(file["mask"][:], chunk_frames(9, 4)[1])
+    found, _ = load_actions(tmp_path / "chunks.hdf5")
+    close(found, chunks)
+    with ActionReader(tmp_path / "chunks.hdf5") as reader:
+        np.testing.assert_array_equal(reader.read(7, 9).within, chunks.within[7:9])
+        blocks = list(reader.blocks(4))
+    np.testing.assert_array_equal(np.concatenate([b.within for b in blocks]), chunks.within)

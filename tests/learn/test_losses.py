@@ -11,7 +11,7 @@ from action_values import SEEDS, random_action
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retarget.actions import Normalization, action, pack, unpack
+from retarget.actions import Normalization, action, make_chunks, pack, unpack
 from retarget.core.errors import InputError
 from retarget.core.types import SIDES, FloatArray
 from retarget.human.hand_model import load_hand
@@ -310,3 +310,17 @@ def test_wrong_arguments_are_refused(hands: tuple[HandKeypoints, ...]) -> None:
     swapped = [HandKeypoints(load_hand(side), backend="torch") for side in reversed(SIDES)]
     with pytest.raises(InputError, match="left and right, got right and left"):
         fingertip_loss(b, b, swapped)
+
+
+def test_rows_beyond_the_motions_end_take_no_part() -> None:
+    label = make_chunks(random_action(0, (6,), torch=True), 10)
+    predicted = make_chunks(random_action(1, (6,), torch=True), 10)
+    within = label.within
+    assert within is not None
+    assert 0 < int(within.sum()) < within.numel()
+    whole = action_loss(predicted, label)
+    alone = action_loss(predicted[within], label[within])
+    torch.testing.assert_close(whole.total, alone.total)
+    known = unpack(pack(label), within=within)  # as a loader gives them
+    torch.testing.assert_close(action_loss(predicted, known).total, whole.total)
+    assert not torch.isclose(action_loss(predicted, unpack(pack(label))).total, whole.total)

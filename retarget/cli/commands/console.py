@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from retarget.core.text import printable
+from retarget.core.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
