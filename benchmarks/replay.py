@@ -136,7 +136,7 @@ def _repeat(cycle: Demo, frames: int, path: Path) -> None:
 def _command(path: Path) -> None:
     """The command as a user runs it; 1 is a demonstration that did not pass."""
     command = Path(sys.executable).with_name("retarget")
-    start = [str(command)] if command.exists() else [sys.executable, "-m", "retarget.cli.start"]
+    start = [str(command)] if command.exists() else [sys.executable, "-m", "retarget.cli"]
     run = subprocess.run([*start, "replay", str(path)], cwd=ROOT, capture_output=True, text=True)
     if run.returncode not in (0, 1):
         raise RuntimeError(f"retarget replay {path} ended with {run.returncode}: {run.stderr}")

@@ -26,7 +26,7 @@ def run(args: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
 
-    command = [sys.executable, "-m", "retarget.cli.start", *args]
+    command = [sys.executable, "-m", "retarget.cli", *args]
     return subprocess.run(
         command,
         cwd=folder,

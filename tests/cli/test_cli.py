@@ -112,7 +112,7 @@ def test_help_loads_nothing_heavy() -> None:
         "import sys, atexit\n"
         "heavy = 'numpy scipy h5py torch pinocchio trimesh meshcat safetensors'.split()\n"
         "atexit.register(lambda: print('loaded', [m for m in heavy if m in sys.modules]))\n"
-        "from retarget.cli.start import main\n"
+        "from retarget.cli.__main__ import main\n"
         "main()"
     )
     for args in (["--help"], ["replay", "--help"], ["--version"]):
@@ -473,7 +473,7 @@ def test_the_script_ends_as_promised(path: Path, tmp_path: Path) -> None:
 
     def shell(*args: Any) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-c", "from retarget.cli.start import main; main()", *map(str, args)],
+            [sys.executable, "-c", "from retarget.cli.__main__ import main; main()", *map(str, args)],
             capture_output=True,
             text=True,
             cwd=ROOT,

@@ -15,7 +15,7 @@ from places import ROOT
 
 from retarget.data.generate.make_demo import make_demo
 
-COMMAND = [sys.executable, "-m", "retarget.cli.start"]
+COMMAND = [sys.executable, "-m", "retarget.cli"]
 ENV = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
 
 
@@ -66,7 +66,7 @@ def test_names_with_escapes_are_shown_not_obeyed(tmp_path: Path, demo: Path) -> 
 def test_a_folder_that_is_gone(tmp_path: Path, demo: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
-    script = 'rmdir "$1" && exec "$2" -m retarget.cli.start replay demo.hdf5'
+    script = 'rmdir "$1" && exec "$2" -m retarget.cli replay demo.hdf5'
     ended = subprocess.run(
         ["sh", "-c", script, "sh", str(gone), sys.executable],
         cwd=gone,
@@ -113,13 +113,13 @@ def test_suffixes_of_any_case(tmp_path: Path, demo: Path) -> None:
 
 
 def test_nobody_listens(tmp_path: Path, demo: Path) -> None:
-    script = '"$1" -m retarget.cli.start replay demo.hdf5 2>&- ; echo $? >code'
+    script = '"$1" -m retarget.cli replay demo.hdf5 2>&- ; echo $? >code'
     subprocess.run(["sh", "-c", script, "sh", sys.executable], cwd=tmp_path, env=ENV, timeout=60)
     assert (tmp_path / "code").read_text().strip() == "0"
-    script = '{ "$1" -m retarget.cli.start replay gone.hdf5 2>&- ; echo $? >code; }'
+    script = '{ "$1" -m retarget.cli replay gone.hdf5 2>&- ; echo $? >code; }'
     subprocess.run(["sh", "-c", script, "sh", sys.executable], cwd=tmp_path, env=ENV, timeout=60)
     assert (tmp_path / "code").read_text().strip() == "2"
-    script = '{ "$1" -m retarget.cli.start replay demo.hdf5 -v; echo $? >code; } 2>said | true'
+    script = '{ "$1" -m retarget.cli replay demo.hdf5 -v; echo $? >code; } 2>said | true'
     subprocess.run(["sh", "-c", script, "sh", sys.executable], cwd=tmp_path, env=ENV, timeout=60)
     assert (tmp_path / "code").read_text().strip() in ("0", "141")
     assert (tmp_path / "said").read_text() == ""

@@ -145,7 +145,7 @@ def test_a_terminal_sees_a_live_line(demo: Path) -> None:
     ours, theirs = pty.openpty()
     words = [
         "-m",
-        "retarget.cli.start",
+        "retarget.cli",
         "run",
         str(demo),
         "--fast",

@@ -135,7 +135,7 @@ def _as_child(
 
 def _command(arguments: Sequence[str]) -> int:
     """The command line, as the script calls it."""
-    from retarget.cli.start import main
+    from retarget.cli.__main__ import main
 
     sys.argv = ["retarget", *arguments]
     try:

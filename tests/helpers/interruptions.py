@@ -70,7 +70,7 @@ def run_limited(
     paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
     given = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **(env or {})}
     process = subprocess.Popen(
-        [sys.executable, "-m", "retarget.cli.start", *map(str, args)],
+        [sys.executable, "-m", "retarget.cli", *map(str, args)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

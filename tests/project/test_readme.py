@@ -73,7 +73,7 @@ def pictures() -> list[str]:
 
 def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     words = shlex.split(command)
-    program = [sys.executable, "-m", "retarget.cli.start", *words[1:]]
+    program = [sys.executable, "-m", "retarget.cli", *words[1:]]
     env = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
     return subprocess.run(program, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
@@ -152,7 +152,7 @@ def test_pictures_are_those_of_the_makefile() -> None:
 
 def test_without_a_browser_the_makefile_says_so(folder: Path) -> None:
     env = {**os.environ, "RETARGET_BROWSER": "no-such-browser"}
-    program = [sys.executable, "-m", "retarget.cli.start", *shlex.split(pictures()[0])[1:]]
+    program = [sys.executable, "-m", "retarget.cli", *shlex.split(pictures()[0])[1:]]
     done = subprocess.run(program, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == "error: $RETARGET_BROWSER: no program 'no-such-browser'\n"

@@ -496,7 +496,7 @@ def test_serving_until_interrupted_without_a_display(demo: Path) -> None:
     code = (
         "import atexit, sys\n"
         "atexit.register(lambda: print('torch' in sys.modules))\n"
-        "from retarget.cli.start import main\n"
+        "from retarget.cli.__main__ import main\n"
         "main()\n"
     )
     environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}

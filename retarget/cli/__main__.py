@@ -1,4 +1,4 @@
-"""Entry point of the script ``retarget``: everything is guarded, the imports too."""
+"""Entry point of ``retarget`` and ``python -m retarget.cli``: all is guarded, the imports too."""
 
 from __future__ import annotations
 
