@@ -473,7 +473,7 @@ def test_the_script_ends_as_promised(path: Path, tmp_path: Path) -> None:
 
     def shell(*args: Any) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-c", "from retarget.cli.__main__ import main; main()", *map(str, args)],
+            [sys.executable, "-m", "retarget.cli", *map(str, args)],
             capture_output=True,
             text=True,
             cwd=ROOT,
