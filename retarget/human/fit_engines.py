@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -88,6 +89,5 @@ def engine_maker(
     if threads < 0:
         raise InputError(f"threads must not be negative, got {threads}")
     if engine == "native":
-        return lambda hand, settings: NativeFit(hand, settings, dtype, threads)
-    where = None if engine == "numpy" else device
-    return lambda hand, settings: NewtonFit(hand, settings, where)
+        return partial(NativeFit, dtype=dtype, threads=threads)
+    return partial(NewtonFit, device=None if engine == "numpy" else device)

@@ -15,6 +15,7 @@ import numpy as np
 
 from retarget.core.arrays import Array, as_numpy
 from retarget.core.errors import InputError
+from retarget.core.frozen import Remade
 from retarget.core.types import BoolArray, FloatArray, IntArray
 from retarget.human.hand_model import HandModel
 from retarget.human.keypoints import HandKeypoints
@@ -60,7 +61,7 @@ class FitSettings:
             raise InputError(f"max_iterations must be at least 1, got {self.max_iterations}")
 
 
-class NewtonFit:
+class NewtonFit(Remade):
     """Fits one hand's coefficients to fingertips.
 
     Args:

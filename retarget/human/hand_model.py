@@ -153,20 +153,44 @@ def load_hand(side: str | int, source: str | Path | None = None) -> HandModel:
 
 
 def load_hands(source: str | Path | None = None) -> tuple[HandModel, HandModel]:
-    """Both hands, left then right; `source` as in `load_hand`, where a file names its folder.
+    """Both hands, left then right; `source` as in `load_hand`, where a file stands for its pair.
 
     Raises:
         ModelError: a file is missing, or is not a hand model of its side.
     """
-    if source not in (None, "open", "mano") and Path(source).is_file():
-        source = Path(source).parent
-    left, right = (load_hand(side, source) for side in SIDES)
+    left, right = map(load_hand, SIDES, find_hands(source))
     return left, right
 
 
 def hands_hash(hands: tuple[HandModel, HandModel]) -> str:
     """16 hexadecimal digits naming a pair (left, right): what pose coefficients are meant for."""
     return hashlib.sha256("".join(hand.hash for hand in hands).encode()).hexdigest()[:16]
+
+
+def find_hands(source: str | Path | None = None) -> tuple[Path, Path]:
+    """The files that `load_hands` reads, left then right.
+
+    A file stands for itself and the other hand's beside it, of the same name but for "left" and
+    "right" in it.
+
+    Raises:
+        ModelError: there is none; the message lists the places that were searched.
+    """
+    if source in (None, "open", "mano") or not Path(source).is_file():
+        return find_hand(SIDES[0], source), find_hand(SIDES[1], source)
+    path = Path(source)
+    for words in (SIDES, tuple(map(str.upper, SIDES)), tuple(map(str.title, SIDES))):
+        for here, there in (words, words[::-1]):
+            if here in path.stem:
+                other = path.with_name(path.name.replace(here, there))
+                if not other.is_file():
+                    raise ModelError(other, f"no such file; it is the other hand of {path.name}")
+                return (path, other) if here == words[0] else (other, path)
+    raise ModelError(
+        path,
+        "is of one hand, and its name has no 'left' or 'right' by which to find the other; "
+        "name a folder with both",
+    )
 
 
 def find_hand(side: str, source: str | Path | None = None) -> Path:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from retarget.core.arrays import Array
 from retarget.core.errors import InputError
+from retarget.core.frozen import FrozenDict, Remade
 from retarget.core.types import FINGERS
 from retarget.human import skinning
 from retarget.human import skinning_derivatives as derivatives
@@ -17,7 +17,7 @@ from retarget.human.hand_model import HandModel
 from retarget.human.mano_format import JOINTS, POSE
 
 # the vertices that EgoVLA takes for fingertips; other libraries use neighbours of these
-TIP_VERTICES: Mapping[str, int] = MappingProxyType(
+TIP_VERTICES: Mapping[str, int] = FrozenDict(
     {"thumb": 744, "index": 320, "middle": 443, "ring": 554, "pinky": 671}
 )
 # joints 0..15 of the model, then the five tips as 16..20, thumb to pinky
@@ -29,7 +29,7 @@ KEYPOINT_NAMES = (
 )
 
 
-class HandKeypoints:
+class HandKeypoints(Remade):
     """Exact linear blend skinning of a hand, restricted to the points asked for.
 
     The same code runs on numpy and torch; with torch every result is differentiable. Poses are

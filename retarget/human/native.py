@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from retarget.core import _native
 from retarget.core.checks import call, indices, is_single, numbers, optional, pair, real, whole
 from retarget.core.errors import InputError
+from retarget.core.frozen import Remade
 from retarget.core.types import BoolArray, FloatArray
 from retarget.human.hand_model import HandModel
 
@@ -39,7 +40,7 @@ class NativeFits(NamedTuple):
     converged: BoolArray
 
 
-class NativeHand:
+class NativeHand(Remade):
     """Fits a hand's pose coefficients c to keypoints.
 
     Minimises ``sum w rho(x - target) + prior |z|^2 + soft_weight |z beyond soft limits|^2`` over
@@ -185,7 +186,7 @@ class NativeHand:
         return NativeFits(unknowns[:, :k], wrist, residual, cost, iterations, converged)
 
 
-class NativePoints:
+class NativePoints(Remade):
     """Places the points of H hands by their pose coefficients.
 
     Args:

@@ -32,6 +32,7 @@ from retarget.core.types import (
     Status,
     side_index,
 )
+from retarget.core.values import ArrayValue
 from retarget.human.fit_engines import FitEngine, engine_maker
 from retarget.human.fit_newton import FitSettings
 from retarget.human.hand_model import HandModel, hands_hash, load_hands
@@ -45,8 +46,8 @@ EGOVLA_SCALE = 1.5
 TIPS = tuple(TIP_VERTICES.values())
 
 
-@dataclass(frozen=True)
-class HandFit:
+@dataclass(frozen=True, eq=False)
+class HandFit(ArrayValue):
     """Fit of one hand.
 
     Attributes:

@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike
 from retarget.core import _native
 from retarget.core.checks import call, numbers, whole
 from retarget.core.errors import InputError
+from retarget.core.frozen import Remade
 from retarget.core.types import FloatArray
 
 
-class Network:
+class Network(Remade):
     """H networks of one shape, one a hand: ``lower + (1 + f((x - center) / spread)) / 2 range``.
 
     f has SiLU between its layers. In float64 throughout; a frame's result is the same to the last

@@ -24,6 +24,7 @@ from retarget.core.types import (
     RobotMotion,
     Status,
 )
+from retarget.core.values import ArrayValue
 from retarget.mapping.fitter import (
     MANOFitter,
     fingertips_in_wrist,
@@ -40,8 +41,8 @@ LABEL_JUMP = 0.05  # change of a coefficient that is a jump then [standard devia
 PARALLEL = 64  # frames from which a thread for each arm pays
 
 
-@dataclass(frozen=True)
-class RoundTrip:
+@dataclass(frozen=True, eq=False)
+class RoundTrip(ArrayValue):
     """A demonstration, what it is as human motion, what comes back, and how far that is off.
 
     Errors are NaN where the input was missing.
@@ -76,8 +77,8 @@ class RoundTrip:
     label_jump: BoolArray
 
 
-@dataclass(frozen=True)
-class Returned:
+@dataclass(frozen=True, eq=False)
+class Returned(ArrayValue):
     """Human motion as robot motion, and how far that is off.
 
     Errors are NaN where the input was missing; those there are have the names they have in a

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
 from retarget.core.checks import are_rigid, nearest_rotations
 from retarget.core.files import write_text
+from retarget.core.frozen import FrozenDict
 from retarget.core.geometry import (
     rotation_from_quat_wxyz,
     rotation_from_rpy,
@@ -191,14 +191,14 @@ def load_robot_spec(path: Path) -> RobotSpec:
         name=root.text("name"),
         urdf=path.parent / root.text("urdf"),
         joint_names=joint_names,
-        held=MappingProxyType(held),
+        held=FrozenDict(held),
         base_link=base.text("link"),
         T_world_base_link=_pose(base),
         rate=rates.number("default", positive=True),
-        task_rates=MappingProxyType(
+        task_rates=FrozenDict(
             _numbers(rates.table("tasks"), positive=True) if "tasks" in rates else {}
         ),
-        cameras=MappingProxyType(
+        cameras=FrozenDict(
             {name: _camera(cameras.table(name)) for name in cameras} if cameras else {}
         ),
         sides=(left, right),

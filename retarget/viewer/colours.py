@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from retarget.core.frozen import FrozenDict
 from retarget.core.types import FloatArray, Status
 
 ERROR_LEVELS = 200  # steps of the error scale in a colour table; statuses follow it
@@ -15,7 +15,7 @@ SKIN, RETURNED = "#e6b899", "#8ec5ee"  # human hand and returned robot whose sta
 TARGET = "#f4f4f4"
 
 # Okabe and Ito 2008, "Color Universal Design": for colour-blind eyes too
-STATUS_COLOURS: Mapping[Status, str] = MappingProxyType(
+STATUS_COLOURS: Mapping[Status, str] = FrozenDict(
     {
         Status.OK: "#009e73",
         Status.AT_LIMIT: "#f0e442",
@@ -25,7 +25,7 @@ STATUS_COLOURS: Mapping[Status, str] = MappingProxyType(
         Status.HELD: "#0072b2",
     }
 )
-STATUS_TEXT: Mapping[Status, str] = MappingProxyType(
+STATUS_TEXT: Mapping[Status, str] = FrozenDict(
     {
         Status.OK: "ok",
         Status.AT_LIMIT: "at a joint limit",

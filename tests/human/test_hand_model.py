@@ -106,6 +106,28 @@ def test_files_are_found_where_they_are_named(
         load_hand("left", "mano")
 
 
+def test_a_file_stands_for_its_pair_alone(tmp_path: Path) -> None:
+    right, left = rough_hand(), rough_hand().mirrored()
+    mine = {
+        side: write_npz(tmp_path, hand).rename(tmp_path / f"my_{side}.npz")
+        for side, hand in (("left", left), ("right", right))
+    }
+    wanted = [load_hand(side, mine[side]).hash for side in ("left", "right")]
+    other = dataclasses.replace(right, template=right.template * 1.1)
+    write_npz(tmp_path, other), write_npz(tmp_path, other.mirrored())  # which lie beside them
+    for path in mine.values():
+        assert [hand.hash for hand in load_hands(path)] == wanted
+    mine["left"].unlink()
+    with pytest.raises(
+        ModelError, match=r"my_left\.npz: no such file.*other hand of my_right\.npz"
+    ):
+        load_hands(mine["right"])
+    odd = mine["right"].rename(tmp_path / "mine.npz")
+    with pytest.raises(ModelError, match=r"mine\.npz: .*no 'left' or 'right'"):
+        load_hands(odd)
+    assert load_hand("right", odd).hash == wanted[1]
+
+
 def test_spread_comes_from_the_file(tmp_path: Path) -> None:
     hand = rough_hand()
     variance = np.linspace(1.0, 0.01, 45)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from retarget.cli.commands.console import remark
 from retarget.core.errors import InputError, ModelError
 
 if TYPE_CHECKING:
@@ -126,12 +127,10 @@ def named_in(folder: Path, key: str) -> str:
 
 def hand_files(hands: str) -> Iterator[tuple[str, Path]]:
     """The files of the hand models that ``--hands`` names."""
-    from retarget.core.types import SIDES
-    from retarget.human.hand_model import find_hand
+    from retarget.human.hand_model import find_hands
 
-    for side in SIDES:
-        with suppress(ModelError):
-            yield "--hands", find_hand(side, hands)
+    with suppress(ModelError):
+        yield from (("--hands", path) for path in find_hands(hands))
 
 
 RobotOption = Annotated[
@@ -236,7 +235,8 @@ class HandOptions:
         typer.Option(
             "--hands",
             metavar="open|mano|PATH",
-            help="Human hand model: the open hand, MANO's own files, or a file or folder.",
+            help="Human hand models: the open hand, MANO's own files, a folder, or one of a pair "
+            "of files.",
         ),
     ] = "open"
 
@@ -249,7 +249,10 @@ class HandOptions:
         """The robot they name."""
         from retarget.robot.robot import Robot
 
-        return Robot.load(self.robot, self.urdf)
+        robot = Robot.load(self.robot, self.urdf)
+        for note in robot.notes:
+            remark(note)
+        return robot
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 from retarget.core import _native
 from retarget.core.checks import call, is_single, numbers, real, whole
 from retarget.core.errors import InputError
+from retarget.core.frozen import Remade
 from retarget.core.geometry import transform_inverse
 from retarget.core.types import ArmSolution, BoolArray, FloatArray
 from retarget.robot.arm.chain import KNOWN, Chain
@@ -68,7 +69,7 @@ class ArmSettings:
         whole("max_iterations", self.max_iterations, 1)
 
 
-class NativeArm:
+class NativeArm(Remade):
     """Inverse kinematics of a chain in the C++ core; its arguments are checked by `ArmIK`.
 
     Args:
