@@ -14,19 +14,30 @@ from retarget.cli.commands.console import INTERRUPTED, complain, examples
 from retarget.cli.commands.convert import to_actions, to_human, to_robot
 from retarget.cli.commands.hand_networks import check_hand, train_hand
 from retarget.cli.commands.make_demo import make_demo
-from retarget.cli.commands.options import unfolded
+from retarget.cli.commands.options import Untrusted, unfolded
 from retarget.cli.commands.replay import replay
 from retarget.cli.commands.run import run
 from retarget.cli.commands.view import view
+from retarget.cli.confined import run_confined
 from retarget.cli.ending import ended
 
 
 class _Group(TyperGroup):
     """Turns whatever ends a command into one line on stderr and an exit code."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:
+    def main(
+        self, args: Any = None, *rest: Any, standalone_mode: bool = True, **kwargs: Any
+    ) -> Any:
+        given = sys.argv[1:] if args is None else list(args)
         kwargs["standalone_mode"] = False
-        code = ended(lambda: super(_Group, self).main(*args, **kwargs))
+
+        def command() -> Any:
+            try:
+                return super(_Group, self).main(given, *rest, **kwargs)
+            except Untrusted as wish:
+                return run_confined(given, wish.seconds)
+
+        code = ended(command)
         if standalone_mode:
             sys.exit(code)
         return code

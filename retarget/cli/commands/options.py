@@ -68,6 +68,23 @@ def not_negative(value: float | None) -> float | None:
     return value
 
 
+class Untrusted(Exception):  # noqa: N818, a wish and no error
+    """The command is to run in a child process.
+
+    Attributes:
+        seconds: how long it may take.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+def _confine(seconds: float | None) -> None:
+    if positive(seconds) is not None:
+        raise Untrusted(float(seconds or 0.0))
+
+
 def refuse_idle(context: typer.Context, names: tuple[str, ...], why: str) -> None:
     """Refuse options that were typed but would do nothing.
 
@@ -239,6 +256,18 @@ class HandOptions:
             "of files.",
         ),
     ] = "open"
+
+    untrusted: Annotated[
+        float | None,
+        typer.Option(
+            "--untrusted",
+            metavar="SECONDS",
+            is_eager=True,
+            callback=_confine,
+            help="Run in a child process that is ended after this time: for files that may be "
+            "damaged so badly that reading them crashes or hangs.",
+        ),
+    ] = None
 
     def reads(self) -> Iterator[tuple[str, Path]]:
         """The files that are read, with the option that names each."""
