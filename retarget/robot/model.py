@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,9 @@ from retarget.robot.urdf import URDF
 
 if TYPE_CHECKING:
     import pinocchio
+
+
+_LINK = " (link)"  # what the names of links are marked by meanwhile
 
 
 def load_model(spec: RobotSpec, urdf: URDF) -> pinocchio.Model:
@@ -151,8 +154,6 @@ def _check_mimic(tags: dict[str, tuple[str, float, float]], side: HandSide, urdf
 
 def _hold(model: Any, spec: RobotSpec, urdf: Path) -> Any:
     """The model with every joint outside joint_names fixed at its held position."""
-    import pinocchio
-
     for name, value in spec.held.items():
         # a URDF may have the joint already fixed at 0
         if value != 0.0 and not model.existJointName(name):
@@ -160,8 +161,28 @@ def _hold(model: Any, spec: RobotSpec, urdf: Path) -> Any:
                 urdf, f"has no movable joint {name!r} to hold at {value:g}", key=f"held.{name}"
             )
     others = [name for name in list(model.names)[1:] if name not in spec.joint_names]
-    q = held_configuration(model, spec.held)
-    return pinocchio.buildReducedModel(model, [model.getJointId(name) for name in others], q)
+    return hold_joints(model, others, spec.held)[0]
+
+
+def hold_joints(
+    model: Any, names: Sequence[str], held: Mapping[str, float], *geometries: Any
+) -> tuple[Any, ...]:
+    """The model, and geometries of it, with some joints fixed: at their held positions, or neutral.
+
+    The frames of ``model`` are not to be used any more.
+    """
+    import pinocchio
+
+    # Pinocchio looks for the joints' frames by name alone, and a link may have a joint's name
+    for frame in model.frames:
+        if frame.type == pinocchio.FrameType.BODY:
+            frame.name += _LINK
+    q = held_configuration(model, held)
+    numbers = [model.getJointId(name) for name in names]
+    reduced, shapes = pinocchio.buildReducedModel(model, list(geometries), numbers, q)
+    for frame in reduced.frames:
+        frame.name = frame.name.removesuffix(_LINK)
+    return reduced, *shapes
 
 
 def held_configuration(model: Any, held: Mapping[str, float]) -> FloatArray:

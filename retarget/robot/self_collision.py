@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from retarget.core.errors import InputError, ModelError
 from retarget.core.types import FloatArray
 from retarget.robot.kinematics import frame_id
-from retarget.robot.model import held_configuration
+from retarget.robot.model import hold_joints
 from retarget.robot.robot import Robot
 from retarget.robot.urdf import URDF
 
@@ -277,12 +277,7 @@ def link_shapes(robot: Robot) -> tuple[Any, tuple[LinkPart, ...]]:
             robot.urdf_path, f"its collision shapes cannot be read: {error}"
         ) from error
     held = [name for name in list(whole.names)[1:] if not robot.model.existJointName(name)]
-    model, (geometry,) = pinocchio.buildReducedModel(
-        whole,
-        [geometry],
-        [whole.getJointId(name) for name in held],
-        held_configuration(whole, robot.held),
-    )
+    model, geometry = hold_joints(whole, held, robot.held, geometry)
     by_link: dict[str, list[Any]] = {}
     for shape in geometry.geometryObjects:
         by_link.setdefault(model.frames[shape.parentFrame].name, []).append(_hull(shape))
