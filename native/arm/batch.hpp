@@ -41,7 +41,8 @@ struct ArmBatch {
     Rows<const double> targets;  // (poses, 16), T_base_wrist
     Span<const long> pose;       // (count) which of them each reach wants
     Span<const double> posture;  // (n) where slides lead to [rad]
-    Span<const double> budget;   // (count) how far they may go, in scaled joints
+    Span<const double> budget;   // (count) how far slides may go, in scaled joints
+    Span<const double> room;     // (count) how far each joint of a reach may go, in scaled joints; or none
   } in;
   struct Output {
     Rows<double> joints;                          // (count, n): the start, and then the result [rad]
@@ -83,7 +84,8 @@ struct ArmWalk {
   struct End {                                    // of a frame
     double accuracy, least_gain, step_tolerance;  // its error [m], a step's gain [m] and its length
     int max_iterations;
-    bool settle;  // a pose out of reach is left at its nearest; else its sequence is given up there
+    bool settle;  // a pose out of reach is left at its nearest, for poses by themselves; else its sequence is
+                  // given up there
   } end;
   struct Tolerances {           // of a reached pose
     double position, rotation;  // [m], [rad]

@@ -23,6 +23,11 @@ class ArmReach : public ArmProblem<V, N> {
     const Span<const double> joints = batch_.out.joints[reach];
     for (int i = 0; i < Base::unknowns; ++i) {
       const E start = E(joints[i] / batch_.limits.half_range[i]);
+      if (batch_.in.room) {
+        const E room = E(batch_.in.room[reach]), low = Base::model_.lower[i], high = Base::model_.upper[i];
+        Base::lower[i].set(lane, clamp_one(start - room, low, high));
+        Base::upper[i].set(lane, clamp_one(start + room, low, high));
+      }
       u[i].set(lane, clamp_one(start, Base::lower[i][lane], Base::upper[i][lane]));
     }
     return true;

@@ -66,6 +66,11 @@ class ArmSolver {
   void reach_coarsely(Reaches& reaches, const ArmSettings& settings) const;
   void search(Solved& frame, const std::vector<long>& failed, const ArmSettings& settings,
               Span<char> workspace) const;
+  void follow(Solved& frame, const std::vector<long>& failed, const ArmSettings& settings,
+              Span<char> workspace) const;
+  std::vector<double> places(Rows<const double> joints, Span<char> workspace) const;
+  double turned(Span<const double> from, Span<const double> to) const;
+  double room(Span<const double> target, Span<const double> from, Span<const double> to) const;
   void slide(Solved& frame, const ArmSettings& settings, Span<char> workspace) const;
   ArmBatch batch(Reaches& reaches) const;
 

@@ -5,6 +5,10 @@ namespace retarget {
 namespace {
 
 constexpr double kSwitch = 1.05;  // a moving arm leaves its nearest pose for one that is this much nearer
+// The nearest pose to one out of reach may jump where that one moves smoothly. Scaled joints follow it by at
+// most kFree a frame, and kFollow for each metre of the wrist's way (turns counted by the rotation weight), of
+// which kNear and what brings it nearer count.
+constexpr double kFree = 0.005, kFollow = 5, kNear = 0.02;
 
 }  // namespace
 
@@ -12,7 +16,7 @@ ArmBatch ArmSolver::batch(Reaches& r) const {
   ArmBatch b{};
   b.count = long(r.pose.size());
   b.limits = limits();
-  b.in = {r.targets, r.pose, posture_, r.budget};
+  b.in = {r.targets, r.pose, posture_, r.budget, r.room};
   b.out = {r.joints, r.position_error, r.rotation_error, {}, r.iterations, r.converged};
   return b;
 }
@@ -42,6 +46,7 @@ void ArmSolver::run_stages(Solved& f, const ArmSettings& settings, Span<char> wo
     if (!f.reached[i]) failed.push_back(long(i));
   }
   if (!failed.empty() && settings.starts > 0 && known() > 0) search(f, failed, settings, workspace);
+  if (!failed.empty()) follow(f, failed, settings, workspace);
   if (settings.lean) slide(f, settings, workspace);
 }
 
@@ -84,6 +89,7 @@ void ArmSolver::search(Solved& f, const std::vector<long>& failed, const ArmSett
   }
   if (coarse(settings)) reach_coarsely(reaches, settings);
   else reach(reaches, settings, workspace);
+  const std::vector<double> from = places(f.start, workspace), to = places(reaches.joints, workspace);
   for (std::size_t k = 0; k < failed.size(); ++k) {
     const std::size_t i = std::size_t(failed[k]), none = reaches.pose.size();
     // equal minima differ by rounding, and a moving arm does not flip between similar ones
@@ -102,7 +108,11 @@ void ArmSolver::search(Solved& f, const std::vector<long>& failed, const ArmSett
           way += turn * turn;
         }
         if (way < shortest) best = j, shortest = way;
-      } else if (shortest == INFINITY && error < least / (best == none ? 1 : 1 + 1e-6)) {
+      } else if (shortest == INFINITY && error < least / (best == none ? 1 : 1 + 1e-6) &&
+                 (!f.moving[i] || turned(f.start[failed[k]], reaches.joints[long(j)]) <=
+                                      room(f.targets[failed[k]],
+                                           Rows<const double>(from, kPlace)[failed[k]],
+                                           Rows<const double>(to, kPlace)[long(j)]))) {
         best = j, least = error;
       }
     }
@@ -118,6 +128,76 @@ void ArmSolver::search(Solved& f, const std::vector<long>& failed, const ArmSett
     f.reached[i] = shortest < INFINITY;
     f.settled[i] = f.settled[i] || f.reached[i] || reaches.converged[best];
   }
+}
+
+/// Poses that a moving arm does not reach are followed no faster than `room` allows.
+void ArmSolver::follow(Solved& f, const std::vector<long>& failed, const ArmSettings& settings,
+                       Span<char> workspace) const {
+  const std::size_t n = half_range_.size();
+  const std::vector<double> from = places(f.start, workspace), to = places(f.joints, workspace);
+  std::vector<long> fast;
+  std::vector<double> rooms;
+  for (const long i : failed) {
+    if (!f.moving[std::size_t(i)] || f.reached[std::size_t(i)]) continue;
+    const double most =
+        room(f.targets[i], Rows<const double>(from, kPlace)[i], Rows<const double>(to, kPlace)[i]);
+    if (turned(f.start[i], f.joints[i]) > most) fast.push_back(i), rooms.push_back(most);
+  }
+  if (fast.empty()) return;
+  Reaches reaches(f.targets, fast.size(), n);
+  reaches.pose = fast;
+  reaches.room = rooms;
+  for (std::size_t k = 0; k < fast.size(); ++k) copy(f.start[fast[k]], reaches.joints[long(k)]);
+  LmOptions options;
+  options.longest_step = 1.0;
+  options.max_iterations = settings.max_iterations;
+  options.enough = settings.goal * settings.goal;
+  ArmBatch b = batch(reaches);
+  kernels_.f64.arm.reach(f64_, b, options, workspace);
+  for (std::size_t k = 0; k < fast.size(); ++k) {
+    const std::size_t i = std::size_t(fast[k]);
+    copy(reaches.joints[long(k)], f.joints[fast[k]]);
+    f.position_error[i] = reaches.position_error[k];
+    f.rotation_error[i] = reaches.rotation_error[k];
+    f.iterations[i] += reaches.iterations[k];
+    f.settled[i] = f.settled[i] || reaches.converged[k];
+  }
+}
+
+/// Where the wrists of joints are, kPlace numbers each.
+std::vector<double> ArmSolver::places(Rows<const double> joints, Span<char> workspace) const {
+  const std::size_t count = std::size_t(joints.count());
+  const Rows<const double> anywhere(kIdentity, 16);
+  Reaches reaches(anywhere, count, half_range_.size());
+  for (std::size_t k = 0; k < count; ++k) copy(joints[long(k)], reaches.joints[long(k)]);
+  std::vector<double> poses(16 * count), found(kPlace * count);
+  ArmEvaluation out{};
+  out.pose = Rows<double>(poses, 16);
+  kernels_.f64.arm.evaluate(f64_, batch(reaches), out, workspace);
+  for (std::size_t k = 0; k < count; ++k)
+    place(out.pose[long(k)], rotation_weight_, Rows<double>(found, kPlace)[long(k)]);
+  return found;
+}
+
+/// The longest way of a joint, in scaled joints.
+double ArmSolver::turned(Span<const double> from, Span<const double> to) const {
+  double most = 0;
+  for (std::size_t d = 0; d < half_range_.size(); ++d)
+    most = std::max(most, std::abs(to[long(d)] - from[long(d)]) / half_range_[d]);
+  return most;
+}
+
+/// How far joints may go while the wrist goes from one place to another, in scaled joints.
+double ArmSolver::room(Span<const double> target, Span<const double> from, Span<const double> to) const {
+  double wanted[kPlace], way = 0, before = 0, after = 0;
+  place(target, rotation_weight_, wanted);
+  for (int k = 0; k < kPlace; ++k) {
+    way += (to[k] - from[k]) * (to[k] - from[k]);
+    before += (wanted[k] - from[k]) * (wanted[k] - from[k]);
+    after += (wanted[k] - to[k]) * (wanted[k] - to[k]);
+  }
+  const double nearer = std::sqrt(before) - std::sqrt(after);
+  return kFree + kFollow * std::min(std::sqrt(way), std::max(kNear, nearer));
 }
 
 void ArmSolver::slide(Solved& f, const ArmSettings& settings, Span<char> workspace) const {

@@ -11,7 +11,7 @@ namespace retarget {
 struct ArmSolver::Reaches {
   Rows<const double> targets;
   std::vector<long> pose;  // of targets, that each wants
-  std::vector<double> numbers, position_error, rotation_error, start_cost, budget;
+  std::vector<double> numbers, position_error, rotation_error, start_cost, budget, room;
   std::vector<int> iterations;
   std::vector<unsigned char> converged;
   Rows<double> joints;  // the start, and then the result

@@ -20,7 +20,6 @@ ArmWalk ArmSolver::walk_of(const ArmPoses& poses, const ArmSettings& settings) c
   w.end.least_gain = 0.1 * settings.goal;
   w.end.step_tolerance = std::max(1e-10, settings.goal);
   w.end.max_iterations = settings.max_iterations;
-  w.end.settle = settings.starts == 0 || known() == 0;
   w.tolerances = {settings.position_tolerance, settings.rotation_tolerance};
   w.queue.count = poses.count;
   w.bad_pose = -1;

@@ -8,7 +8,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import NamedTuple, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -232,6 +232,20 @@ class Extreme:
     frame: int = -1
 
 
+class Speeds(NamedTuple):
+    """How fast joints move into each of T frames, by the one that is fastest for its limit.
+
+    Attributes:
+        share: (T,) of that joint's velocity limit; NaN into the first frame of all.
+        speed: (T,) of that joint [rad/s].
+        joint: (T,) its index.
+    """
+
+    share: FloatArray
+    speed: FloatArray
+    joint: IntArray
+
+
 class MotionExtremes:
     """Limit margin, peak velocity and peak jerk of some joints of a motion that comes in blocks.
 
@@ -242,7 +256,7 @@ class MotionExtremes:
         names: the joints.
         lower: (n,) position limits [rad].
         upper: (n,) position limits [rad].
-        fastest: (n,) velocity limits [rad/s].
+        fastest: (n,) velocity limits [rad/s]; where nobody knows them, infinite ones, `ASSUMED`.
         rate: frames per second [Hz].
 
     Attributes:
@@ -254,6 +268,8 @@ class MotionExtremes:
 
     # what rounding may put a clamped joint beyond its limit [rad]
     ROUNDING = 1e-9
+    # the velocity limit of a joint whose own is unknown: robot arms have 2 to 20 [rad/s]
+    ASSUMED = 20.0
 
     def __init__(
         self,
@@ -266,16 +282,11 @@ class MotionExtremes:
         self.margin, self.velocity, self.jerk = Extreme(), Extreme(), Extreme()
         self.violations = 0
         self._names, self._lower, self._upper = names, lower, upper
-        self._fastest, self._rate = fastest, rate
+        self._fastest, self._rate = np.where(np.isfinite(fastest), fastest, self.ASSUMED), rate
         self._before = np.zeros((0, len(names)))
 
-    def add(self, q: FloatArray, start: int) -> FloatArray:
-        """Take in the next frames (T, n) [rad], the first of them the file's frame ``start``.
-
-        Returns:
-            (T,) how fast the joints move into each frame, as a share of the velocity limit of that
-            joint for which it is most; NaN into the first frame of all.
-        """
+    def add(self, q: FloatArray, start: int) -> Speeds:
+        """Take in the next frames (T, n) [rad], the first of them the file's frame ``start``."""
         margin = np.minimum(q - self._lower, self._upper - q)
         self.violations += int((margin < -self.ROUNDING).sum())
         self.margin = self._farther(self.margin, -margin, start, sign=-1.0)
@@ -283,9 +294,16 @@ class MotionExtremes:
         first = start - len(self._before)
         self.velocity = self._peak(self.velocity, path, 1, first)
         self.jerk = self._peak(self.jerk, path, 3, first)
-        share = (np.abs(np.diff(path, axis=0)) * self._rate / self._fastest).max(axis=1)
+        speed = np.abs(np.diff(path[-len(q) - 1 :], axis=0)) * self._rate
+        share = speed / self._fastest
+        joint = np.argmax(share, axis=1)
+        rows, none = np.arange(len(joint)), [np.nan] * (len(q) - len(joint))
         self._before = path[-3:]
-        return np.concatenate([[np.nan], share])[-len(q) :]
+        return Speeds(
+            np.concatenate([none, share[rows, joint]]),
+            np.concatenate([none, speed[rows, joint]]),
+            np.concatenate([np.zeros(len(none), dtype=np.int64), joint]),
+        )
 
     def _peak(self, best: Extreme, path: FloatArray, order: int, first: int) -> Extreme:
         difference = np.abs(np.diff(path, order, axis=0)) * self._rate**order

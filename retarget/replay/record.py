@@ -15,6 +15,7 @@ from retarget.core.statistics import (
     FrameRuns,
     FrameStats,
     MotionExtremes,
+    Speeds,
 )
 from retarget.core.types import SIDES, BoolArray, Demo, FloatArray, IntArray, Status
 from retarget.replay.metrics import measured
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from retarget.replay.metrics import Measured
     from retarget.robot.robot import Robot
     from retarget.robot.spec import HandSide
-
-# a wrist that is missing or out of reach did not come from where the arm was
-_ARM_LOST = (Status.MISSING_INPUT, Status.UNREACHABLE)
 
 
 @dataclass
@@ -65,6 +63,7 @@ class SideReplay:
         label_jump_frames: the file's frames in which the labels are discontinuous, ascending.
         arm_jump_frames: the file's frames into which the arm moves faster than its limits and than
             ever recorded, ascending.
+        arm_jump_rad_s: the fastest jump of an arm joint [rad/s].
         unreachable: the poses that are out of reach.
         limit_violations: returned joint positions beyond a limit.
         arm_limit_margin_rad: smallest distance of a returned arm joint to its limit [rad].
@@ -81,6 +80,7 @@ class SideReplay:
     arm_status: dict[str, int]
     label_jump_frames: Sequence[int]
     arm_jump_frames: Sequence[int]
+    arm_jump_rad_s: Extreme
     unreachable: MissedPoses
     limit_violations: int
     arm_limit_margin_rad: Extreme
@@ -164,7 +164,8 @@ class SideRecord:
         arm_lost: the same of the arm.
         label_jumps: frames in which the labels jump.
         arm_jumps: frames into which the arm jumps.
-        arm_jump_speed: the fastest of them, as a share of the velocity limit.
+        arm_jump: the fastest of them [rad/s].
+        arm_jump_share: the same as a share of that joint's velocity limit.
         recorded_speed: the fastest recorded arm motion, as such a share.
         arm: extremes of the arm joints that come back.
         hand: the same of the hand joints.
@@ -179,12 +180,12 @@ class SideRecord:
         self.missed = MissedPoses()
         self.hand_lost, self.arm_lost = FrameRuns(), FrameRuns()
         self.label_jumps, self.arm_jumps = FrameRuns(), FrameRuns()
-        self.arm_jump_speed = self.recorded_speed = 0.0
+        self.arm_jump, self.arm_jump_share, self.recorded_speed = Extreme(), 0.0, 0.0
         self._tolerances = tolerances
         self._arm_rows, self._hand_rows = (
             robot.indices(joints) for joints in (side.arm_joints, side.hand_joints)
         )
-        self._arm_known = False
+        self._arm_names, self._arm_known = side.arm_joints, False
 
         def extremes(rows: IntArray) -> MotionExtremes:
             names = tuple(robot.joint_names[row] for row in rows)
@@ -196,8 +197,8 @@ class SideRecord:
 
     def watch(self, qpos: FloatArray, first: int) -> None:
         """See recorded joints (T, n) [rad] from the file's frame ``first`` on."""
-        speed = self.recorded_arm.add(qpos[:, self._arm_rows], first)
-        self.recorded_speed = max(self.recorded_speed, float(np.nan_to_num(speed).max()))
+        share = self.recorded_arm.add(qpos[:, self._arm_rows], first).share
+        self.recorded_speed = max(self.recorded_speed, float(np.nan_to_num(share).max()))
 
     def add(self, trip: Measured, h: int, errors: Mapping[str, FloatArray], first: int) -> None:
         """Take in hand ``h`` of a round trip and its errors from the file's frame ``first`` on."""
@@ -223,6 +224,7 @@ class SideRecord:
             arm_status={s.label: int(self.arm_status[s]) for s in Status},
             label_jump_frames=self.label_jumps,
             arm_jump_frames=self.arm_jumps,
+            arm_jump_rad_s=self.arm_jump,
             unreachable=self.unreachable,
             limit_violations=self.arm.violations + self.hand.violations,
             arm_limit_margin_rad=self.arm.margin,
@@ -243,11 +245,17 @@ class SideRecord:
         self.unreachable_missed.add(off & far, position, rotation, first)
         self.missed.add(off & ~far, position, rotation, first)
 
-    def _add_arm_jumps(self, speed: FloatArray, status: IntArray, first: int) -> None:
-        known = ~np.isin(status, _ARM_LOST)
+    def _add_arm_jumps(self, speeds: Speeds, status: IntArray, first: int) -> None:
+        # out of reach the nearest pose is followed, and jumps are jumps; a gap is none
+        known = status != Status.MISSING_INPUT
         before = np.concatenate([[self._arm_known], known[:-1]])
         self._arm_known = bool(known[-1])
-        speed = np.where(known & before, np.nan_to_num(speed), 0.0)
-        jumps = np.flatnonzero(speed > arm_speed_allowed(self.recorded_speed))
+        share = np.where(known & before, np.nan_to_num(speeds.share), 0.0)
+        jumps = np.flatnonzero(share > arm_speed_allowed(self.recorded_speed))
         self.arm_jumps.add(first + jumps)
-        self.arm_jump_speed = max(self.arm_jump_speed, float(speed[jumps].max(initial=0.0)))
+        if jumps.size and share[jumps].max() > self.arm_jump_share:
+            row = int(jumps[np.argmax(share[jumps])])
+            self.arm_jump_share = float(share[row])
+            self.arm_jump = Extreme(
+                float(speeds.speed[row]), self._arm_names[speeds.joint[row]], first + row
+            )

@@ -122,7 +122,11 @@ def _flags(side: SideRecord, name: str) -> Iterator[Reason]:
         )
     jumps = side.arm_jumps
     if jumps:
-        times = f"at up to {side.arm_jump_speed:.3g} times a joint's velocity limit"
+        fastest = side.arm_jump
+        times = (
+            f"at up to {fastest.value:.3g} rad/s ({fastest.joint}), "
+            f"{side.arm_jump_share:.3g} times its velocity limit"
+        )
         yield Reason(
             f"the {name} arm jumps from one posture to another, {times}, where the recorded arm "
             f"moved smoothly ({jumps.text()})"

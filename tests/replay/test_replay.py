@@ -185,12 +185,16 @@ def test_extremes_of_blocks_are_those_of_the_whole(
     lower, upper = np.array([-1.0, -2.0]), np.array([1.0, 2.0])
     fastest = np.array([5.0, 20.0])
     extremes = MotionExtremes(("a", "b"), lower, upper, fastest, rate)
-    at, shares = 0, []
+    at, found_speeds = 0, []
     for size in splits:
-        shares.append(extremes.add(q[at : at + size], start + at))
+        found_speeds.append(extremes.add(q[at : at + size], start + at))
         at += size
-    share = (np.abs(np.diff(q, axis=0)) * rate / fastest).max(axis=1)
-    np.testing.assert_array_equal(np.concatenate(shares), [np.nan, *share])
+    speed = np.abs(np.diff(q, axis=0)) * rate
+    share, joint = (speed / fastest).max(axis=1), (speed / fastest).argmax(axis=1)
+    together = [np.concatenate(values) for values in zip(*found_speeds, strict=True)]
+    np.testing.assert_array_equal(together[0], [np.nan, *share])
+    np.testing.assert_array_equal(together[1], [np.nan, *speed[np.arange(len(joint)), joint]])
+    np.testing.assert_array_equal(together[2][1:], joint)
     margin = np.minimum(q - lower, upper - q)
     assert extremes.violations == (margin < -1e-9).sum()
     assert extremes.margin.value == margin.min()
@@ -205,6 +209,12 @@ def test_extremes_of_blocks_are_those_of_the_whole(
         frame, joint = np.unravel_index(np.argmax(size), size.shape)
         assert found.value == pytest.approx(size.max(), rel=1e-12)
         assert (found.frame, found.joint) == (start + frame + order, "ab"[joint])
+
+
+def test_a_joint_of_unknown_limit_is_held_to_an_assumed_one() -> None:
+    limits = np.full(1, -9.0), np.full(1, 9.0), np.full(1, np.inf)
+    speeds = MotionExtremes(("a",), *limits, 10.0).add(np.array([[0.0], [4.0]]), 0)
+    assert (speeds.share[1], speeds.speed[1]) == (40.0 / MotionExtremes.ASSUMED, 40.0)
 
 
 def test_frame_stats_leave_out_what_is_unknown() -> None:
@@ -310,6 +320,11 @@ def arm_jump(trip: RoundTrip, robot: Robot) -> None:
     move(trip.robot.qpos, robot, 1, 6, 7.0)
 
 
+def jump_out_of_reach(trip: RoundTrip, robot: Robot) -> None:
+    trip.arm_status[5:8, 1] = Status.UNREACHABLE
+    arm_jump(trip, robot)
+
+
 def as_abrupt_as_recorded(trip: RoundTrip, robot: Robot) -> None:
     # the recorded one comes later: all of it counts
     move(trip.demo.qpos, robot, 1, 8, 3.0)
@@ -370,8 +385,13 @@ RULES: dict[str, tuple[Callable[[RoundTrip, Robot], None], str]] = {
     ),
     "an arm jumps": (
         arm_jump,
-        "the right arm jumps from one posture to another, at up to 7 times a joint's velocity "
-        "limit, where the recorded arm moved smoothly (frame 6)",
+        "the right arm jumps from one posture to another, at up to 220 rad/s "
+        "(right_wrist_yaw_joint), 7 times its velocity limit, where the recorded arm moved "
+        "smoothly (frame 6)",
+    ),
+    "an arm jumps out of reach": (
+        jump_out_of_reach,
+        "the right arm jumps from one posture to another, at up to 220 rad/s",
     ),
     "labels jump": (
         fill("label_jump", (4, 1), True),
@@ -609,7 +629,8 @@ def test_human_motion_out_of_reach_is_not_valid(
     reach, *others = [reason.text for reason in result.reasons]
     assert reach.startswith("the right wrist's pose cannot be reached by the arm")
     assert reach.endswith("(frame 3)")
-    assert all(text.startswith("the right wrist") for text in others)
+    known = ("the right wrist", "the right arm jumps")
+    assert all(text.startswith(known) for text in others), others
 
 
 # --- real recordings ----------------------------------------------------------------------------

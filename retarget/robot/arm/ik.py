@@ -196,7 +196,9 @@ class ArmIK:
     ) -> ArmSolution:
         """Joints along trajectories: every frame comes from the joints of the frame before.
 
-        It is `solve` of each frame with the joints of the frame before as q0.
+        It is `solve` of each frame with the joints of the frame before as q0. Out of reach the
+        nearest pose is followed without jumps: where it jumps itself, over several frames, and the
+        errors are those of the joints on their way.
 
         Args:
             T_world_wrist: (..., N, 4, 4) wanted poses of N successive frames in the environment
