@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retarget.core.errors import DemoError
+from retarget.core.hdf5_file import damage_reported
 
 _BYTES_AT_ONCE = 16 * 2**20
 
@@ -28,8 +29,9 @@ def storage_of(source: Any, key: str, tail: tuple[int, ...]) -> dict[str, Any]:
     """
     import h5py
 
-    old = source.get(key)
-    if old is None or old.chunks is None or old.shape[1:] != tail:
+    with damage_reported(os.fsdecode(source.filename), DemoError):
+        old = source.get(key)
+    if not isinstance(old, h5py.Dataset) or old.chunks is None or old.shape[1:] != tail:
         return {}
     storage = {"chunks": (old.chunks[0], *map(min, old.chunks[1:], tail)), "shuffle": old.shuffle}
     storage["fletcher32"] = old.fletcher32

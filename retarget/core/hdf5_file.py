@@ -12,6 +12,7 @@ import numpy as np
 
 from retarget.core.errors import FileError, RetargetError
 from retarget.core.files import Closing
+from retarget.core.hdf5_heaps import endless_heap
 from retarget.core.hdf5_storage import StorageError, StoredRows
 from retarget.core.reading import require_file, unreadable
 from retarget.core.types import FloatArray
@@ -71,6 +72,7 @@ class HDF5File(Closing):
         self._file = _open(self.path, error)
         self._others: dict[Path, HDF5File] = {}
         self._stored: dict[str, StoredRows] = {}
+        self._heaps_are_sound = False
 
     def close(self) -> None:
         """Close it and the files that its links lead to; closing twice does nothing."""
@@ -138,6 +140,10 @@ class HDF5File(Closing):
             if opened.get_type().get_class() not in plain:
                 said = "holds neither text nor numbers"
                 raise self.error(self.path, f"attribute {name!r} {said}", key=name)
+            if opened.get_type().get_class() == h5py.h5t.STRING and (
+                opened.get_type().is_variable_str()
+            ):
+                self._require_heaps()
             size = math.prod(opened.shape or ()) * opened.get_type().get_size()
             if size > _LARGEST_ATTRIBUTE:
                 said = f"has {size} bytes, expected at most"
@@ -152,7 +158,18 @@ class HDF5File(Closing):
 
     def whole(self) -> Any:
         """The ``h5py.File`` itself, for who copies it as it is."""
+        self._require_heaps()
         return self._file
+
+    def _require_heaps(self) -> None:
+        """Refuse a file whose texts HDF5 would read without end."""
+        if not self._heaps_are_sound:
+            place = endless_heap(self.path)
+            if place is not None:
+                raise self.error(
+                    self.path, f"is damaged: the heap of texts at byte {place} has no end"
+                )
+            self._heaps_are_sound = True
 
     def _rows(self, key: str) -> StoredRows:
         if key not in self._stored:

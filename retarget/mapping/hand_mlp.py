@@ -101,6 +101,8 @@ class HandMLP:
             )
         except KeyError as error:
             raise ModelError(place, f"tensor {error} is missing") from error
+        except InputError as error:
+            raise ModelError(place, f"holds no hand network: {error}") from error
         return cls(network, fitter, _read_errors(place, metadata.get("errors", "{}")))
 
     def save(self, path: str | Path) -> None:

@@ -213,3 +213,11 @@ def test_a_filter_that_is_not_there_is_copied_raw_or_refused(path: Path) -> None
     with pytest.raises(DemoError, match="'images' cannot be copied: "):
         copied(path, cut=True)
     assert not os.listdir(path.parent.parent / "out")
+
+
+def test_a_named_type_in_a_datasets_place_is_no_crash(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        del file["action"]
+        file["action"] = np.dtype("f8")
+    with h5py.File(copied(path)) as file:
+        assert isinstance(file["action"], h5py.Dataset)  # the joints that come back

@@ -16,12 +16,17 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _WIDTH = 100  # of tables in files and pipes
+_LONGEST = 1500  # characters of an error: a path, and what is wrong
 VALID, NOT_VALID, BAD_INPUT, INTERRUPTED, NOBODY_READS = 0, 1, 2, 130, 141
 
 
 def complain(message: str) -> None:
-    """One error, on one line of stderr."""
-    typer.echo(f"error: {printable(' '.join(message.split()))}", err=True)
+    """One error, on one line of stderr; the middle of one that is endless is left out."""
+    said = " ".join(message.split())
+    if len(said) > _LONGEST:
+        half = _LONGEST // 2
+        said = f"{said[:half]} ... {said[-half:]}"
+    typer.echo(f"error: {printable(said)}", err=True)
 
 
 def remark(message: str, kind: str = "note") -> None:
