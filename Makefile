@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 export OMP_NUM_THREADS ?= 1
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo -n)
 
-.PHONY: demo test lint types unit browser pictures docs wheel bench sanitize arm64 clean
+.PHONY: demo test lint types unit browser pictures docs wheel bench fuzz sanitize arm64 clean
 
 # needs the package alone
 demo: $(VENV)/installed
@@ -68,6 +68,13 @@ wheel: $(VENV)/wheel-ready
 bench: $(VENV)/bench-ready
 	env -u OMP_NUM_THREADS $(BIN)/python -m benchmarks.run \
 		$(if $(CHECK),--check) $(if $(JSON),--json $(JSON))
+
+# damaged files, wrong recordings and interrupted writes: docs/trust.md; another SEED tries others
+FILES ?= 10000
+SEED ?= 0
+fuzz: $(VENV)/ready
+	PYTHONPATH=tests:tests/helpers $(BIN)/python -m fuzz --files $(FILES) --seed $(SEED) \
+		$(if $(KEEP),--keep $(KEEP)) $(if $(JSON),--json $(JSON))
 
 # Stamps of what is installed. `retarget[...]` is the package installed above, so only the extra's
 # own packages are fetched.

@@ -23,6 +23,7 @@ class Ended(BaseException):
 def dying_of_signals() -> Iterator[None]:
     """SIGTERM and SIGHUP unwind the block, which deletes part files, before they kill.
 
+    After the block the program is at its end, and signals end it at once, Ctrl-C too.
     A signal that is ignored (SIGHUP under nohup) stays ignored. For command lines alone: the
     handlers of a program that uses the library are its own.
     """
@@ -40,12 +41,16 @@ def dying_of_signals() -> Iterator[None]:
         until = time.monotonic() + _GRACE
         raise Ended(number)
 
-    for number in _SIGNALS:
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, end)
+    ours = [number for number in _SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, end)
     try:
         yield
     finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)  # nothing is left to clean up
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # nor to be said by Ctrl-C
         # whatever the block made of the exception
         if came:
             for stream in (sys.stdout, sys.stderr):

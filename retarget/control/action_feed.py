@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from retarget.robot.robot import Robot
 
 _BLOCK = 2048
+_MOST_STEPS = 10**7  # of a run, whose figures are kept step by step: days
 
 
 @dataclass(frozen=True)
@@ -173,12 +174,16 @@ def _from_actions(
             vectors.append(pack(_in_world(block, info.T_camera_world)))
         chunked, rows, stride = reader.chunked, reader.horizon, info.stride
     whole = np.concatenate(vectors)
+    steps = len(whole) * stride if chunked else len(whole)
+    if steps > _MOST_STEPS:
+        said = f"its {len(whole)} chunks, {stride} frames apart, are {steps} steps"
+        raise FileError(path, f"{said}, expected at most {_MOST_STEPS}", key="stride")
     return ActionFeed(
         path=Path(path),
         rate=reader.rate,
         camera=None,
         start=standing(retargeter.robot),
-        steps=len(whole) * stride if chunked else len(whole),
+        steps=steps,
         horizon=rows if chunked else horizon,
         vectors=whole,
         stride=stride if chunked else 1,

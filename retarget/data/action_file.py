@@ -28,6 +28,7 @@ from retarget.data.file_attributes import (
 )
 from retarget.data.file_kind import FileKind, require_format
 
+LONGEST_STRIDE = 10_000  # frames; minutes between two chunks
 _VERSION = 1
 _ACTIONS, _CHUNKS, _MASK = "actions", "chunks", "mask"
 
@@ -250,8 +251,8 @@ def _check_info(info: ActionFileInfo) -> None:
     require_rate(info.rate)
     if info.stride != int(info.stride):
         raise InputError(f"stride must be a whole number, got {info.stride}")
-    if info.stride < 1:
-        raise InputError(f"stride must be at least 1, got {info.stride}")
+    if not 1 <= info.stride <= LONGEST_STRIDE:
+        raise InputError(f"stride must be 1 to {LONGEST_STRIDE}, got {info.stride}")
     require_camera(info.T_camera_world)
 
 
@@ -260,8 +261,12 @@ def _read_info(file: HDF5File, rate: float | None) -> ActionFileInfo:
         return Normalization.from_json(text(value), f"{file.path}: attribute 'normalization'")
 
     stride = attribute(file, "stride", whole_number, 1)
-    if stride < 1:
-        raise FileError(file.path, f"attribute 'stride' must be at least 1, got {stride}")
+    if not 1 <= stride <= LONGEST_STRIDE:
+        raise FileError(
+            file.path,
+            f"attribute 'stride' must be 1 to {LONGEST_STRIDE}, got {stride:g}",
+            key="stride",
+        )
     return ActionFileInfo(
         rate=frame_rate(file, rate).hz,
         hand=attribute(file, "hand", text),

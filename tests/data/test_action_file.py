@@ -59,7 +59,7 @@ INFO = ActionFileInfo(
     [
         ({"rate": -1.0}, "rate must be a positive number"),
         ({"rate": np.nan}, "rate must be a positive number"),
-        ({"stride": 0}, "stride must be at least 1"),
+        ({"stride": 0}, "stride must be 1 to 10000"),
         ({"stride": 1.5}, "stride must be a whole number"),
         ({"hand": None}, "hand must be text, got None"),
         ({"camera": 3}, "camera must be text, got 3"),
@@ -178,7 +178,8 @@ def test_nothing_is_left_where_writing_fails(tmp_path: Path) -> None:
         (lambda f: f.attrs.__setitem__("rate", 0.0), "'rate' is "),
         (lambda f: f.attrs.__delitem__("rate"), "attribute 'rate' is missing"),
         (lambda f: f.attrs.__delitem__("hand"), "attribute 'hand' is missing"),
-        (lambda f: f.attrs.__setitem__("stride", 0), "'stride' must be at least 1"),
+        (lambda f: f.attrs.__setitem__("stride", 0), "'stride' must be 1 to 10000, got 0"),
+        (lambda f: f.attrs.__setitem__("stride", 1e300), "'stride' must be 1 to 10000"),
         (lambda f: f.attrs.__setitem__("T_camera_world", np.eye(3)), "'T_camera_world' is not"),
         (lambda f: f.attrs.__setitem__("T_camera_world", 2 * np.eye(4)), "'T_camera_world' is not"),
         (lambda f: f.attrs.__setitem__("normalization", "{}"), "attribute 'normalization': is no"),

@@ -40,12 +40,14 @@ class Tally:
 
     Attributes:
         counts: verdicts by kind.
+        named: of wrong recordings, those whose cause was named, by kind.
         faults: the results that are faults.
         seconds: how long it took.
         slowest: the case that took longest.
     """
 
     counts: dict[str, Counter[str]] = field(default_factory=dict)
+    named: Counter[str] = field(default_factory=Counter)
     faults: list[Result] = field(default_factory=list)
     seconds: float = 0.0
     slowest: Result | None = None
@@ -77,6 +79,7 @@ class Tally:
         return {
             "tried": self.tried,
             "counts": {kind: dict(counts) for kind, counts in self.counts.items()},
+            "named": dict(self.named),
             "faults": [asdict(result) for result in self.faults],
             "seconds": self.seconds,
         }

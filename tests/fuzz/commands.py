@@ -32,7 +32,7 @@ def outputs(words: tuple[str, ...]) -> tuple[str, ...]:
     pairs = pairwise(words)
     named = tuple(place for word, place in pairs if word in ("--out", "--json", "--html"))
     beside = words[:2] == ("mano", "convert") and not named
-    return (words[2].rpartition(".")[0] + ".npz",) if beside else named
+    return ("MANO_LEFT.npz", "MANO_RIGHT.npz") if beside else named
 
 
 def _of_robot(option: str, folder: str, *without: str) -> list[Command]:
