@@ -71,7 +71,8 @@ def copy_rest(source: Any, target: Any, *, frames: int, keep: slice) -> None:
     Raises:
         DemoError: something cannot be copied as it is; file and name are said.
     """
-    _Copy(source, target, frames, keep).run()
+    with damage_reported(os.fsdecode(source.filename), DemoError):
+        _Copy(source, target, frames, keep).run()
 
 
 class _Copy:
@@ -111,10 +112,9 @@ class _Copy:
         names: list[str] = []
         self.target.visit(names.append)
         for name in names:
-            if name in self.source:
-                info = h5py.h5o.get_info(self.source.id, name.encode())
-                if info.type == h5py.h5o.TYPE_DATASET:
-                    self.done[info.fileno, info.addr] = h5py.h5o.open(self.target.id, name.encode())
+            if isinstance(self.source.get(name), h5py.Dataset):
+                info = h5py.h5o.get_info(h5py.h5o.open(self.source.id, name.encode()))
+                self.done[info.fileno, info.addr] = h5py.h5o.open(self.target.id, name.encode())
 
     def _guarded(self, key: bytes, copy: Any) -> None:
         try:

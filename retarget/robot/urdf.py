@@ -20,6 +20,7 @@ from retarget.core.reading import read_bytes
 
 _MOST_BYTES = 64 * 2**20
 _MOST_LINKS = 5000
+_LIMITED = ("revolute", "continuous", "prismatic")
 _LONGEST_CHAIN = 500  # joints from the root to a link
 _DEEPEST = 50  # elements within elements
 _FARTHEST = 1e3  # [m] or [rad]: no robot's joint lies farther from the one before
@@ -77,7 +78,8 @@ class URDF:
             copy = ElementTree.SubElement(root, "joint", dict(joint.attrib))
             for tag in ("origin", "parent", "child", "axis", "limit"):
                 found = joint.find(tag)
-                if found is not None:
+                unused = tag == "limit" and joint.get("type") not in _LIMITED
+                if found is not None and not unused:
                     inner = ElementTree.SubElement(copy, tag, dict(found.attrib))
                     if tag == "limit":  # which parsers insist on
                         inner.attrib = {"effort": "0", "velocity": "0", **found.attrib}
@@ -233,7 +235,7 @@ class _Reader:
             self.mimic[name] = (tag.get("joint", ""), values[0], values[1])
 
     def _check_limit(self, name: str, kind: str, limit: ElementTree.Element | None) -> None:
-        if kind not in ("revolute", "continuous", "prismatic"):
+        if kind not in _LIMITED:
             return
         if limit is None and kind != "continuous":
             raise ModelError(self._path, f"joint {name!r} has no limit", key=name)

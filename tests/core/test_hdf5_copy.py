@@ -221,3 +221,11 @@ def test_a_named_type_in_a_datasets_place_is_no_crash(path: Path) -> None:
         file["action"] = np.dtype("f8")
     with h5py.File(copied(path)) as file:
         assert isinstance(file["action"], h5py.Dataset)  # the joints that come back
+
+
+def test_a_link_to_nothing_in_a_datasets_place_is_no_crash(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        del file["action"]
+        file["action"] = h5py.SoftLink("/nothing")
+    with h5py.File(copied(path)) as file:
+        assert isinstance(file["action"], h5py.Dataset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -92,8 +93,22 @@ def _damage(base: Base, path: Path, random: Random) -> str:
         path.write_bytes(_CONTENTS[base.kind](base.data, random))
     else:
         path.write_bytes(base.data)
-        change_structure(path, random)
+        inner = Random(random.random())
+        if not _survives(lambda: change_structure(path, inner)):
+            path.write_bytes(change_bytes(base, random))
+            return f"bytes of {base.path.name}"
     return f"contents of {base.path.name}"
+
+
+def _survives(change: Callable[[], None]) -> bool:
+    """Make a change in a child process: HDF5 does not survive every one."""
+    child = os.fork()
+    if child == 0:
+        try:
+            change()
+        finally:
+            os._exit(0)
+    return os.waitpid(child, 0)[1] == 0
 
 
 _CONTENTS: dict[str, Callable[[bytes, Random], bytes]] = {

@@ -94,6 +94,15 @@ def test_a_file_says_its_encoding(robot: Robot, urdf: Path) -> None:
         Robot.load(urdf=urdf)
 
 
+def test_limits_of_fixed_joints_do_not_matter(
+    robot: Robot, urdf: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    limit = '<limit effort="0 0 0" lower="x" upper="" velocity="y"/>'
+    rewrite(urdf, r'(type="fixed">)', rf"\1{limit}")
+    assert Robot.load(urdf=urdf).hash == robot.hash
+    assert capfd.readouterr().err == ""  # of the parser below
+
+
 def test_a_link_may_have_a_joints_name(robot: Robot, urdf: Path) -> None:
     rewrite(urdf, r'"left_elbow_pitch_link"', f'"{ARM_JOINT}"')
     other = Robot.load(urdf=urdf)

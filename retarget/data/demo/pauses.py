@@ -35,17 +35,25 @@ class Pauses:
             [] for _ in range(len(SIDES) + 1)
         ]
 
-    def add(self, still: BoolArray, step: FloatArray, whole: BoolArray, start: int) -> None:
+    def add(
+        self,
+        still: BoolArray,
+        step: FloatArray,
+        whole: BoolArray,
+        whole_step: FloatArray,
+        start: int,
+    ) -> None:
         """Take in the next frames.
 
         Args:
             still: (T, 2) nothing of the side moved into the frame.
             step: (T, 2) how far the wrist moved into the frame, by the joints [m].
             whole: (T,) no value of the frame differs from the frame before.
+            whole_step: (T,) how far anything moved into the frame, by the joints [m].
             start: the first one's number within the file.
         """
         still = np.concatenate([still, whole[:, None]], axis=-1)
-        step = np.concatenate([step, step.max(axis=-1, keepdims=True)], axis=-1)
+        step = np.concatenate([step, whole_step[:, None]], axis=-1)
         for column, sketch in enumerate(self._steps):
             values = step[:, column]
             sketch.add(values[values > _MOVING], start)

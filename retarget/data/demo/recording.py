@@ -23,7 +23,7 @@ from retarget.data.demo.joint_watch import JointWatch
 from retarget.data.demo.layout import QPOS, QVEL, check_joints, check_lengths
 from retarget.data.demo.pauses import Pauses
 from retarget.data.demo.reader import DemoReader
-from retarget.data.demo.timing import TimingWatch
+from retarget.data.demo.timing import HandJumps, TimingWatch, has_jumps
 from retarget.data.demo.tracking import Geometry, LostTracking, TrackingWatch
 from retarget.robot.robot import Robot
 
@@ -90,9 +90,10 @@ class Recording(DemoReader):
         tracking, pauses = TrackingWatch(self.robot), Pauses()
         arms = np.concatenate([self.robot.indices(side.arm_joints) for side in self.robot.sides])
         timing = TimingWatch(self.robot.velocity_limits[arms])
-        joints = JointWatch(self.robot)
+        fingers = self.robot.indices([j for side in self.robot.sides for j in side.active_joints])
+        hands, joints = HandJumps(), JointWatch(self.robot)
         seen, large = False, None
-        last: tuple[FloatArray, FloatArray] | None = None  # joints and wrists before a block
+        last: tuple[FloatArray, FloatArray] | None = None  # joints and points before a block
 
         def blocks() -> Iterator[tuple[Demo, DemoErrors, BoolArray]]:
             nonlocal seen, last, large
@@ -103,17 +104,18 @@ class Recording(DemoReader):
                 forward = self.robot.forward(demo.qpos)
                 lost, still = tracking.add(demo, Geometry.of(demo, forward))
                 wrists = forward[0][..., :3, 3]
-                qpos_before, wrists_before = last or (demo.qpos[:1] + np.nan, wrists[:1])
-                path = np.concatenate([wrists_before, wrists])
+                points = np.concatenate([wrists[:, :, None], forward[1]], axis=2)
+                qpos_before, points_before = last or (demo.qpos[:1] + np.nan, points[:1])
+                path = np.concatenate([points_before, points])
                 step = np.linalg.norm(np.diff(path, axis=0), axis=-1)
                 same = np.concatenate([qpos_before, demo.qpos])
                 whole = still.all(axis=-1) & (same[1:] == same[:-1]).all(axis=-1)
-                pauses.add(still, step, whole, first)
-                last = demo.qpos[-1:], wrists[-1:]
+                pauses.add(still, step[..., 0], whole, step.max(axis=(1, 2)), first)
+                last = demo.qpos[-1:], points[-1:]
                 action = None if demo.action is None else demo.action[:, arms]
-                timing.add(
-                    demo.qpos[:, arms], wrists, self._velocities(arms, first, stop), action, first
-                )
+                velocities = self._velocities(arms, first, stop)
+                timing.add(demo.qpos[:, arms], wrists, velocities, action, first)
+                hands.add(demo.qpos[:, fingers], first)
                 joints.add(demo)
                 yield demo, demo_errors(demo, self.robot, forward), lost
                 if watch is not None:
@@ -134,6 +136,7 @@ class Recording(DemoReader):
         lost = FrameRuns.of_runs([run for hand in marks.hands for run in hand.runs])
         repeated = FrameRuns.of_runs(repeats)
         times = timing.result(self.frame_rate, self.frames, repeated, lost)
+        times += hands.result(self.frames, lost) if not has_jumps(times) else ()
         slight = () if check.slight is None else (Finding("slight", str(check.slight)),)
         self._result = check, marks, (*marks.findings, *times, *slight, *joints.result())
         if self._short is not None:

@@ -29,6 +29,7 @@ _ZIGZAG_STEP = 0.03  # [rad] root mean square of such steps
 _GAP = (1.7, 0.3, 0.6)  # steps too long, off the neighbours' direction, differing neighbours
 _BACK = (-0.3, 0.3, 0.5)  # the same of a step that goes back
 _LEAST_STEP = 0.02  # [rad]
+_LEAST_HAND_JUMP = 0.3  # [rad] of the fingers' active joints together
 _JUMP, _UNUSUAL, _LEAST_JUMP = 6.0, 3.0, 0.05  # times neighbours, times the 90th percentile, [rad]
 _TOLERATED = 0.05  # of the frames that may be repeated, missing or jump, in a valid recording
 _WINDOW = 5  # frames kept of the block before
@@ -303,6 +304,44 @@ class TimingWatch:
         rows = np.arange(max(before - 1, 1), n - 1)
         for k in range(3):
             self._lead[k] += float(np.abs(action[rows] - path[rows + k - 1]).sum())
+
+
+class HandJumps:
+    """Looks for jumps of the fingers' joints in a recording that comes in blocks."""
+
+    def __init__(self) -> None:
+        self._q: FloatArray | None = None
+        self._step = ErrorSketch()
+        self._jumps: list[tuple[int, float]] = []
+
+    def add(self, q: FloatArray, start: int) -> None:
+        """Take in active joints (T, n) [rad], the first the file's frame ``start``."""
+        path = q if self._q is None else np.concatenate([self._q, q])
+        length = np.linalg.norm(np.diff(path, axis=0), axis=-1)
+        new = slice(max(len(path) - len(q) - 1, 0), None)
+        self._step.add(length[new][length[new] > 1e-6], start)
+        first = start - (len(path) - len(q)) + 1  # that the first step goes into
+        at = np.arange(2, len(length) - 2)
+        if len(at):
+            around = np.max([length[at + k] for k in (-2, -1, 1, 2)], axis=0)
+            jump = (length[at] > _LEAST_HAND_JUMP) & (length[at] > _JUMP * around)
+            self._jumps += [(first + int(k), float(length[k])) for k in at[jump]]
+        self._q = path[-_WINDOW:]
+
+    def result(self, frames: int, lost: FrameRuns) -> tuple[Finding, ...]:
+        """Jumps, but for those into and out of frames without tracking."""
+        unusual = _UNUSUAL * float(np.nan_to_num(self._step.quantile(0.9)))
+        hidden = FrameRuns.of_runs((first - 2, last + 3) for first, last in lost.runs)
+        into = FrameRuns([k for k, size in self._jumps if size > unusual and k not in hidden])
+        if not into:
+            return ()
+        text = f"the fingers' joints jump from one frame to the next (into {into.text()})"
+        return (Finding("jump", text, frames=into, severity=_severity(len(into), frames)),)
+
+
+def has_jumps(findings: tuple[Finding, ...]) -> bool:
+    """Whether joints are known to jump already, or frames to be in no order at all."""
+    return any(found.kind in ("dropped", "jump", "shuffled") for found in findings)
 
 
 def _severity(count: int, frames: int) -> float:

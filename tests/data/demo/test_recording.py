@@ -31,6 +31,14 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def _dropped_fingers(values: Any, at: int) -> Any:
+    return np.delete(values, range(at - 4, at + 5), axis=0)
+
+
+def _repeated_fingers(values: Any, at: int) -> Any:
+    return np.insert(values, [at] * 5, values[at], axis=0)
+
+
 def spoilt(path: Path, base: Path, name: str, hands: tuple[int, ...], robot: Robot) -> Path:
     def spoil(arrays: dict[str, Any], attrs: dict[str, Any]) -> None:
         for h in hands:
@@ -221,3 +229,24 @@ def test_wrong_times_are_not_valid(base: Path, tmp_path: Path) -> None:
         assert result.exit_code == 1, command[0]
         assert "NOT VALID" in result.output
         assert "run backwards" in result.output
+
+
+@pytest.mark.parametrize("spoil", [_dropped_fingers, _repeated_fingers])
+def test_fingers_alone_tell_it_too(base: Path, tmp_path: Path, robot: Robot, spoil: Any) -> None:
+    """Frames lost or repeated while a hand closes and the arms rest."""
+    with h5py.File(base) as file:
+        qpos = file["observations/qpos"][:]
+    fingers = robot.indices([j for side in robot.sides for j in side.active_joints])
+    arms = robot.indices([j for side in robot.sides for j in side.arm_joints])
+    step = np.abs(np.diff(qpos, axis=0))
+    speed = step[:, fingers].sum(axis=1) * (step[:, arms].sum(axis=1) < 1e-3)
+    fastest = int(np.argmax(speed))
+    assert speed[fastest] > 0.05
+
+    def change(arrays: dict[str, Any], attrs: dict[str, Any]) -> None:
+        for key, values in arrays.items():
+            arrays[key] = spoil(values, fastest)
+
+    with Recording(write_spoilt(tmp_path / "x.hdf5", base, change), robot) as recording:
+        kinds = {finding.kind for finding in recording.findings}
+    assert kinds & {"jump", "dropped", "repeated"}
