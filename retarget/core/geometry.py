@@ -29,6 +29,11 @@ def _last_axes(values: ArrayLike, shape: tuple[int, ...], name: str) -> FloatArr
     return array
 
 
+def lengths(vectors: FloatArray) -> FloatArray:
+    """Euclidean lengths (...) of vectors (..., D), short ones in several times norm()'s pace."""
+    return np.asarray(np.sqrt(np.einsum("...i,...i->...", vectors, vectors)))
+
+
 def skew(v: ArrayLike) -> FloatArray:
     """Cross-product matrices: (..., 3) -> (..., 3, 3) with ``skew(a) @ b == cross(a, b)``."""
     v = _last_axes(v, (3,), "v")
@@ -94,13 +99,22 @@ def rotation_from_quat_wxyz(quat_wxyz: ArrayLike) -> FloatArray:
         InputError: a quaternion has zero length or is not finite.
     """
     q = _last_axes(quat_wxyz, (4,), "quat_wxyz")
-    norm = np.linalg.norm(q, axis=-1, keepdims=True)
+    norm = lengths(q)
     if not np.all(np.isfinite(norm) & (norm > 0.0)):
         raise InputError("quat_wxyz must be finite and non-zero")
-    q = q / norm
-    w, v = q[..., :1, None], q[..., 1:]
-    k = skew(v)
-    return np.asarray(np.eye(3) + 2.0 * w * k + 2.0 * (k @ k))
+    w, x, y, z = np.moveaxis(q, -1, 0) / norm
+    rotation = np.empty((*norm.shape, 3, 3))
+    # I + 2 w [v] + 2 [v]^2, entry by entry
+    for row, entries in enumerate(
+        (
+            (1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - w * z), 2.0 * (x * z + w * y)),
+            (2.0 * (x * y + w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - w * x)),
+            (2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)),
+        )
+    ):
+        for column, entry in enumerate(entries):
+            rotation[..., row, column] = entry
+    return rotation
 
 
 def quat_wxyz_from_rotation(rotation: ArrayLike) -> FloatArray:

@@ -14,14 +14,14 @@ _SIGNATURE, _VERSION = b"GCOL", 1
 _HEADER = struct.Struct("<4sB3xQ")  # signature, version, bytes of the whole heap
 _OBJECT = struct.Struct("<HHIQ")  # index, references, nothing, bytes of what it holds
 # heaps are made with the first and the last texts: of long files only the ends are looked through
-_SEARCHED = 2**24  # [byte]
+_SEARCHED = 2**22  # [byte]
 
 
 def endless_heap(path: Path) -> int | None:
     """Where the first heap is that HDF5 would not come to an end of, None where there is none.
 
     Args:
-        path: a regular file; heaps in its first and last 16 MiB are found.
+        path: a regular file; heaps in its first and last 4 MiB are found.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         ends = (0, min(_SEARCHED, len(data))), (max(_SEARCHED, len(data) - _SEARCHED), len(data))

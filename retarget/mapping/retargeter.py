@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retarget.core.errors import InputError
+from retarget.core.geometry import lengths
 from retarget.core.types import (
     SIDES,
     ArmSolution,
@@ -283,7 +284,7 @@ class Retargeter:
             hand = self.robot.indices(side.hand_joints)
             driven = self.robot.indices(side.active_joints)
             reached = self.robot.hand_tips(k, robot.qpos[:, driven])
-            tip_error.append(np.linalg.norm(reached - tips[:, k], axis=-1))
+            tip_error.append(lengths(reached - tips[:, k]))
             joint_error.append(np.abs(robot.qpos[:, hand] - demo.qpos[:, hand]))
         return RoundTrip(
             demo=demo,

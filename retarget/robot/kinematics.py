@@ -47,6 +47,7 @@ class Kinematics:
             relations are the caller's.
         frames: the F frames wanted.
         base: frame the results are expressed in; None is the model's root.
+        T_base_root: (4, 4) where the model's root stands in a base that is no frame of it.
 
     Attributes:
         joints: the n joint names.
@@ -63,6 +64,7 @@ class Kinematics:
         joints: Sequence[str],
         frames: Sequence[str],
         base: str | None = None,
+        T_base_root: FloatArray | None = None,
     ) -> None:
         self.joints = tuple(joints)
         self.frames = tuple(frames)
@@ -82,6 +84,8 @@ class Kinematics:
 
         wanted = [frame_at(name) for name in self.frames]
         base_node, base_placement = (-1, np.eye(4)) if base is None else frame_at(base)
+        if T_base_root is not None:
+            base_placement = transform_inverse(T_base_root)
 
         parent_of = {j: int(model.parents[j]) for j in ids}
         needed: set[int] = set()  # only the joints on some path are walked
@@ -129,6 +133,32 @@ class Kinematics:
             out[:, :, 3, 3] = 1.0
 
         return self._in_blocks(q, (len(self.frames), 4, 4), fill)
+
+    def poses_and_positions(self, q: ArrayLike, poses: int) -> tuple[FloatArray, FloatArray]:
+        """Poses (..., poses, 4, 4) of the first frames, origins (..., F - poses, 3) of the rest.
+
+        As `forward` has them, in half the time where most of them are points.
+        """
+        size = 16 * poses
+
+        def fill(block: FloatArray, out: FloatArray) -> None:
+            columns = np.zeros(out.T.shape)
+            for k, (rotation, origin) in enumerate(self._walk(block)[1]):
+                if k >= poses:
+                    at = size + 3 * (k - poses)
+                    columns[at : at + 3] = origin
+                    continue
+                for row in range(3):
+                    at = 16 * k + 4 * row
+                    columns[at : at + 3] = rotation[row]
+                    columns[at + 3] = origin[row]
+                columns[16 * k + 15] = 1.0
+            out[:] = columns.T
+
+        found = self._in_blocks(q, (size + 3 * (len(self.frames) - poses),), fill)
+        lead = found.shape[:-1]
+        points = found[..., size:].reshape(*lead, -1, 3)
+        return found[..., :size].reshape(*lead, poses, 4, 4), points
 
     def positions(self, q: ArrayLike) -> FloatArray:
         """Origins of the frames in the base frame: (..., n) -> (..., F, 3) [m]."""

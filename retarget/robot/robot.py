@@ -218,9 +218,8 @@ class Robot:
             ``T_world_wrist`` (..., 2, 4, 4) and fingertips (..., 2, 5, 3), both in the environment
             frame [m].
         """
-        frames = self.T_world_base @ self._whole.forward(qpos)
-        tips = frames[..., 2:, :3, 3]
-        return frames[..., :2, :, :], tips.reshape(*tips.shape[:-2], 2, 5, 3)
+        wrists, tips = self._whole.poses_and_positions(qpos, len(self.sides))
+        return wrists, tips.reshape(*tips.shape[:-2], 2, 5, 3)
 
     def arm_kinematics(self, side: str | int) -> Kinematics:
         """The arm joints to the wrist frame, in the frame of the model's root."""
@@ -234,7 +233,9 @@ class Robot:
     def _whole(self) -> Kinematics:
         wrists = [side.wrist_frame for side in self.sides]
         tips = [tip for side in self.sides for tip in side.fingertip_frames]
-        return Kinematics(self.model, self.joint_names, [*wrists, *tips])
+        return Kinematics(
+            self.model, self.joint_names, [*wrists, *tips], T_base_root=self.T_world_base
+        )
 
     @cached_property
     def _arms(self) -> tuple[Kinematics, ...]:

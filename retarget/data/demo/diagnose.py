@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retarget.core.errors import InputError
-from retarget.core.geometry import rotation_angle
+from retarget.core.geometry import lengths, rotation_angle
 from retarget.core.types import SIDES, Demo, FloatArray
 from retarget.data.demo import joint_mistakes, record_mistakes
 from retarget.data.demo.evidence import (
@@ -143,10 +143,10 @@ def demo_errors(
         )
     T_world_wrist, fingertips = forward or robot.forward(demo.qpos)
     recorded = demo.T_world_wrist
-    position = np.linalg.norm(recorded[..., :3, 3] - T_world_wrist[..., :3, 3], axis=-1)
+    position = lengths(recorded[..., :3, 3] - T_world_wrist[..., :3, 3])
     rotation = rotation_angle(recorded[..., :3, :3], T_world_wrist[..., :3, :3])
     # of the fingers that are known
-    tips = np.fmax.reduce(np.linalg.norm(demo.fingertips - fingertips, axis=-1), axis=-1)
+    tips = np.fmax.reduce(lengths(demo.fingertips - fingertips), axis=-1)
     lost = ~demo.valid
     return DemoErrors(*(np.where(lost, np.nan, values) for values in (position, rotation, tips)))
 
@@ -156,7 +156,7 @@ def _busiest(demo: Demo) -> Demo:
     start = 0
     if demo.frames > _FRAMES:
         moved = np.abs(np.diff(demo.qpos, axis=0)).sum(axis=-1)
-        wrists = np.linalg.norm(np.diff(demo.T_world_wrist[..., :3, 3], axis=0), axis=-1)
+        wrists = lengths(np.diff(demo.T_world_wrist[..., :3, 3], axis=0))
         moved = moved + np.minimum(np.nan_to_num(wrists), 0.05).sum(axis=-1)
         total = np.concatenate([[0.0], np.cumsum(moved)])
         start = int(np.argmax(total[_FRAMES - 1 :] - total[: len(total) - _FRAMES + 1]))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from retarget.core.errors import DemoError
-from retarget.core.geometry import transform_from_pose_wxyz
+from retarget.core.geometry import lengths, transform_from_pose_wxyz
 from retarget.core.hdf5 import close_name, first_frame, require_dataset
 from retarget.core.hdf5_file import HDF5File
 from retarget.core.types import FINGERS, SIDES, BoolArray, FloatArray
@@ -166,7 +166,7 @@ def transforms_from_rows(
         DemoError: a quaternion is zero or not of unit length.
     """
     with np.errstate(over="ignore"):
-        length = np.linalg.norm(np.where(valid[:, None], rows[:, 3:], 0.5), axis=-1)
+        length = lengths(np.where(valid[:, None], rows[:, 3:], 0.5))
     frame = first_frame(np.abs(length - 1.0) > _QUATERNION_TOLERANCE)
     if frame is not None:
         zero = length[frame] < _QUATERNION_TOLERANCE

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from retarget.core.errors import DemoError
+from retarget.core.geometry import lengths
 from retarget.core.progress import BLOCK, Progress, no_progress
 from retarget.core.statistics import FrameRuns
 from retarget.core.types import BoolArray, Demo, FloatArray, IntArray
@@ -26,6 +27,8 @@ from retarget.data.demo.reader import DemoReader
 from retarget.data.demo.timing import HandJumps, TimingWatch, has_jumps
 from retarget.data.demo.tracking import Geometry, LostTracking, TrackingWatch
 from retarget.robot.robot import Robot
+
+_VELOCITIES = 8  # blocks whose recorded velocities are looked at
 
 
 class Recording(DemoReader):
@@ -107,9 +110,11 @@ class Recording(DemoReader):
                 points = np.concatenate([wrists[:, :, None], forward[1]], axis=2)
                 qpos_before, points_before = last or (demo.qpos[:1] + np.nan, points[:1])
                 path = np.concatenate([points_before, points])
-                step = np.linalg.norm(np.diff(path, axis=0), axis=-1)
+                step = lengths(np.diff(path, axis=0))
                 same = np.concatenate([qpos_before, demo.qpos])
-                whole = still.all(axis=-1) & (same[1:] == same[:-1]).all(axis=-1)
+                whole: BoolArray = np.asarray(still.all(axis=-1))
+                rows = np.flatnonzero(whole)
+                whole[rows] = (same[rows + 1] == same[rows]).all(axis=-1)
                 pauses.add(still, step[..., 0], whole, step.max(axis=(1, 2)), first)
                 last = demo.qpos[-1:], points[-1:]
                 action = None if demo.action is None else demo.action[:, arms]
@@ -175,8 +180,11 @@ class Recording(DemoReader):
         return None
 
     def _velocities(self, columns: IntArray, start: int, stop: int) -> FloatArray | None:
-        """Recorded joint velocities (T, n) [rad/s], None where the file has none."""
-        if QVEL not in self._file:
+        """Recorded joint velocities (T, n) [rad/s], None where there are none or enough is known.
+
+        The rate and the direction of time are the same all through.
+        """
+        if start >= _VELOCITIES * BLOCK or QVEL not in self._file:
             return None
         return self._rows(QVEL, start, stop)[:, columns]
 

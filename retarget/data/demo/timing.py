@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from retarget.core.geometry import lengths
 from retarget.core.statistics import ErrorSketch, FrameRuns
 from retarget.core.types import FloatArray
 from retarget.data.demo.findings import Finding
@@ -80,7 +81,7 @@ class TimingWatch:
         before = min(len(self._q), _WINDOW)
         path = np.concatenate([self._q[-_WINDOW:], q])
         steps = np.diff(path, axis=0)
-        length = np.linalg.norm(steps, axis=-1)
+        length = lengths(steps)
         new = slice(max(before - 1, 0), None)  # steps into the new frames
         self._step.add(length[new][length[new] > 1e-6], start)
         self._speed.add((np.abs(steps[new]) / self._limits).max(axis=-1, initial=0.0), start)
@@ -248,7 +249,7 @@ class TimingWatch:
         self._low = np.minimum(self._low, wrists.min(axis=0))
         self._high = np.maximum(self._high, wrists.max(axis=0))
         path = np.concatenate([self._wrist_before, wrists])
-        moved = np.linalg.norm(np.diff(path, axis=0), axis=-1).max(axis=-1)
+        moved = lengths(np.diff(path, axis=0)).max(axis=-1)
         self._wrist.add(moved[moved > 1e-5])
         self._wrist_before = wrists[-1:]
 
@@ -269,8 +270,8 @@ class TimingWatch:
         middle = 0.5 * (steps[at - 1] + steps[at + 1])
         square = (middle**2).sum(axis=-1)
         share = (here * middle).sum(axis=-1) / np.maximum(square, 1e-18)
-        off = np.linalg.norm(here - share[:, None] * middle, axis=-1) / np.maximum(size, 1e-12)
-        differ = np.linalg.norm(steps[at + 1] - steps[at - 1], axis=-1)
+        off = lengths(here - share[:, None] * middle) / np.maximum(size, 1e-12)
+        differ = lengths(steps[at + 1] - steps[at - 1])
         differ /= np.maximum(np.sqrt(square), 1e-12)
         around = np.max([length[at + k] for k in (-2, -1, 1, 2)], axis=0)
         large = size > _LEAST_STEP
@@ -290,7 +291,7 @@ class TimingWatch:
         rows = np.arange(max(before - 1, 1), n - 1)
         change, velocity = 0.5 * (path[rows + 1] - path[rows - 1]), qvel[rows]
         velocity = np.where(np.isfinite(velocity), velocity, 0.0)
-        a, b = np.linalg.norm(change, axis=-1), np.linalg.norm(velocity, axis=-1)
+        a, b = lengths(change), lengths(velocity)
         moving = (b > _SLOWEST) & (a > 1e-6)
         a, b = a[moving], b[moving]
         cosine = (change[moving] * velocity[moving]).sum(axis=-1) / (a * b)
@@ -317,7 +318,7 @@ class HandJumps:
     def add(self, q: FloatArray, start: int) -> None:
         """Take in active joints (T, n) [rad], the first the file's frame ``start``."""
         path = q if self._q is None else np.concatenate([self._q, q])
-        length = np.linalg.norm(np.diff(path, axis=0), axis=-1)
+        length = lengths(np.diff(path, axis=0))
         new = slice(max(len(path) - len(q) - 1, 0), None)
         self._step.add(length[new][length[new] > 1e-6], start)
         first = start - (len(path) - len(q)) + 1  # that the first step goes into

@@ -6,11 +6,12 @@ them stands still to the bit, or is zeros, and the other one is elsewhere, it is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
+from retarget.core.geometry import lengths
 from retarget.core.statistics import ErrorSketch, FrameRuns
 from retarget.core.types import FEWEST_FINGERS, FINGERS, SIDES, BoolArray, Demo, FloatArray
 from retarget.data.demo.findings import Finding
@@ -128,9 +129,9 @@ class TrackingWatch:
         moved = np.stack([arm, hand], axis=-1)
         self._still_joints.add(joints & (moved > _SLIGHTLY), moved, start)
 
-        far_wrist = np.linalg.norm(g.wrist - g.joints_wrist, axis=-1) / np.sqrt(3.0)
-        far_tips = np.linalg.norm(g.tips - g.joints_tips, axis=-1)
-        far_hand = np.linalg.norm(np.nan_to_num(g.hand - g.joints_hand), axis=-1)
+        far_wrist = lengths(g.wrist - g.joints_wrist) / np.sqrt(3.0)
+        far_tips = lengths(g.tips - g.joints_tips)
+        far_hand = lengths(np.nan_to_num(g.hand - g.joints_hand))
         for h in range(len(SIDES)):
             self._wrist_error[h].add(far_wrist[:, h], start)
             self._hand_error[h].add(far_hand[demo.valid[:, h], h], start)
@@ -277,10 +278,18 @@ class _Anchor:
             return np.zeros(still.shape)
         rows = np.arange(len(still)).reshape(-1, *[1] * (still.ndim - 1))
         last = np.maximum.accumulate(np.where(still, -1, rows), axis=0)
-        at = np.take_along_axis(values, np.maximum(last, 0)[..., None], axis=0)
-        at = np.where((last < 0)[..., None], self._at, at)
-        self._at = at[-1]
-        return np.asarray(np.linalg.norm(np.nan_to_num(values - at), axis=-1))
+        gone = np.zeros(still.shape)
+        frame, *places = np.nonzero(still)
+        before = last[(frame, *places)]
+        at = np.where(
+            (before < 0)[:, None],
+            self._at[tuple(places)],
+            values[(np.maximum(before, 0), *places)],
+        )
+        gone[(frame, *places)] = lengths(np.nan_to_num(values[(frame, *places)] - at))
+        at_end = np.take_along_axis(values, np.maximum(last[-1:], 0)[..., None], axis=0)[0]
+        self._at = np.where((last[-1] < 0)[..., None], self._at, at_end)
+        return gone
 
 
 class _Stretches:
@@ -355,20 +364,32 @@ def _wrist_points(T: FloatArray) -> FloatArray:
 
 def _in_wrist(tips: FloatArray, T: FloatArray) -> FloatArray:
     """(..., 15) fingertips in the wrist's frame [m]."""
-    local = (tips - T[..., None, :3, 3]) @ T[..., :3, :3]
+    away, rotation = tips - T[..., None, :3, 3], T[..., None, :3, :3]
+    # by hand: products of so small matrices take twice the time
+    local = away[..., :1] * rotation[..., 0, :]
+    for k in (1, 2):
+        local += away[..., k : k + 1] * rotation[..., k, :]
     return local.reshape(*local.shape[:-2], -1)
 
 
 def _same(values: FloatArray, before: FloatArray) -> BoolArray:
     """(T, ...) where values (T, ..., D) are to the bit those of the frame before."""
-    path = np.concatenate([before, values])
-    return np.asarray((path[1:] == path[:-1]).all(axis=-1))
+    return _unmoved(values, before, lambda a, b: a == b)
 
 
 def _stands(values: FloatArray, before: FloatArray) -> BoolArray:
     """The same of what comes of a computation."""
+    return _unmoved(values, before, lambda a, b: np.abs(a - b) <= _STILL)
+
+
+def _unmoved(
+    values: FloatArray, before: FloatArray, same: Callable[[FloatArray, FloatArray], BoolArray]
+) -> BoolArray:
     path = np.concatenate([before, values])
-    return np.asarray((np.abs(np.diff(path, axis=0)) <= _STILL).all(axis=-1))
+    found = np.asarray(same(path[1:, ..., 0], path[:-1, ..., 0]))
+    places = np.nonzero(found)  # few, of which all coordinates are looked at
+    found[places] = same(path[1:][places], path[:-1][places]).all(axis=-1)
+    return found
 
 
 def _nowhere(geometry: Geometry) -> Geometry:
