@@ -86,28 +86,31 @@ def make_case(seed: int, number: int, bases: Bases, folder: Path) -> Case:
 
 def _damage(base: Base, path: Path, random: Random) -> str:
     """Write a damaged copy of a base; says how."""
-    if random.random() < BY_BYTES:
+    inner = Random(random.random())
+    if random.random() < BY_BYTES or not _survives(lambda: _change(base, path, inner)):
         path.write_bytes(change_bytes(base, random))
         return f"bytes of {base.path.name}"
+    return f"contents of {base.path.name}"
+
+
+def _change(base: Base, path: Path, random: Random) -> None:
+    """Write a copy of a base whose contents are changed."""
     if base.kind in _CONTENTS:
         path.write_bytes(_CONTENTS[base.kind](base.data, random))
     else:
         path.write_bytes(base.data)
-        inner = Random(random.random())
-        if not _survives(lambda: change_structure(path, inner)):
-            path.write_bytes(change_bytes(base, random))
-            return f"bytes of {base.path.name}"
-    return f"contents of {base.path.name}"
+        change_structure(path, random)
 
 
 def _survives(change: Callable[[], None]) -> bool:
-    """Make a change in a child process: HDF5 does not survive every one."""
+    """Make changes in a child process: neither HDF5 nor every change survives those before."""
     child = os.fork()
     if child == 0:
         try:
             change()
-        finally:
             os._exit(0)
+        except BaseException:
+            os._exit(1)
     return os.waitpid(child, 0)[1] == 0
 
 
