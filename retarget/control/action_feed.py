@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from retarget.robot.robot import Robot
 
 _BLOCK = 2048
-_MOST_STEPS = 10**7  # of a run, whose figures are kept step by step: days
+_MOST_STEPS = 10**6  # of a run, whose figures are kept step by step: hours
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,7 @@ def _from_demo(
     vectors: list[FloatArray] = []
     start: FloatArray | None = None
     with Recording(path, robot, rate=rate, strict=strict) as reader:
+        _require_steps(path, reader.frames)
         reader.check(progress=progress)
         for demo in reader.blocks(_BLOCK):
             start = demo.qpos[0] if start is None else start
@@ -169,15 +170,13 @@ def _from_actions(
                 "is not in the file; write it in the world frame",
                 key="T_camera_world",
             )
+        steps = reader.frames * (info.stride if reader.chunked else 1)
+        _require_steps(path, steps)
         vectors = []
         for block in reader.blocks(_BLOCK if not reader.chunked else _BLOCK // reader.horizon + 1):
             vectors.append(pack(_in_world(block, info.T_camera_world)))
         chunked, rows, stride = reader.chunked, reader.horizon, info.stride
     whole = np.concatenate(vectors)
-    steps = len(whole) * stride if chunked else len(whole)
-    if steps > _MOST_STEPS:
-        said = f"its {len(whole)} chunks, {stride} frames apart, are {steps} steps"
-        raise FileError(path, f"{said}, expected at most {_MOST_STEPS}", key="stride")
     return ActionFeed(
         path=Path(path),
         rate=reader.rate,
@@ -188,6 +187,11 @@ def _from_actions(
         vectors=whole,
         stride=stride if chunked else 1,
     )
+
+
+def _require_steps(path: str | Path, steps: int) -> None:
+    if steps > _MOST_STEPS:
+        raise FileError(path, f"has {steps} steps, a run at most {_MOST_STEPS}; cut it")
 
 
 def _in_world(action: Action, T_camera_world: FloatArray | None) -> Action:

@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
+from command_line import run as run_command
 from typer.testing import CliRunner
 
 from retarget import Controller, Retargeter
@@ -283,3 +285,24 @@ def test_the_loop_needs_no_torch(demo: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_more_steps_than_a_run_can_hold(tmp_path: Path, demo: Path) -> None:
+    steps, chunks = tmp_path / "steps.hdf5", tmp_path / "chunks.hdf5"
+    assert run_command("to-actions", demo, "--out", steps).exit_code == 0
+    with h5py.File(steps, "r+") as file:  # which claims what it does not hold
+        del file["actions"]
+        file.create_dataset("actions", (2**31, 48), "f4", chunks=(4096, 48), compression="gzip")
+    assert steps.stat().st_size < 100_000
+    refused = run(steps, "--fast")
+    assert (refused.exit_code, len(refused.stderr.splitlines())) == (2, 1)
+    assert "never written" in refused.stderr
+    assert run_command("to-actions", demo, "--out", chunks, "--chunks").exit_code == 0
+    with h5py.File(chunks, "r+") as file:
+        file.attrs["stride"] = 10_000
+        values = file["chunks"][:1].repeat(101, axis=0)
+        del file["chunks"], file["mask"]
+        file["chunks"] = values
+    refused = run(chunks, "--fast")
+    assert refused.exit_code == 2
+    assert "steps, a run at most 1000000" in refused.stderr
