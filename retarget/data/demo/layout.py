@@ -171,6 +171,8 @@ def transforms_from_rows(
     if frame is not None:
         zero = length[frame] < _QUATERNION_TOLERANCE
         hint = " (NaN marks a frame where the hand was not seen)" if zero else ""
+        if not zero and (rows[valid, 3:] == 0.0).all(axis=0).any():
+            hint = " (one column is all zeros: rotation vectors or Euler angles?)"
         raise DemoError(
             path,
             f"{key!r} frame {start + frame} has "

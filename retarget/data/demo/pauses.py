@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from retarget.core.statistics import ErrorSketch
+from retarget.core.statistics import ErrorSketch, FrameRuns
 from retarget.core.types import SIDES, BoolArray, FloatArray
 from retarget.data.demo.tracking import Runs
 
@@ -77,9 +77,10 @@ class Pauses:
         repeats = [
             (first + 1, last_)
             for first, last_, came, went, around in self._found[_WHOLE]
-            if min(came, went) > max(_AT_SPEED * around, usual) and went < _JUMP * around
+            if min(came, went) > max(_AT_SPEED * around, usual)
         ]
-        return dropouts, repeats
+        lost = FrameRuns.of_runs([run for runs in dropouts for run in runs])
+        return dropouts, [run for run in repeats if run[0] not in lost and run[1] not in lost]
 
     def _take(self, still: BoolArray, step: FloatArray, end: int | None = None) -> None:
         """Go through the frames whose surroundings are known, and keep the others."""

@@ -466,3 +466,13 @@ def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(FileError, match="the disk is full"):
         save_demo(tmp_path / "demo.hdf5", random_demo(3))
     assert not list(tmp_path.iterdir())
+
+
+def test_angles_in_the_place_of_quaternions_are_asked_about(tmp_path: Path) -> None:
+    path = write_raw(tmp_path / "x.hdf5", 6)
+    with h5py.File(path, "r+") as file:
+        rows = file["observations/left_ee_pose"][:]
+        rows[:, 3:] = [0.0, 1.2, -0.4, 2.0]
+        file["observations/left_ee_pose"][:] = rows
+    with pytest.raises(DemoError, match="one column is all zeros: rotation vectors or Euler"):
+        load_demo(path)
