@@ -16,7 +16,7 @@ from demo_files import JOINTS, random_demo, write_raw
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retarget.core.errors import FileError, InputError, ModelError
+from retarget.core.errors import DemoError, FileError, InputError, ModelError
 from retarget.core.types import Demo
 from retarget.data.demo.layout import ACTION, QPOS, QVEL, pose_keys, tips_key
 from retarget.data.demo.reader import DemoReader, load_demo
