@@ -23,7 +23,7 @@ class Ended(BaseException):
 def dying_of_signals() -> Iterator[None]:
     """SIGTERM and SIGHUP unwind the block, which deletes part files, before they kill.
 
-    After the block the program is at its end, and signals end it at once, Ctrl-C too.
+    After the block the program is at its end: signals end it at once, Ctrl-C is too late.
     A signal that is ignored (SIGHUP under nohup) stays ignored. For command lines alone: the
     handlers of a program that uses the library are its own.
     """
@@ -50,7 +50,7 @@ def dying_of_signals() -> Iterator[None]:
         for number in ours:
             signal.signal(number, signal.SIG_DFL)  # nothing is left to clean up
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # nor to be said by Ctrl-C
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # nor to be said by Ctrl-C
         # whatever the block made of the exception
         if came:
             for stream in (sys.stdout, sys.stderr):

@@ -284,7 +284,9 @@ def _open(path: Path, error: type[FileError]) -> Any:
     if not head:
         raise error(path, "is empty (0 bytes), expected an HDF5 file")
     try:
-        return h5py.File(path, "r")
+        # without a cache of chunks: HDF5 corrupts its memory when it copies packed chunks that it
+        # has in there, as those that a virtual dataset was read from
+        return h5py.File(path, "r", rdcc_nbytes=0)
     except (OSError, RuntimeError, ValueError) as cause:
         reason = str(cause)
         if isinstance(cause, PermissionError):

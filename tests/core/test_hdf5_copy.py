@@ -11,10 +11,12 @@ import h5py
 import numpy as np
 import pytest
 from demo_files import random_demo, write_raw
+from interruptions import run_limited
 
 from retarget.core.errors import DemoError
 from retarget.data.demo.reader import load_demo
 from retarget.data.demo.writer import save_demo
+from retarget.data.generate.make_demo import make_demo
 
 FRAMES = 7
 IMAGES = np.arange(FRAMES * 24, dtype=np.uint8).reshape(FRAMES, 4, 6)
@@ -229,3 +231,22 @@ def test_a_link_to_nothing_in_a_datasets_place_is_no_crash(path: Path) -> None:
         file["action"] = h5py.SoftLink("/nothing")
     with h5py.File(copied(path)) as file:
         assert isinstance(file["action"], h5py.Dataset)
+
+
+def test_packed_chunks_that_a_view_was_read_from_are_copied(tmp_path: Path) -> None:
+    """HDF5 writes beyond its memory where it has them in its cache."""
+    frames = 4000
+    make_demo(tmp_path / "demo.hdf5", frames=frames)
+    with h5py.File(tmp_path / "demo.hdf5", "r+") as file:
+        shape = file["observations/qvel"].shape
+        del file["observations/qvel"]
+        file.create_dataset("velocities", shape, "f8", chunks=(2000, 50), compression="gzip")
+        file["velocities"][:] = 0.0
+        layout = h5py.VirtualLayout(shape, "f8")
+        layout[:] = h5py.VirtualSource("demo.hdf5", "velocities", shape)
+        file.create_virtual_dataset("observations/qvel", layout)
+    ended = run_limited(["replay", "demo.hdf5", "--out", "out.hdf5"], cwd=tmp_path)
+    assert ended.returncode == 0, ended
+    with h5py.File(tmp_path / "out.hdf5") as file:
+        assert file["velocities"].shape == shape
+        assert not file["velocities"][:].any()
