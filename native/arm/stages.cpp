@@ -33,11 +33,8 @@ void ArmSolver::run_stages(Solved& f, const ArmSettings& settings, Span<char> wo
   reach(reaches, settings, workspace);
   for (std::size_t k = 0; k < open.size(); ++k) {
     const std::size_t i = std::size_t(open[k]);
-    copy(reaches.joints[long(k)], f.joints[open[k]]);
-    f.position_error[i] = reaches.position_error[k];
-    f.rotation_error[i] = reaches.rotation_error[k];
+    f.take(reaches, k, i);
     f.start_cost[i] = reaches.start_cost[k];
-    f.iterations[i] = reaches.iterations[k];
     f.settled[i] = reaches.converged[k];
   }
   for (std::size_t i = 0; i < count; ++i) {
@@ -156,10 +153,7 @@ void ArmSolver::follow(Solved& f, const std::vector<long>& failed, const ArmSett
   kernels_.f64.arm.reach(f64_, b, options, workspace);
   for (std::size_t k = 0; k < fast.size(); ++k) {
     const std::size_t i = std::size_t(fast[k]);
-    copy(reaches.joints[long(k)], f.joints[fast[k]]);
-    f.position_error[i] = reaches.position_error[k];
-    f.rotation_error[i] = reaches.rotation_error[k];
-    f.iterations[i] += reaches.iterations[k];
+    f.take(reaches, k, i);
     f.settled[i] = f.settled[i] || reaches.converged[k];
   }
 }
@@ -217,13 +211,7 @@ void ArmSolver::slide(Solved& f, const ArmSettings& settings, Span<char> workspa
   options.max_iterations = 20;
   options.enough = settings.goal * settings.goal;
   kernels_.f64.arm.slide(f64_, b, options, workspace);
-  for (std::size_t k = 0; k < reached.size(); ++k) {
-    const std::size_t i = std::size_t(reached[k]);
-    copy(reaches.joints[long(k)], f.joints[reached[k]]);
-    f.position_error[i] = reaches.position_error[k];
-    f.rotation_error[i] = reaches.rotation_error[k];
-    f.iterations[i] += reaches.iterations[k];
-  }
+  for (std::size_t k = 0; k < reached.size(); ++k) f.take(reaches, k, std::size_t(reached[k]));
 }
 
 }  // namespace retarget

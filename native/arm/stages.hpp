@@ -51,11 +51,21 @@ struct ArmSolver::Solved {
     start = Rows<double>(start_numbers, joints_of_arm);
     joints = Rows<double>(joint_numbers, joints_of_arm);
   }
+
+  /// What a reach came to becomes pose i's.
+  void take(const Reaches& reaches, std::size_t k, std::size_t i);
 };
 
 inline void copy(Span<const double> from, Span<double> to) {
   check_bounds(from.size() == to.size(), from.size(), to.size());
   std::copy(from.begin(), from.end(), to.begin());
+}
+
+inline void ArmSolver::Solved::take(const Reaches& reaches, std::size_t k, std::size_t i) {
+  copy(reaches.joints[long(k)], joints[long(i)]);
+  position_error[i] = reaches.position_error[k];
+  rotation_error[i] = reaches.rotation_error[k];
+  iterations[i] += reaches.iterations[k];
 }
 
 constexpr double kIdentity[16] = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};

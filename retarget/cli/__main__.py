@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
+
+_INTERRUPTED = 130  # of the command, which is not imported yet
 
 
 def main() -> None:
@@ -11,7 +14,13 @@ def main() -> None:
     try:
         _run()
     except KeyboardInterrupt:  # while modules are imported
-        _refuse("interrupted", 130)
+        _refuse("interrupted", _INTERRUPTED)
+    except SystemExit as end:
+        # at once: Python remembers an interrupt that came while a dataclass was made, and would die
+        # of it at its end instead
+        if end.code == _INTERRUPTED:
+            _leave(_INTERRUPTED)
+        raise
 
 
 def _run() -> None:
@@ -46,7 +55,13 @@ def _open_streams() -> None:
 
 def _refuse(message: str, code: int) -> None:
     sys.stderr.write(f"error: {message}\n")
-    sys.stderr.flush()
+    _leave(code)
+
+
+def _leave(code: int) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
     os._exit(code)
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+_AGAIN = 0.01  # [s]
 _GRACE = 2.0  # [s] in which the same wish, said again, does not disturb the cleaning up
 
 
@@ -41,12 +42,26 @@ def dying_of_signals() -> Iterator[None]:
         until = time.monotonic() + _GRACE
         raise Ended(number)
 
+    def again(lost: sys.UnraisableHookArgs) -> None:
+        """A wish to end that came in a finaliser, which cannot raise it: said once more."""
+        number: int | None = signal.SIGINT if lost.exc_type is KeyboardInterrupt else None
+        if isinstance(lost.exc_value, Ended):
+            number = came.pop()
+        if number is None:
+            hook(lost)
+            return
+        nonlocal until
+        until = 0.0
+        threading.Timer(_AGAIN, os.kill, (os.getpid(), number)).start()
+
+    hook, sys.unraisablehook = sys.unraisablehook, again
     ours = [number for number in _SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
     for number in ours:
         signal.signal(number, end)
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number in ours:
             signal.signal(number, signal.SIG_DFL)  # nothing is left to clean up
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:

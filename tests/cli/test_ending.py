@@ -182,3 +182,32 @@ def test_a_pipe_is_no_recording(tmp_path: Path, demo: Path) -> None:
         del file["action"]
         file["action"] = h5py.ExternalLink("pipe.hdf5", "x")
     refused(run("replay", demo, cwd=tmp_path), "named pipe")
+
+
+FINALISER = """
+import os, sys, time
+from retarget.cli.signals import dying_of_signals
+class Thing:
+    def __del__(self):
+        os.kill(os.getpid(), int(sys.argv[1]))
+        for _ in range(1000):
+            pass
+with dying_of_signals():
+    thing = Thing()
+    del thing
+    try:
+        time.sleep(20)
+    except KeyboardInterrupt:
+        print("unwound")
+        sys.exit(130)
+    except BaseException:
+        print("unwound")
+        raise
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(2, 130), (15, -15), (1, -1)])
+def test_a_signal_in_a_finaliser_is_not_lost(number: int, code: int) -> None:
+    command = [sys.executable, "-c", FINALISER, str(number)]
+    ended = subprocess.run(command, env=ENV, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, "unwound\n", "")

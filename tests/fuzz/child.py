@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-HANG = 60.0  # how long a command may take [s]; a sound run of 100,000 steps takes 20
+HANG = 120.0  # how long a command may take [s]; a sound run of 100,000 steps takes 20 by itself
 MEMORY = 2 * 2**30  # how much it may take beside what its parent has [bytes]
 
 
