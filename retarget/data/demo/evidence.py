@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retarget.core.geometry import transform_inverse, transform_points
+from retarget.core.geometry import lengths, transform_inverse, transform_points
 from retarget.core.types import SIDES, Demo, FloatArray
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ PARTS = (POSITION, ROTATION, TIPS)
 ROTATION_PER_METRE = 20.0  # [rad/m]; 5 mm go with 0.1 rad
 TYPICAL = 0.75  # quantile that a verdict goes by
 
+MOVES = 2e-3  # [m], or times 20 [rad]: of hands that move less, any constant explains anything
 _COMMANDED = 0.6  # [rad] from the joints: commands farther away are another matter
 
 Part = tuple[int, int]  # hand, one of PARTS
@@ -207,6 +208,17 @@ def _replaced(poses: Poses, guessed: Guessed) -> Poses:
     return left, right
 
 
+def each_pose(evidence: Evidence, change: Callable[[Pose], Hand]) -> Guessed:
+    """Both hands, each recorded pose changed alike."""
+    left, right = (change(pose) for pose in evidence.record)
+    return left, right
+
+
+def one_hand(h: int, hand: Hand) -> Guessed:
+    """What is said of one hand, nothing of the other."""
+    return (hand, None) if h == 0 else (None, hand)
+
+
 def gaps(hand: Hand, pose: Pose) -> tuple[float, float, float]:
     """How far a hand's parts typically are from a pose [m], rotations by `ROTATION_PER_METRE`.
 
@@ -214,14 +226,14 @@ def gaps(hand: Hand, pose: Pose) -> tuple[float, float, float]:
     """
     found = [np.inf, np.inf, np.inf]
     if hand.position is not None:
-        found[POSITION] = typical(_length(hand.position - pose.position))
+        found[POSITION] = typical(lengths(hand.position - pose.position))
     if hand.rotation is not None:
         chord = hand.rotation - pose.rotation
         sine = np.sqrt(np.einsum("tij,tij->t", chord, chord) / 8.0)
         angle = 2.0 * np.arcsin(min(np.nan_to_num(typical(sine)), 1.0))
         found[ROTATION] = float(angle) / ROTATION_PER_METRE
     if hand.tips is not None:
-        found[TIPS] = typical(_length(hand.tips - pose.tips).max(axis=-1))
+        found[TIPS] = typical(lengths(hand.tips - pose.tips).max(axis=-1))
     return found[0], found[1], found[2]
 
 
@@ -240,11 +252,7 @@ def spread(pose: Pose) -> float:
     rotation = pose.rotation[np.isfinite(pose.rotation).all(axis=(-2, -1))]
     if not len(position) or not len(rotation):
         return 0.0
-    far = typical(_length(position - np.median(position, axis=0)))
+    far = typical(lengths(position - np.median(position, axis=0)))
     chord = rotation - rotation[len(rotation) // 2]
     turned = typical(np.sqrt((chord**2).sum(axis=(-2, -1)) / 2.0))
     return float(max(far, turned / ROTATION_PER_METRE))
-
-
-def _length(vectors: FloatArray) -> FloatArray:
-    return np.asarray(np.sqrt(np.einsum("...i,...i->...", vectors, vectors)))
