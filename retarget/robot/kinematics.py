@@ -125,49 +125,26 @@ class Kinematics:
         Raises:
             InputError: q has another number of joints.
         """
-
-        def fill(block: FloatArray, out: FloatArray) -> None:
-            for k, (rotation, origin) in enumerate(self._walk(block)[1]):
-                out[:, k, :3, :3] = np.moveaxis(rotation, -1, 0)
-                out[:, k, :3, 3] = origin.T
-            out[:, :, 3, 3] = 1.0
-
-        return self._in_blocks(q, (len(self.frames), 4, 4), fill)
+        return self.poses_and_positions(q, len(self.frames))[0]
 
     def poses_and_positions(self, q: ArrayLike, poses: int) -> tuple[FloatArray, FloatArray]:
-        """Poses (..., poses, 4, 4) of the first frames, origins (..., F - poses, 3) of the rest.
+        """Poses (..., poses, 4, 4) of the first frames, origins (..., F - poses, 3) of the rest."""
 
-        As `forward` has them, in half the time where most of them are points.
-        """
-        size = 16 * poses
-
-        def fill(block: FloatArray, out: FloatArray) -> None:
-            columns = np.zeros(out.T.shape)
+        def fill(block: FloatArray, T: FloatArray, points: FloatArray) -> None:
             for k, (rotation, origin) in enumerate(self._walk(block)[1]):
-                if k >= poses:
-                    at = size + 3 * (k - poses)
-                    columns[at : at + 3] = origin
-                    continue
-                for row in range(3):
-                    at = 16 * k + 4 * row
-                    columns[at : at + 3] = rotation[row]
-                    columns[at + 3] = origin[row]
-                columns[16 * k + 15] = 1.0
-            out[:] = columns.T
+                if k < poses:
+                    T[:, k, :3, :3] = np.moveaxis(rotation, -1, 0)
+                    T[:, k, :3, 3] = origin.T
+                else:
+                    points[:, k - poses] = origin.T
+            T[:, :, 3, 3] = 1.0
 
-        found = self._in_blocks(q, (size + 3 * (len(self.frames) - poses),), fill)
-        lead = found.shape[:-1]
-        points = found[..., size:].reshape(*lead, -1, 3)
-        return found[..., :size].reshape(*lead, poses, 4, 4), points
+        found, points = self._in_blocks(q, fill, (poses, 4, 4), (len(self.frames) - poses, 3))
+        return found, points
 
     def positions(self, q: ArrayLike) -> FloatArray:
         """Origins of the frames in the base frame: (..., n) -> (..., F, 3) [m]."""
-
-        def fill(block: FloatArray, out: FloatArray) -> None:
-            for k, (_, origin) in enumerate(self._walk(block)[1]):
-                out[:, k] = origin.T
-
-        return self._in_blocks(q, (len(self.frames), 3), fill)
+        return self.poses_and_positions(q, 0)[1]
 
     def jacobian(self, q: ArrayLike) -> FloatArray:
         """Geometric Jacobians of the frames relative to the base frame.
@@ -201,14 +178,15 @@ class Kinematics:
                         column[:, :3] = _cross(direction, point - origin).T
                         column[:, 3:] = direction.T
 
-        return self._in_blocks(q, (len(self.frames), 6, self.dof), fill)
+        return self._in_blocks(q, fill, (len(self.frames), 6, self.dof))[0]
 
     def _in_blocks(
-        self, q: ArrayLike, shape: tuple[int, ...], fill: Callable[[FloatArray, FloatArray], None]
-    ) -> FloatArray:
-        """Fills an array (..., *shape) block by block from q (..., n).
+        self, q: ArrayLike, fill: Callable[..., None], *shapes: tuple[int, ...]
+    ) -> list[FloatArray]:
+        """Fills arrays (..., *shape) block by block from q (..., n).
 
-        A block reaches ``fill`` as (n, B): with the batch last every operation runs along memory.
+        A block reaches ``fill`` as (n, B), before its rows of the arrays: with the batch last every
+        operation runs along memory.
         """
         array = np.asarray(q, dtype=np.float64)
         if array.ndim == 0 or array.shape[-1] != self.dof:
@@ -217,11 +195,11 @@ class Kinematics:
             )
         lead = array.shape[:-1]
         flat = array.reshape(int(np.prod(lead)), self.dof)
-        out = np.zeros((len(flat), *shape))
+        out = [np.zeros((len(flat), *shape)) for shape in shapes]
         for start in range(0, len(flat), _BLOCK):
             rows = slice(start, start + _BLOCK)
-            fill(np.ascontiguousarray(flat[rows].T), out[rows])
-        return out.reshape(*lead, *shape)
+            fill(np.ascontiguousarray(flat[rows].T), *(part[rows] for part in out))
+        return [part.reshape(*lead, *shape) for part, shape in zip(out, shapes, strict=True)]
 
     def _path(self, node: int) -> frozenset[int]:
         found = set()

@@ -74,6 +74,9 @@ Poses = tuple[Pose, Pose]  # left, right
 Guessed = tuple[Hand | None, Hand | None]
 """Both hands as they would be with a mistake undone; None where it cannot have been made."""
 
+PLACES: Mapping[tuple[int, ...], str] = {(POSITION, TIPS): "poses", (POSITION,): "wrist poses"}
+"""What parts are called whose positions alone are wrong."""
+
 _SUBJECTS = {
     (POSITION, ROTATION, TIPS): "poses",
     (POSITION, ROTATION): "wrist poses",

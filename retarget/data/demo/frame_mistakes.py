@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import permutations, product
 
 import numpy as np
@@ -14,9 +14,10 @@ from retarget.core.geometry import (
 from retarget.core.types import SIDES, FloatArray
 from retarget.data.demo.evidence import (
     MOVES,
+    PARTS,
+    PLACES,
     POSITION,
     ROTATION,
-    TIPS,
     Evidence,
     Guess,
     Guessed,
@@ -31,9 +32,7 @@ from retarget.data.demo.evidence import (
 from retarget.data.demo.fits import mean_rotation, trimmed, turn_of_vectors
 from retarget.robot.kinematics import Kinematics
 
-_ALL = (POSITION, ROTATION, TIPS)
 _AXES = "xyz"
-_PLACES: Mapping[tuple[int, ...], str] = {(POSITION, TIPS): "poses", (POSITION,): "wrist poses"}
 
 
 def constant_offsets(evidence: Evidence) -> Iterator[Guess]:
@@ -78,10 +77,10 @@ def known_frames(evidence: Evidence) -> Iterator[Guess]:
     """Seen from the robot's base or a camera."""
     for key, name, T in _frames(evidence):
         text = f"are in {name}, expected the environment frame"
-        mistake = Mistake(key, 1.1, text, subjects=_PLACES)
+        mistake = Mistake(key, 1.1, text, subjects=PLACES)
         yield (
             mistake,
-            each_pose(evidence, lambda pose, T=T: _seen_from(T, pose).hand(*_ALL)),  # type: ignore[misc]
+            each_pose(evidence, lambda pose, T=T: _seen_from(T, pose).hand(*PARTS)),  # type: ignore[misc]
         )
 
 
@@ -292,7 +291,7 @@ def _shifts(evidence: Evidence) -> Iterator[Guess]:
                     key,
                     cost,
                     f"{text}, always the same",
-                    subjects=_PLACES,
+                    subjects=PLACES,
                     after=", expected the environment frame",
                 ),
                 (made[0], made[1]),
@@ -314,9 +313,9 @@ def fitted_frames(evidence: Evidence) -> Iterator[Guess]:
             said = f"shifted by ({shift}) mm and turned by {round(float(degrees), 3):.3g} degrees"
             made: list[Hand | None] = [None, None]
             for h in chosen:
-                made[h] = _seen_from(found, hands[h][0]).hand(*_ALL)
+                made[h] = _seen_from(found, hands[h][0]).hand(*PARTS)
             text = f"are in a frame {said}, expected the environment frame"
-            mistake = Mistake(f"frame {source} {chosen}", 2.7, text, subjects=_PLACES)
+            mistake = Mistake(f"frame {source} {chosen}", 2.7, text, subjects=PLACES)
             yield mistake, (made[0], made[1])
 
 

@@ -14,6 +14,8 @@ from retarget.core.geometry import (
 from retarget.core.types import FINGERS, SIDES, FloatArray
 from retarget.data.demo import frame_mistakes
 from retarget.data.demo.evidence import (
+    PARTS,
+    PLACES,
     POSITION,
     ROTATION,
     TIPS,
@@ -35,9 +37,7 @@ _LARGEST_LAG = 60  # frames
 _LEAST_OVERLAP = 6  # frames
 _EMPTY = 1e-9  # [-]: a quaternion's column that holds nothing
 _STILL = 1e-4  # [m], or times 20 [rad]: a record that changes less does not change
-_ALL = (POSITION, ROTATION, TIPS)
 _LENGTHS: Mapping[tuple[int, ...], str] = {(POSITION, TIPS): "all lengths"}
-_PLACES: Mapping[tuple[int, ...], str] = {(POSITION, TIPS): "poses", (POSITION,): "wrist poses"}
 
 
 def simple(evidence: Evidence) -> Iterator[Guess]:
@@ -77,7 +77,7 @@ def slight(evidence: Evidence) -> Iterator[Guess]:
 def _swaps(evidence: Evidence) -> Iterator[Guess]:
     """Left and right exchanged."""
     names: dict[tuple[int, ...], str] = {
-        _ALL: "left and right",
+        PARTS: "left and right",
         (POSITION, ROTATION): "left and right wrist poses",
         (POSITION,): "left and right wrist positions",
         (ROTATION,): "left and right wrist rotations",
@@ -86,7 +86,7 @@ def _swaps(evidence: Evidence) -> Iterator[Guess]:
     swap = Mistake("swapped", 1.0, "are swapped", subjects=names, fatal=True, mix_up=True)
     left, right = evidence.record
     if evidence.demo.valid.any(axis=0).all():
-        yield swap, (right.hand(*_ALL), left.hand(*_ALL))
+        yield swap, (right.hand(*PARTS), left.hand(*PARTS))
     else:  # the one hand against the joints of the other
         here, there = evidence.expected
         yield swap, (_carried(left, there, here), _carried(right, here, there))
@@ -307,7 +307,7 @@ def _lags(evidence: Evidence) -> Iterator[Guess]:
     most = min(_LARGEST_LAG, evidence.frames - _LEAST_OVERLAP)
     chosen: set[int] = set()
     for pose, moved in zip(evidence.record, evidence.expected, strict=True):
-        for part in (_ALL[0], _ALL[2]):
+        for part in (PARTS[0], PARTS[2]):
             found = []
             for lag in (lag for k in range(1, most + 1) for lag in (k, -k)):
                 ahead, behind = _overlap(lag)
@@ -334,7 +334,7 @@ def _lags(evidence: Evidence) -> Iterator[Guess]:
                 rows.append(moved)
             return Hand(*rows)
 
-        mistake = Mistake(f"lag {lag}", 1.5 + 0.005 * abs(lag), text, subjects=_PLACES)
+        mistake = Mistake(f"lag {lag}", 1.5 + 0.005 * abs(lag), text, subjects=PLACES)
         yield mistake, each_pose(evidence, shifted)
 
 
