@@ -24,7 +24,7 @@ from retarget.data.demo.joint_watch import JointWatch
 from retarget.data.demo.layout import QPOS, QVEL, check_joints, check_lengths
 from retarget.data.demo.pauses import Pauses
 from retarget.data.demo.reader import DemoReader
-from retarget.data.demo.timing import HandJumps, TimingWatch, has_jumps
+from retarget.data.demo.timing import TimingWatch
 from retarget.data.demo.tracking import Geometry, LostTracking, TrackingWatch
 from retarget.robot.robot import Robot
 
@@ -94,7 +94,7 @@ class Recording(DemoReader):
         arms = np.concatenate([self.robot.indices(side.arm_joints) for side in self.robot.sides])
         timing = TimingWatch(self.robot.velocity_limits[arms])
         fingers = self.robot.indices([j for side in self.robot.sides for j in side.active_joints])
-        hands, joints = HandJumps(), JointWatch(self.robot)
+        joints = JointWatch(self.robot)
         seen, large = False, None
         last: tuple[FloatArray, FloatArray] | None = None  # joints and points before a block
 
@@ -119,8 +119,9 @@ class Recording(DemoReader):
                 last = demo.qpos[-1:], points[-1:]
                 action = None if demo.action is None else demo.action[:, arms]
                 velocities = self._velocities(arms, first, stop)
-                timing.add(demo.qpos[:, arms], wrists, velocities, action, first)
-                hands.add(demo.qpos[:, fingers], first)
+                timing.add(
+                    demo.qpos[:, arms], demo.qpos[:, fingers], wrists, velocities, action, first
+                )
                 joints.add(demo)
                 yield demo, demo_errors(demo, self.robot, forward), lost
                 if watch is not None:
@@ -141,7 +142,6 @@ class Recording(DemoReader):
         lost = FrameRuns.of_runs([run for hand in marks.hands for run in hand.runs])
         repeated = FrameRuns.of_runs(repeats)
         times = timing.result(self.frame_rate, self.frames, repeated, lost)
-        times += hands.result(self.frames, lost) if not has_jumps(times) else ()
         slight = () if check.slight is None else (Finding("slight", str(check.slight)),)
         self._result = check, marks, (*marks.findings, *times, *slight, *joints.result())
         if self._short is not None:

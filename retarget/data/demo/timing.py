@@ -6,7 +6,7 @@ import numpy as np
 
 from retarget.core.geometry import lengths
 from retarget.core.statistics import ErrorSketch, FrameRuns
-from retarget.core.types import FloatArray
+from retarget.core.types import FloatArray, IntArray
 from retarget.data.demo.findings import Finding
 from retarget.data.file_attributes import USUAL_RATES, FrameRate
 
@@ -48,7 +48,7 @@ class TimingWatch:
         self._q: FloatArray = np.zeros((0, len(limits)))
         self._qvel: FloatArray | None = None
         self._action: FloatArray | None = None
-        self._speed, self._step, self._wrist = ErrorSketch(), ErrorSketch(), ErrorSketch()
+        self._speed, self._wrist = ErrorSketch(), ErrorSketch()
         self._ratio = ErrorSketch()  # recorded velocity over the joints' change a frame [1/s]
         self._moving = self._forward = self._backward = 0
         self._low = self._high = np.zeros(0)
@@ -58,11 +58,13 @@ class TimingWatch:
         self._lead = np.zeros(3)  # |action - joints| of the frame before, the same, the one after
         self._gaps: list[tuple[int, int]] = []  # frame, frames missing before it
         self._backs: list[int] = []
-        self._jumps: list[tuple[int, float]] = []
+        self._jumps, self._finger_jumps = _Jumps(_LEAST_JUMP), _Jumps(_LEAST_HAND_JUMP)
+        self._fingers: FloatArray | None = None
 
     def add(
         self,
         q: FloatArray,
+        fingers: FloatArray,
         wrists: FloatArray,
         qvel: FloatArray | None,
         action: FloatArray | None,
@@ -72,6 +74,7 @@ class TimingWatch:
 
         Args:
             q: (T, n) arms' joints [rad].
+            fingers: (T, m) active joints of the hands [rad].
             wrists: (T, 2, 3) wrists by the joints [m].
             qvel: (T, n) the joints' recorded velocities [rad/s], or None.
             action: (T, n) their commands [rad], or None.
@@ -83,7 +86,7 @@ class TimingWatch:
         steps = np.diff(path, axis=0)
         length = lengths(steps)
         new = slice(max(before - 1, 0), None)  # steps into the new frames
-        self._step.add(length[new][length[new] > 1e-6], start)
+        self._jumps.add(length, before, start)
         self._speed.add((np.abs(steps[new]) / self._limits).max(axis=-1, initial=0.0), start)
         self._add_order(steps[new])
         self._find_events(steps, length, start - before + 1)
@@ -96,6 +99,11 @@ class TimingWatch:
             self._add_actions(path, whole, before)
             self._action = whole[-_WINDOW:]
         self._q = path[-_WINDOW:]
+        closing = fingers if self._fingers is None else np.concatenate([self._fingers, fingers])
+        self._finger_jumps.add(
+            lengths(np.diff(closing, axis=0)), len(closing) - len(fingers), start
+        )
+        self._fingers = closing[-_WINDOW:]
 
     def result(
         self, rate: FrameRate, frames: int, repeats: FrameRuns, lost: FrameRuns
@@ -116,6 +124,8 @@ class TimingWatch:
         if rate.assumed:
             text = f"the file does not say its frame rate; taken as {rate}"
             found.append(Finding("assumed_rate", text))
+        if not any(f is not None and f.kind in ("dropped", "jump", "shuffled") for f in found):
+            found.append(self._finger_jump(frames, lost))
         return tuple(finding for finding in found if finding is not None)
 
     # the rate
@@ -202,15 +212,10 @@ class TimingWatch:
         return Finding("repeated", text, frames=repeats, severity=_severity(len(repeats), frames))
 
     def _discontinuities(self, frames: int, lost: FrameRuns) -> list[Finding | None]:
-        unusual = _UNUSUAL * float(np.nan_to_num(self._step.quantile(0.9)))
-        hidden = FrameRuns.of_runs((first - 2, last + 3) for first, last in lost.runs)
+        hidden = _about(lost)
         gaps = [(frame, gone) for frame, gone in self._gaps if frame not in hidden]
         known = {frame for frame, _ in gaps}
-        jumps = [
-            frame
-            for frame, size in self._jumps
-            if size > unusual and frame not in hidden and frame not in known
-        ]
+        jumps = [frame for frame in self._jumps.frames(hidden) if frame not in known]
         backs = [frame for frame in self._backs if frame not in hidden]
         found: list[Finding | None] = []
         total = len(gaps) + len(jumps) + len(backs)
@@ -233,6 +238,13 @@ class TimingWatch:
             text = f"frames are out of order: the joints go back for one step (into {into.text()})"
             found.append(Finding("swapped", text, frames=into, severity=severity))
         return found
+
+    def _finger_jump(self, frames: int, lost: FrameRuns) -> Finding | None:
+        into = FrameRuns(self._finger_jumps.frames(_about(lost)))
+        if not into:
+            return None
+        text = f"the fingers' joints jump from one frame to the next (into {into.text()})"
+        return Finding("jump", text, frames=into, severity=_severity(len(into), frames))
 
     # what is kept
 
@@ -261,11 +273,9 @@ class TimingWatch:
 
     def _find_events(self, steps: FloatArray, length: FloatArray, start: int) -> None:
         """Steps unlike their neighbours; ``start`` is the frame that the first one goes into."""
-        n = len(steps)
-        if n < _WINDOW:
+        at = _inner(length)
+        if not len(at):
             return
-        # what precedes was looked at with the block before
-        at = np.arange(2, n - 2)
         here, size = steps[at], length[at]
         middle = 0.5 * (steps[at - 1] + steps[at + 1])
         square = (middle**2).sum(axis=-1)
@@ -273,17 +283,14 @@ class TimingWatch:
         off = lengths(here - share[:, None] * middle) / np.maximum(size, 1e-12)
         differ = lengths(steps[at + 1] - steps[at - 1])
         differ /= np.maximum(np.sqrt(square), 1e-12)
-        around = np.max([length[at + k] for k in (-2, -1, 1, 2)], axis=0)
         large = size > _LEAST_STEP
         gap = large & (share > _GAP[0]) & (off < _GAP[1]) & (differ < _GAP[2])
-        gap &= size > 0.9 * _GAP[0] * around
+        gap &= size > 0.9 * _GAP[0] * _around(length, at)
         back = large & (share < _BACK[0]) & (off < _BACK[1]) & (differ < _BACK[2])
-        jump = (size > _LEAST_JUMP) & (size > _JUMP * around)
         self._gaps += [
             (start + int(at[k]), max(round(float(share[k])) - 1, 1)) for k in np.flatnonzero(gap)
         ]
         self._backs += [start + int(at[k]) for k in np.flatnonzero(back)]
-        self._jumps += [(start + int(at[k]), float(size[k])) for k in np.flatnonzero(jump)]
 
     def _add_velocities(self, path: FloatArray, qvel: FloatArray, before: int, start: int) -> None:
         """Recorded velocities beside central differences of the joints."""
@@ -307,42 +314,51 @@ class TimingWatch:
             self._lead[k] += float(np.abs(action[rows] - path[rows + k - 1]).sum())
 
 
-class HandJumps:
-    """Looks for jumps of the fingers' joints in a recording that comes in blocks."""
+class _Jumps:
+    """Steps far longer than those around them, of a path that comes in blocks.
 
-    def __init__(self) -> None:
-        self._q: FloatArray | None = None
+    Args:
+        least: the shortest that counts [rad].
+    """
+
+    def __init__(self, least: float) -> None:
+        self._least = least
         self._step = ErrorSketch()
-        self._jumps: list[tuple[int, float]] = []
+        self._found: list[tuple[int, float]] = []
 
-    def add(self, q: FloatArray, start: int) -> None:
-        """Take in active joints (T, n) [rad], the first the file's frame ``start``."""
-        path = q if self._q is None else np.concatenate([self._q, q])
-        length = lengths(np.diff(path, axis=0))
-        new = slice(max(len(path) - len(q) - 1, 0), None)
-        self._step.add(length[new][length[new] > 1e-6], start)
-        first = start - (len(path) - len(q)) + 1  # that the first step goes into
-        at = np.arange(2, len(length) - 2)
-        if len(at):
-            around = np.max([length[at + k] for k in (-2, -1, 1, 2)], axis=0)
-            jump = (length[at] > _LEAST_HAND_JUMP) & (length[at] > _JUMP * around)
-            self._jumps += [(first + int(k), float(length[k])) for k in at[jump]]
-        self._q = path[-_WINDOW:]
+    def add(self, length: FloatArray, before: int, start: int) -> None:
+        """Take in the lengths of steps, of which all but the last went into earlier blocks' frames.
 
-    def result(self, frames: int, lost: FrameRuns) -> tuple[Finding, ...]:
-        """Jumps, but for those into and out of frames without tracking."""
+        Args:
+            length: (N,) from each frame to the next [rad].
+            before: how many frames of the path were there already, `_WINDOW` at most.
+            start: the first new frame's number within the file.
+        """
+        new = length[max(before - 1, 0) :]
+        self._step.add(new[new > 1e-6], start)
+        at = _inner(length)
+        jump = (length[at] > self._least) & (length[at] > _JUMP * _around(length, at))
+        self._found += [(start - before + 1 + int(k), float(length[k])) for k in at[jump]]
+
+    def frames(self, hidden: FrameRuns) -> list[int]:
+        """Frames that are jumped into, unusual in the whole path, but for hidden ones."""
         unusual = _UNUSUAL * float(np.nan_to_num(self._step.quantile(0.9)))
-        hidden = FrameRuns.of_runs((first - 2, last + 3) for first, last in lost.runs)
-        into = FrameRuns([k for k, size in self._jumps if size > unusual and k not in hidden])
-        if not into:
-            return ()
-        text = f"the fingers' joints jump from one frame to the next (into {into.text()})"
-        return (Finding("jump", text, frames=into, severity=_severity(len(into), frames)),)
+        return [frame for frame, size in self._found if size > unusual and frame not in hidden]
 
 
-def has_jumps(findings: tuple[Finding, ...]) -> bool:
-    """Whether joints are known to jump already, or frames to be in no order at all."""
-    return any(found.kind in ("dropped", "jump", "shuffled") for found in findings)
+def _inner(length: FloatArray) -> IntArray:
+    """The steps that have two neighbours on each side; others were, or will be, looked at."""
+    return np.arange(2, len(length) - 2)
+
+
+def _around(length: FloatArray, at: IntArray) -> FloatArray:
+    """The longest of the four neighbours of steps ``at``."""
+    return np.max([length[at + k] for k in (-2, -1, 1, 2)], axis=0)
+
+
+def _about(lost: FrameRuns) -> FrameRuns:
+    """Frames without tracking, and those beside them: the jumps there are theirs."""
+    return FrameRuns.of_runs((first - 2, last + 3) for first, last in lost.runs)
 
 
 def _severity(count: int, frames: int) -> float:
