@@ -14,10 +14,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from retarget.cli.commands.options import UNTRUSTED
 from retarget.core.errors import RetargetError
 from retarget.core.part_file import remove_abandoned
 
-OPTION = "--untrusted"
 MEMORY = 8 * 2**30  # [byte] of data that the child may hold
 _GRACE = 3.0  # [s] to clean up in
 
@@ -42,8 +42,8 @@ def run_confined(arguments: Sequence[str], seconds: float) -> int:
             code = process.wait(seconds)
     except subprocess.TimeoutExpired:
         raise RetargetError(
-            f"the command was ended after {seconds:g} s, the time that {OPTION} gives it; one of "
-            "its files may be damaged, or it needs longer"
+            f"the command was ended after {seconds:g} s, the time that {UNTRUSTED} gives it; one "
+            "of its files may be damaged, or it needs longer"
         ) from None
     finally:
         _end(process)
@@ -93,9 +93,9 @@ def _without_option(arguments: Sequence[str]) -> list[str]:
     for argument in rest:
         if argument == "--":
             return [*kept, argument, *rest]
-        if argument == OPTION:
+        if argument == UNTRUSTED:
             next(rest, None)
-        elif not argument.startswith(OPTION + "="):
+        elif not argument.startswith(UNTRUSTED + "="):
             kept.append(argument)
     return kept
 

@@ -18,7 +18,6 @@ from retarget.cli.commands.options import Untrusted, unfolded
 from retarget.cli.commands.replay import replay
 from retarget.cli.commands.run import run
 from retarget.cli.commands.view import view
-from retarget.cli.confined import run_confined
 from retarget.cli.ending import ended
 
 
@@ -35,6 +34,8 @@ class _Group(TyperGroup):
             try:
                 return super(_Group, self).main(given, *rest, **kwargs)
             except Untrusted as wish:
+                from retarget.cli.confined import run_confined
+
                 return run_confined(given, wish.seconds)
 
         code = ended(command)

@@ -112,8 +112,9 @@ class _Copy:
         names: list[str] = []
         self.target.visit(names.append)
         for name in names:
-            if isinstance(self.source.get(name), h5py.Dataset):
-                info = h5py.h5o.get_info(h5py.h5o.open(self.source.id, name.encode()))
+            found = self.source.get(name)
+            if isinstance(found, h5py.Dataset):
+                info = h5py.h5o.get_info(found.id)
                 self.done[info.fileno, info.addr] = h5py.h5o.open(self.target.id, name.encode())
 
     def _guarded(self, key: bytes, copy: Any) -> None:

@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, *args: object, patch: str | None = None) -> Ended:
-    """A command; the child, where it imports the viewer's or report's libraries, is patched."""
+    """A command; ``patch`` is run at the start of its child, and of no other process."""
     if patch is None:
         return run_limited(args, cwd=folder)
     (folder / "patch").mkdir()

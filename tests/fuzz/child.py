@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-HANG = 120.0  # how long a command may take [s]; a sound run of 100,000 steps takes 20 by itself
+HANG = 120.0  # how long a command may take [s]
+PROCESSOR = 60  # how much of it the processor may work [s]; a run of 100,000 steps takes 20
 MEMORY = 2 * 2**30  # how much it may take beside what its parent has [bytes]
 
 
@@ -96,7 +97,9 @@ def run_forked(
     _, status = os.waitpid(child, 0)
     seconds = time.monotonic() - started
     said = [path.read_bytes().decode("utf-8", "backslashreplace") for path in (out, err)]
-    return Outcome(os.waitstatus_to_exitcode(status), hung, said[0], said[1], seconds)
+    code = os.waitstatus_to_exitcode(status)
+    hung = hung or code == -signal.SIGXCPU
+    return Outcome(code, hung, said[0], said[1], seconds)
 
 
 def _as_child(
@@ -115,6 +118,7 @@ def _as_child(
         memory = pages * resource.getpagesize() + MEMORY
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR, PROCESSOR + 5))
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
             default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
             signal.signal(number, default)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import signal
 import threading
@@ -15,16 +14,16 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from interruptions import leavings
+from interruptions import leavings, limit_files
 
 from fuzz.bases import make_bases
 from fuzz.campaign import Result, Tally
+from fuzz.cases import OLD
 from fuzz.child import Outcome, run_forked, warm_up
 from fuzz.judgement import CLEAR, FAULT, NOT_VALID, VALID
 from retarget.data.generate.make_demo import make_demo
 from retarget.human.hand_model import find_hand
 
-OLD = b"what stood there before\n"
 # what writes, and which file
 COMMANDS = {
     "replay demo.hdf5 --out out.hdf5": "out.hdf5",
@@ -107,7 +106,7 @@ def _interrupted(
         most = random.randrange(size)
 
         def limit() -> None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.getrlimit(1)[1]))
+            limit_files(most)
 
         return run_forked(command.split(), work, prepare=limit, hang=60.0)
     after = random.uniform(0.0, 1.15 * seconds)
@@ -139,9 +138,8 @@ def _judge(
     if "Traceback" in outcome.err or "Fatal" in outcome.err:
         return FAULT, f"traceback: {outcome.err[-300:]}"
     done = outcome.code in (0, 1)
-    ends = {0, 1, 2} if number is None else {0, 1, -number}
-    if number == signal.SIGINT:
-        ends.add(130)
+    by_signal = {None: 2, signal.SIGINT: 130}
+    ends = {0, 1, by_signal.get(number, -(number or 0))}
     if outcome.code not in ends:
         return FAULT, f"ended with {outcome.code}: {outcome.err[-300:]}"
     now = place.read_bytes() if place.exists() else None

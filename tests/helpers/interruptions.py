@@ -64,8 +64,7 @@ def run_limited(
 
     def limit() -> None:
         if file_bytes is not None:
-            _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, hard))
+            limit_files(file_bytes)
 
     paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
     given = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **(env or {})}
@@ -92,6 +91,12 @@ def run_limited(
         process.communicate()
         raise
     return Ended(process.returncode, stdout, stderr)
+
+
+def limit_files(size: int) -> None:
+    """Let this process write no file beyond ``size`` bytes."""
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
 
 
 def leavings(folder: Path) -> list[Path]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from retarget.replay.tolerances import Tolerances
     from retarget.robot.robot import Robot
 
+UNTRUSTED = "--untrusted"
+
 
 def unfolded(command: Callable[..., None]) -> Callable[..., None]:
     """A command whose parameters that are dataclasses of options are those options, in place."""
@@ -260,7 +262,7 @@ class HandOptions:
     untrusted: Annotated[
         float | None,
         typer.Option(
-            "--untrusted",
+            UNTRUSTED,
             metavar="SECONDS",
             is_eager=True,
             callback=_confine,

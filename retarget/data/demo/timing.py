@@ -353,7 +353,8 @@ def _inner(length: FloatArray) -> IntArray:
 
 def _around(length: FloatArray, at: IntArray) -> FloatArray:
     """The longest of the four neighbours of steps ``at``."""
-    return np.max([length[at + k] for k in (-2, -1, 1, 2)], axis=0)
+    most: FloatArray = np.max([length[at + k] for k in (-2, -1, 1, 2)], axis=0)
+    return most
 
 
 def _about(lost: FrameRuns) -> FrameRuns:
