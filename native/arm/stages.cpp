@@ -10,6 +10,14 @@ constexpr double kSwitch = 1.05;  // a moving arm leaves its nearest pose for on
 // which kNear and what brings it nearer count.
 constexpr double kFree = 0.005, kFollow = 5, kNear = 0.02;
 
+LmOptions options_of(const ArmSettings& settings, int max_iterations) {
+  LmOptions options;
+  options.longest_step = 1.0;
+  options.max_iterations = max_iterations;
+  options.enough = settings.goal * settings.goal;
+  return options;
+}
+
 }  // namespace
 
 ArmBatch ArmSolver::batch(Reaches& r) const {
@@ -48,10 +56,7 @@ void ArmSolver::run_stages(Solved& f, const ArmSettings& settings, Span<char> wo
 }
 
 void ArmSolver::reach(Reaches& reaches, const ArmSettings& settings, Span<char> workspace) const {
-  LmOptions options;
-  options.longest_step = 1.0;
-  options.max_iterations = settings.max_iterations;
-  options.enough = settings.goal * settings.goal;
+  const LmOptions options = options_of(settings, settings.max_iterations);
   if (settings.single) {
     LmOptions coarse = options;
     const double reachable = std::max(settings.goal, 1e-5);  // what float32 resolves [m]
@@ -86,7 +91,11 @@ void ArmSolver::search(Solved& f, const std::vector<long>& failed, const ArmSett
   }
   if (coarse(settings)) reach_coarsely(reaches, settings);
   else reach(reaches, settings, workspace);
-  const std::vector<double> from = places(f.start, workspace), to = places(reaches.joints, workspace);
+  // only moving arms are held to the room that they have
+  const bool moves = std::any_of(failed.begin(), failed.end(), [&](long i) { return f.moving[std::size_t(i)]; });
+  const std::vector<double> before = moves ? places(f.start, workspace) : std::vector<double>(),
+                            after = moves ? places(reaches.joints, workspace) : std::vector<double>();
+  const Rows<const double> from(before, kPlace), to(after, kPlace);
   for (std::size_t k = 0; k < failed.size(); ++k) {
     const std::size_t i = std::size_t(failed[k]), none = reaches.pose.size();
     // equal minima differ by rounding, and a moving arm does not flip between similar ones
@@ -107,9 +116,7 @@ void ArmSolver::search(Solved& f, const std::vector<long>& failed, const ArmSett
         if (way < shortest) best = j, shortest = way;
       } else if (shortest == INFINITY && error < least / (best == none ? 1 : 1 + 1e-6) &&
                  (!f.moving[i] || turned(f.start[failed[k]], reaches.joints[long(j)]) <=
-                                      room(f.targets[failed[k]],
-                                           Rows<const double>(from, kPlace)[failed[k]],
-                                           Rows<const double>(to, kPlace)[long(j)]))) {
+                                      room(f.targets[failed[k]], from[failed[k]], to[long(j)]))) {
         best = j, least = error;
       }
     }
@@ -131,13 +138,15 @@ void ArmSolver::search(Solved& f, const std::vector<long>& failed, const ArmSett
 void ArmSolver::follow(Solved& f, const std::vector<long>& failed, const ArmSettings& settings,
                        Span<char> workspace) const {
   const std::size_t n = half_range_.size();
-  const std::vector<double> from = places(f.start, workspace), to = places(f.joints, workspace);
-  std::vector<long> fast;
+  std::vector<long> moving, fast;
+  for (const long i : failed)
+    if (f.moving[std::size_t(i)] && !f.reached[std::size_t(i)]) moving.push_back(i);
+  if (moving.empty()) return;
+  const std::vector<double> before = places(f.start, workspace), after = places(f.joints, workspace);
+  const Rows<const double> from(before, kPlace), to(after, kPlace);
   std::vector<double> rooms;
-  for (const long i : failed) {
-    if (!f.moving[std::size_t(i)] || f.reached[std::size_t(i)]) continue;
-    const double most =
-        room(f.targets[i], Rows<const double>(from, kPlace)[i], Rows<const double>(to, kPlace)[i]);
+  for (const long i : moving) {
+    const double most = room(f.targets[i], from[i], to[i]);
     if (turned(f.start[i], f.joints[i]) > most) fast.push_back(i), rooms.push_back(most);
   }
   if (fast.empty()) return;
@@ -145,10 +154,7 @@ void ArmSolver::follow(Solved& f, const std::vector<long>& failed, const ArmSett
   reaches.pose = fast;
   reaches.room = rooms;
   for (std::size_t k = 0; k < fast.size(); ++k) copy(f.start[fast[k]], reaches.joints[long(k)]);
-  LmOptions options;
-  options.longest_step = 1.0;
-  options.max_iterations = settings.max_iterations;
-  options.enough = settings.goal * settings.goal;
+  const LmOptions options = options_of(settings, settings.max_iterations);
   ArmBatch b = batch(reaches);
   kernels_.f64.arm.reach(f64_, b, options, workspace);
   for (std::size_t k = 0; k < fast.size(); ++k) {
@@ -206,10 +212,7 @@ void ArmSolver::slide(Solved& f, const ArmSettings& settings, Span<char> workspa
     reaches.budget[k] = f.moving[i] ? settings.posture_gain * std::sqrt(f.start_cost[i]) : INFINITY;
   }
   ArmBatch b = batch(reaches);
-  LmOptions options;
-  options.longest_step = 1.0;
-  options.max_iterations = 20;
-  options.enough = settings.goal * settings.goal;
+  const LmOptions options = options_of(settings, 20);
   kernels_.f64.arm.slide(f64_, b, options, workspace);
   for (std::size_t k = 0; k < reached.size(); ++k) f.take(reaches, k, std::size_t(reached[k]));
 }
