@@ -92,7 +92,8 @@ void ArmSolver::search(Solved& f, const std::vector<long>& failed, const ArmSett
   if (coarse(settings)) reach_coarsely(reaches, settings);
   else reach(reaches, settings, workspace);
   // only moving arms are held to the room that they have
-  const bool moves = std::any_of(failed.begin(), failed.end(), [&](long i) { return f.moving[std::size_t(i)]; });
+  const bool moves =
+      std::any_of(failed.begin(), failed.end(), [&](long i) { return f.moving[std::size_t(i)]; });
   const std::vector<double> before = moves ? places(f.start, workspace) : std::vector<double>(),
                             after = moves ? places(reaches.joints, workspace) : std::vector<double>();
   const Rows<const double> from(before, kPlace), to(after, kPlace);
