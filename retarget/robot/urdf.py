@@ -74,15 +74,17 @@ class URDF:
             for shape in link.findall("collision") if collision else ():
                 self._check_shape(link.get("name", ""), shape)
                 copy.append(deepcopy(shape))
+                for element in copy[-1].iter():
+                    element.attrib = _trimmed(element.attrib)
         for joint in self._root.findall("joint"):
             copy = ElementTree.SubElement(root, "joint", dict(joint.attrib))
             for tag in ("origin", "parent", "child", "axis", "limit"):
                 found = joint.find(tag)
                 unused = tag == "limit" and joint.get("type") not in _LIMITED
                 if found is not None and not unused:
-                    inner = ElementTree.SubElement(copy, tag, dict(found.attrib))
+                    inner = ElementTree.SubElement(copy, tag, _trimmed(found.attrib))
                     if tag == "limit":  # which parsers insist on
-                        inner.attrib = {"effort": "0", "velocity": "0", **found.attrib}
+                        inner.attrib = {"effort": "0", "velocity": "0", **inner.attrib}
         return ElementTree.tostring(root, encoding="unicode")
 
     def visuals(self) -> Iterator[tuple[str, list[ElementTree.Element]]]:
@@ -256,6 +258,12 @@ class _Reader:
             raise ModelError(self._path, f"joint {name!r} has the limits {said}", key=name)
         if not values.get("velocity", 0.0):
             self.no_velocity.append(name)
+
+
+def _trimmed(attributes: dict[str, str]) -> dict[str, str]:
+    """Attributes whose numbers have no blanks around them, which other parsers refuse."""
+    numbers = ("lower", "upper", "velocity", "effort", "radius", "length", "size", "xyz", "rpy")
+    return {key: text.strip() if key in numbers else text for key, text in attributes.items()}
 
 
 def _numbers(text: str, count: int, *, infinite: bool = False) -> list[float] | None:

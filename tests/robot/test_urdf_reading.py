@@ -34,6 +34,16 @@ def rewrite(path: Path, pattern: str, new: str, count: int = 0) -> None:
     path.write_text(text, encoding="utf-8")
 
 
+def test_blanks_around_numbers_mean_nothing(
+    robot: Robot, urdf: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rewrite(urdf, r' (lower|upper|velocity|effort|radius|length|xyz|rpy)="([^"]*)"', r' \1=" \2 "')
+    other = Robot.load(urdf=urdf)
+    np.testing.assert_array_equal(other.velocity_limits, robot.velocity_limits)
+    assert other.hash == robot.hash
+    assert capfd.readouterr() == ("", "")
+
+
 class TestVelocityLimits:
     @pytest.mark.parametrize("new", [' velocity="0"', ' velocity="0.0"', ""])
     def test_none_is_unknown_and_said_once(
