@@ -104,11 +104,7 @@ def _interrupted(
     number = HOW[how]
     if number is None:
         most = random.randrange(size)
-
-        def limit() -> None:
-            limit_files(most)
-
-        return run_forked(command.split(), work, prepare=limit, hang=60.0)
+        return run_forked(command.split(), work, prepare=lambda: limit_files(most), hang=60.0)
     after = random.uniform(0.0, 1.15 * seconds)
 
     def send(child: int) -> None:
@@ -138,9 +134,8 @@ def _judge(
     if "Traceback" in outcome.err or "Fatal" in outcome.err:
         return FAULT, f"traceback: {outcome.err[-300:]}"
     done = outcome.code in (0, 1)
-    by_signal = {None: 2, signal.SIGINT: 130}
-    ends = {0, 1, by_signal.get(number, -(number or 0))}
-    if outcome.code not in ends:
+    stopped = 2 if number is None else 130 if number == signal.SIGINT else -number
+    if outcome.code not in (0, 1, stopped):
         return FAULT, f"ended with {outcome.code}: {outcome.err[-300:]}"
     now = place.read_bytes() if place.exists() else None
     kept = now == (OLD if old else None)

@@ -7,10 +7,7 @@ from itertools import permutations, product
 
 import numpy as np
 
-from retarget.core.geometry import (
-    rotation_angle,
-    transform_inverse,
-)
+from retarget.core.geometry import rotation_angle, transform_inverse
 from retarget.core.types import SIDES, FloatArray
 from retarget.data.demo.evidence import (
     MOVES,
