@@ -88,8 +88,9 @@ def kinematic_hash(model: Any, spec: RobotSpec) -> str:
     """
 
     def whole(values: Any) -> list[str]:
-        # 1e-7 steps; + 0.0 makes one of the two zeros
-        return [f"{v + 0.0:.0f}" for v in np.rint(np.ravel(values) / 1e-7)]
+        with np.errstate(over="ignore"):  # the limits of a joint that ends nowhere
+            steps = np.rint(np.ravel(values) / 1e-7)
+        return [f"{v + 0.0:.0f}" for v in steps]  # + 0.0 makes one of the two zeros
 
     lower, upper, _ = limits(model, spec.joint_names)
     joints = []

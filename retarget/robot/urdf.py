@@ -27,6 +27,7 @@ _FARTHEST = 1e3  # [m] or [rad]: no robot's joint lies farther from the one befo
 _TYPES = ("revolute", "continuous", "prismatic", "fixed", "floating", "planar")
 _SHAPES = {"box": ("size",), "cylinder": ("radius", "length"), "capsule": ("radius", "length")}
 _SHAPES |= {"sphere": ("radius",), "mesh": ()}
+_NUMERIC = {"lower", "upper", "velocity", "radius", "length", "size", "xyz", "rpy", "scale"}
 
 
 # what Python takes beside it (1_000) other parsers do not
@@ -75,16 +76,16 @@ class URDF:
                 self._check_shape(link.get("name", ""), shape)
                 copy.append(deepcopy(shape))
                 for element in copy[-1].iter():
-                    element.attrib = _trimmed(element.attrib)
+                    element.attrib = _plain(element.attrib)
         for joint in self._root.findall("joint"):
             copy = ElementTree.SubElement(root, "joint", dict(joint.attrib))
             for tag in ("origin", "parent", "child", "axis", "limit"):
                 found = joint.find(tag)
                 unused = tag == "limit" and joint.get("type") not in _LIMITED
                 if found is not None and not unused:
-                    inner = ElementTree.SubElement(copy, tag, _trimmed(found.attrib))
-                    if tag == "limit":  # which parsers insist on
-                        inner.attrib = {"effort": "0", "velocity": "0", **inner.attrib}
+                    inner = ElementTree.SubElement(copy, tag, _plain(found.attrib))
+                    if tag == "limit":  # nothing here needs the effort, but parsers insist on it
+                        inner.attrib = {"velocity": "0", **inner.attrib, "effort": "0"}
         return ElementTree.tostring(root, encoding="unicode")
 
     def visuals(self) -> Iterator[tuple[str, list[ElementTree.Element]]]:
@@ -108,12 +109,14 @@ class URDF:
         for element, name, count in (
             *((kind, name, count) for name, count in sizes),
             *((origin, name, 3) for origin in shape.findall("origin") for name in ("xyz", "rpy")),
+            *((mesh, "scale", 3) for mesh in shape.findall("geometry/mesh")),
         ):
             text = element.get(name)
-            if text is None and element.tag == "origin":
+            if text is None and element.tag in ("origin", "mesh"):
                 continue
             numbers = _numbers(text or "", count)
-            if numbers is None or (element is kind and min(numbers) <= 0.0):
+            sized = element is kind and name != "scale"  # a mesh may be mirrored
+            if numbers is None or (sized and min(numbers) <= 0.0):
                 raise ModelError(
                     self.path, f"link {link!r}: a {kind.tag} has {name} {text!r}", key=link
                 )
@@ -245,7 +248,9 @@ class _Reader:
         for key, text in () if limit is None else limit.attrib.items():
             if key not in ("lower", "upper", "velocity", "effort"):
                 continue
-            number = _numbers(text, 1, infinite=True)
+            # what is infinite is not known: a velocity, an effort, where a continuous joint ends
+            unknown = key in ("velocity", "effort") or kind == "continuous"
+            number = _numbers(text, 1, infinite=unknown)
             if number is None:
                 said = f"joint {name!r} has the limit {key} {text!r}, expected a number"
                 raise ModelError(self._path, said, key=name, value=text)
@@ -256,14 +261,22 @@ class _Reader:
         if kind != "continuous" and values.get("lower", 0.0) > values.get("upper", 0.0):
             said = f"{values.get('lower', 0.0):g} to {values.get('upper', 0.0):g}"
             raise ModelError(self._path, f"joint {name!r} has the limits {said}", key=name)
-        if not values.get("velocity", 0.0):
+        if values.get("velocity", 0.0) in (0.0, math.inf):
             self.no_velocity.append(name)
 
 
-def _trimmed(attributes: dict[str, str]) -> dict[str, str]:
-    """Attributes whose numbers have no blanks around them, which other parsers refuse."""
-    numbers = ("lower", "upper", "velocity", "effort", "radius", "length", "size", "xyz", "rpy")
-    return {key: text.strip() if key in numbers else text for key, text in attributes.items()}
+def _plain(attributes: dict[str, str]) -> dict[str, str]:
+    """Attributes with their numbers written as every parser takes them: no blanks around, finite.
+
+    An infinite one is a velocity that nobody knows, which is 0, or a limit of a continuous joint.
+    """
+    plain = dict(attributes)
+    for key in plain.keys() & _NUMERIC:
+        words = plain[key].split()
+        if all(map(_NUMBER.fullmatch, words)):
+            numbers = map(float, words)
+            plain[key] = " ".join(repr(x) if math.isfinite(x) else "0" for x in numbers)
+    return plain
 
 
 def _numbers(text: str, count: int, *, infinite: bool = False) -> list[float] | None:

@@ -44,8 +44,43 @@ def test_blanks_around_numbers_mean_nothing(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("number", ["inf", "-Infinity", "1e999", "1e-310", "+5.", ".5e1"])
+def test_efforts_are_not_needed(
+    robot: Robot, urdf: Path, capfd: pytest.CaptureFixture[str], number: str
+) -> None:
+    rewrite(urdf, r' effort="[^"]*"', f' effort="{number}"')
+    other = Robot.load(urdf=urdf)
+    assert other.hash == robot.hash
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("key", ["lower", "upper"])
+@pytest.mark.parametrize("number", ["inf", "-inf", "1e999"])
+def test_joints_that_end_nowhere_are_refused(urdf: Path, key: str, number: str) -> None:
+    rewrite(urdf, rf' {key}="[^"]*"', f' {key}="{number}"', count=1)
+    with pytest.raises(ModelError, match=f"limit {key} {number!r}, expected a number"):
+        Robot.load(urdf=urdf)
+
+
+@pytest.mark.filterwarnings("error")
+def test_limits_may_be_as_far_as_numbers_go(urdf: Path) -> None:
+    rewrite(urdf, r' lower="[^"]*" upper="[^"]*"', ' lower="-1e308" upper="1e308"', count=1)
+    other = Robot.load(urdf=urdf)
+    assert (other.lower.min(), other.upper.max()) == (-1e308, 1e308)
+
+
+@pytest.mark.parametrize("scale", ["a", "1 1", "nan 1 1", "inf 1 1"])
+def test_a_mesh_scale_is_three_numbers(urdf: Path, scale: str) -> None:
+    mesh = f'<mesh filename="a.stl" scale="{scale}"/>'
+    rewrite(urdf, r"<cylinder [^>]*/>(?=\s*</geometry>\s*</collision>)", mesh, count=1)
+    with pytest.raises(ModelError, match=f"a mesh has scale {scale!r}"):
+        SelfCollision(Robot.load(urdf=urdf))
+
+
 class TestVelocityLimits:
-    @pytest.mark.parametrize("new", [' velocity="0"', ' velocity="0.0"', ""])
+    @pytest.mark.parametrize(
+        "new", [' velocity="0"', ' velocity="0.0"', ' velocity="inf"', ' velocity="1e999"', ""]
+    )
     def test_none_is_unknown_and_said_once(
         self, robot: Robot, urdf: Path, tmp_path: Path, new: str
     ) -> None:
