@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from retarget.data.demo.reader import load_demo
     from retarget.data.demo.writer import save_demo
     from retarget.data.generate.make_demo import make_demo
+    from retarget.human.keypoint_fitter import KeypointFitter
+    from retarget.human.user import User
+    from retarget.human.user_calibration import calibrate_user
     from retarget.mapping.fitter import MANOFitter
     from retarget.mapping.hand_mlp import HandMLP
     from retarget.mapping.retargeter import Retargeter
@@ -41,6 +44,7 @@ _HOME = {
     "Demo": "core.types",
     "HandMLP": "mapping.hand_mlp",
     "HumanMotion": "core.types",
+    "KeypointFitter": "human.keypoint_fitter",
     "MANOFitter": "mapping.fitter",
     "Normalization": "actions",
     "RetargetError": "core.errors",
@@ -48,8 +52,10 @@ _HOME = {
     "Robot": "robot.robot",
     "RobotMotion": "core.types",
     "Status": "core.types",
+    "User": "human.user",
     "Viewer": "viewer.live",
     "build_info": "core.version",
+    "calibrate_user": "human.user_calibration",
     "load_actions": "data.action_file",
     "load_demo": "data.demo.reader",
     "make_demo": "data.generate.make_demo",
@@ -67,6 +73,7 @@ __all__ = [
     "Demo",
     "HandMLP",
     "HumanMotion",
+    "KeypointFitter",
     "MANOFitter",
     "Normalization",
     "RetargetError",
@@ -74,8 +81,10 @@ __all__ = [
     "Robot",
     "RobotMotion",
     "Status",
+    "User",
     "Viewer",
     "build_info",
+    "calibrate_user",
     "load_actions",
     "load_demo",
     "make_demo",

@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "control/nearest_rotation.hpp"
+#include "core/nearest_rotation.hpp"
 
 namespace retarget {
 namespace {

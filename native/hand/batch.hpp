@@ -1,5 +1,7 @@
 // What travels between a hand's users and its kernels: the model, frames to fit, points to place.
 #pragma once
+#include <cstdint>
+
 #include "core/lm_options.hpp"
 #include "core/span.hpp"
 
@@ -8,7 +10,7 @@ namespace retarget {
 constexpr int kJoints = 16;  // MANO's joints, root first
 constexpr int kMaxComponents = 45;
 constexpr int kBlock = 3;      // a hand's unknowns are worked on in threes, to keep sums in registers
-constexpr int kMaxStart = 63;  // coordinates that a start can be regressed on: 21 points
+constexpr int kMaxStart = 63;  // coordinates that a start can be regressed on: those of 21 points
 
 /// One joint that moves a point: by turning it about the joint (chain), by its pose blend shape, or both.
 struct Influence {
@@ -25,9 +27,10 @@ struct Range {
   int begin, end;
 };
 
-/// Quadratic regression of z on the targets: standardised coordinates (3 points) -> monomials up to
-/// degree two (1, x_i, x_i x_j for i <= j) -> z. Without weights fits start from the mean.
+/// Quadratic regression of z on the targets of some points: standardised coordinates (3 points) ->
+/// monomials up to degree two (1, x_i, x_i x_j for i <= j) -> z. Without weights fits start from the mean.
 struct HandStart {
+  Span<const std::int64_t> points;
   Span<const double> center, spread;
   Rows<const double> weights;  // (monomials, components)
 };

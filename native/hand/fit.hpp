@@ -69,13 +69,15 @@ class HandFit : public HandProblem<V> {
   /// Start at what a quadratic regression on the targets makes of them (HandModel); a point without
   /// weight counts as standing at its mean.
   void regress(int lane, double* z) {
-    const int n = 3 * model_.points, K = model_.components;
+    const int n = int(model_.start.center.size()), K = model_.components;
     double x[retarget::kMaxStart + 1];
     x[0] = 1;
-    for (int i = 0; i < n; ++i)
-      x[i + 1] = Base::weight()[i / 3][lane] > 0
-                     ? (target_[lane][i] - model_.start.center[i]) / model_.start.spread[i]
+    for (int i = 0; i < n; ++i) {
+      const long point = long(model_.start.points[i / 3]);
+      x[i + 1] = Base::weight()[point][lane] > 0
+                     ? (target_[lane][3 * point + i % 3] - model_.start.center[i]) / model_.start.spread[i]
                      : 0;
+    }
     long row = 0;
     const auto add = [&](double monomial) {
       const Span<const double> weights = model_.start.weights[row++];

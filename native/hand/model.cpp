@@ -49,11 +49,12 @@ HandModelOwner<E>::HandModelOwner(const HandArrays& a) {
     influences_of_.push_back({influences.begin, int(influences_.size())});
   }
   if (a.start.weights) {
+    start_points_.assign(a.start.points.begin(), a.start.points.end());
     start_center_.assign(a.start.center.begin(), a.start.center.end());
     start_spread_.assign(a.start.spread.begin(), a.start.spread.end());
     for (long i = 0; i < a.start.weights.count(); ++i)
       start_weights_.insert(start_weights_.end(), a.start.weights[i].begin(), a.start.weights[i].end());
-    m.start = {start_center_, start_spread_, Rows<const double>(start_weights_, a.components)};
+    m.start = {start_points_, start_center_, start_spread_, Rows<const double>(start_weights_, a.components)};
   }
   m.components_t = components_t_;
   m.point = point_;

@@ -32,6 +32,7 @@ class HandModelOwner {
  private:
   HandModel<E> model_{};
   std::vector<E> components_t_, point_, blend_;
+  std::vector<std::int64_t> start_points_;
   std::vector<double> start_center_, start_spread_, start_weights_;
   std::vector<Range> skin_of_, influences_of_;
   std::vector<Skin> skin_;

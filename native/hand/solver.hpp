@@ -2,6 +2,7 @@
 #pragma once
 #include "core/kernels.hpp"
 #include "hand/model.hpp"
+#include "hand/placement.hpp"
 
 namespace retarget {
 
@@ -15,6 +16,11 @@ class HandSolver {
 
   void fit(HandBatch& batch, const LmOptions& options, bool single, int threads,
            const Kernels& kernels) const;
+  /// Fits of hands that lie anywhere: brought into the hand's frame, fitted there and carried back. The
+  /// batch says what counts and where results go; its inputs are made here. A frame that is left out is
+  /// NaN, and so is the residual of a point without weight.
+  void fit_placed(const PlacedFrames& frames, const HandPlacement& placement, HandBatch& batch,
+                  const LmOptions& options, int threads, const Kernels& kernels) const;
   void evaluate(const HandBatch& batch, const HandEvaluation& out, const Kernels& kernels) const;
 
  private:

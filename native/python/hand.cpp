@@ -10,7 +10,8 @@ using Object = nb::handle;
 
 void make(HandSolver* self, Object rest_, Object parents_, Object template_, Object posedirs_,
           Object weights_, Object mean_, Object components_, Object sigma_, double wrist_rotation,
-          double wrist_translation, Object start_center, Object start_spread, Object start_weights) {
+          double wrist_translation, Object start_points, Object start_center, Object start_spread,
+          Object start_weights) {
   const Doubles rest(rest_, "rest"), point(template_, "template"), blend(posedirs_, "posedirs"),
       weights(weights_, "weights"), mean(mean_, "mean"), basis(components_, "components"),
       sigma(sigma_, "sigma");
@@ -41,10 +42,13 @@ void make(HandSolver* self, Object rest_, Object parents_, Object template_, Obj
     new (self) HandSolver(a);
     return;
   }
+  const Lent<const std::int64_t> points(start_points, "start.points");
   const Doubles center(start_center, "start.center"), spread(start_spread, "start.spread"),
       regression(start_weights, "start.weights");
-  const long x = 3 * P;
+  const long x = 3 * points.rows(1);
   require(x <= kMaxStart, "a start is regressed on at most 21 points");
+  a.start.points = points.values();
+  for (std::int64_t point : a.start.points) require(point >= 0 && point < P, "start.points: no such point");
   a.start.center = center.checked({x});
   a.start.spread = spread.checked({x});
   for (double scale : a.start.spread) require_positive(scale, "start.spread");
@@ -128,6 +132,56 @@ void fit(const HandSolver& self, Object targets, Object weights, Object start_, 
   self.fit(b, options, single, threads, kernels);
 }
 
+/// Fits of hands that lie anywhere; of a point that is not finite the residual is NaN.
+void fit_placed(const HandSolver& self, Object points_, Object weights_, Object reference_, Object palm_,
+                long fewest, double beta, double prior, double damping, double tolerance, int max_iterations,
+                int threads, const std::string& isa, Object solution_, Object root_, Object residual_,
+                Object cost_, Object iterations_, Object fitted_, Object converged_) {
+  const long n = self.unknowns(), P = self.points();
+  require(n > self.components(), "a hand that lies anywhere needs a free wrist");
+  const Doubles points(points_, "points"), reference(reference_, "reference");
+  const auto weights = lent_if_any<const double>(weights_, "weights");
+  const Lent<const std::int64_t> palm(palm_, "palm");
+  const long frames = points.rows(3);
+  PlacedFrames placed;
+  placed.points = points.checked_rows({frames, P, 3}, false);
+  if (weights) placed.weights = weights->checked_rows({frames, P});
+  for (long i = 0; weights && i < frames * P; ++i)
+    require(weights->values()[i] >= 0, "weights must not be negative");
+  HandPlacement placement{reference.checked_rows({P, 3}), palm.values()};
+  for (std::int64_t point : placement.palm) require(point >= 0 && point < P, "palm: no such point");
+  require_positive(beta, "beta");
+  require_not_negative(prior, "prior");
+  require_positive(damping, "damping");
+  require_positive(tolerance, "tolerance");
+  require(max_iterations >= 1 && max_iterations <= 1000000, "max_iterations must be 1 to 1,000,000");
+  require(threads >= 0, "threads must not be negative");
+  LmOptions options;
+  options.damping = damping;
+  options.tolerance = tolerance;
+  options.max_iterations = max_iterations;
+  const Lent<double> solution(solution_, "solution"), root(root_, "root"), residual(residual_, "residual"),
+      cost(cost_, "cost");
+  const Lent<int> iterations(iterations_, "iterations");
+  const Lent<bool> fitted(fitted_, "fitted"), converged(converged_, "converged");
+  placed.fewest = fewest;
+  placed.root = root.checked_rows({frames, 4, 4}, false);
+  placed.fitted = bytes(fitted.checked({frames}, false));
+  HandBatch b{};
+  b.frames = frames;
+  b.objective.beta = beta;
+  b.objective.prior = prior;
+  b.restarts.above = INFINITY;
+  b.out.solution = solution.checked_rows({frames, n}, false);
+  b.out.residual = residual.checked_rows({frames, P}, false);
+  b.out.cost = cost.checked({frames}, false);
+  b.out.iterations = iterations.checked({frames}, false);
+  b.out.converged = bytes(converged.checked({frames}, false));
+  const Kernels& kernels = find_kernels(isa);
+  const nb::gil_scoped_release release;
+  self.fit_placed(placed, placement, b, options, threads, kernels);
+}
+
 void evaluate(const HandSolver& self, Object unknowns_, Object targets, Object weights, double beta,
               double prior, Object soft_lower, Object soft_upper, double soft_weight, const std::string& isa,
               Object points_, Object cost_, Object gradient_, Object hessian_) {
@@ -169,8 +223,12 @@ void bind_hand(nb::module_& m) {
   using namespace nb::literals;
   nb::class_<HandSolver>(m, "HandSolver")
       .def("__init__", make, "rest"_a, "parents"_a, "template"_a, "posedirs"_a, "weights"_a, "mean"_a,
-           "components"_a, "sigma"_a, "wrist_rotation"_a, "wrist_translation"_a, "start_center"_a.none(),
-           "start_spread"_a.none(), "start_weights"_a.none())
+           "components"_a, "sigma"_a, "wrist_rotation"_a, "wrist_translation"_a, "start_points"_a.none(),
+           "start_center"_a.none(), "start_spread"_a.none(), "start_weights"_a.none())
+      .def("fit_placed", fit_placed, "points"_a, "weights"_a.none(), "reference"_a, "palm"_a, "fewest"_a,
+           "beta"_a, "prior"_a, "damping"_a, "tolerance"_a, "max_iterations"_a, "threads"_a, "isa"_a,
+           "solution"_a, "root"_a, "residual"_a, "cost"_a, "iterations"_a, "fitted"_a,
+           "converged"_a)
       .def("fit", fit, "targets"_a, "weights"_a.none(), "start"_a.none(), "restarts"_a.none(),
            "retry_above"_a, "beta"_a, "prior"_a, "soft_lower"_a.none(), "soft_upper"_a.none(),
            "soft_weight"_a, "damping"_a, "tolerance"_a, "max_iterations"_a, "single"_a, "threads"_a, "isa"_a,

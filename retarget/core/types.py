@@ -95,12 +95,15 @@ class HumanMotion(ArrayValue):
         pca: (..., 2, K) pose coefficients of the hand model's first K components.
         T_world_mano: (..., 2, 4, 4) poses of the MANO wrist: orientation of the hand's root,
             origin at the root joint [m].
-        residual: (..., 2, 5) distance between each fitted fingertip and its target, at the
-            robot's scale [m]; NaN where it is not known: of fingers and hands that were missing, of
-            motion that was not fitted.
+        residual: (..., 2, P) distance between each fitted point and its target [m]: of the five
+            fingertips of a robot, at the robot's scale, or of the 21 keypoints of a person; NaN
+            where it is not known: of points and hands that were missing, of motion that was not
+            fitted.
         iterations: (..., 2) solver iterations.
         status: (..., 2) `Status` values.
         hand: hash of the hand model that gives the coefficients their meaning.
+        hand_pose: (..., 2, 15, 3) rotation vectors of the hand model's joints 1..15 [rad], the mean
+            pose included, or None.
     """
 
     pca: FloatArray
@@ -109,10 +112,11 @@ class HumanMotion(ArrayValue):
     iterations: IntArray
     status: IntArray
     hand: str
+    hand_pose: FloatArray | None = None
 
     @property
     def fit_residual(self) -> FloatArray:
-        """(..., 2) mean of `residual` over the fingertips that are known, NaN of none [m]."""
+        """(..., 2) mean of `residual` over the points that are known, NaN of none [m]."""
         missing = np.isnan(self.residual)
         if not missing.any():
             return np.asarray(self.residual.mean(axis=-1))

@@ -21,7 +21,7 @@ TIP_VERTICES: Mapping[str, int] = FrozenDict(
     {"thumb": 744, "index": 320, "middle": 443, "ring": 554, "pinky": 671}
 )
 # joints 0..15 of the model, then the five tips as 16..20, thumb to pinky
-_ORDER = (0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20)
+KEYPOINT_ORDER = (0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20)
 KEYPOINT_NAMES = (
     "wrist",
     *(f"thumb_{joint}" for joint in ("cmc", "mcp", "ip", "tip")),
@@ -136,7 +136,8 @@ class HandKeypoints(Remade):
         if self.joints != tuple(range(JOINTS)) or len(self.vertices) != len(FINGERS):
             raise InputError("keypoints() needs a layer of all 16 joints and five tip vertices")
         full = self.pose(pca, use_mean=use_mean) if pose is None else pose
-        return self._place(self._chosen, full, betas, orient, translation)[..., list(_ORDER), :]
+        points = self._place(self._chosen, full, betas, orient, translation)
+        return points[..., list(KEYPOINT_ORDER), :]
 
     def fingertips(self, pca: Array) -> Array:
         """Fingertips (..., 5, 3) [m], thumb to pinky, of the mean pose plus coefficients (..., K).

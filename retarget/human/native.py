@@ -6,7 +6,7 @@ any number of threads, any batch and any order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from retarget.core.errors import InputError
 from retarget.core.frozen import Remade
 from retarget.core.types import BoolArray, FloatArray
 from retarget.human.hand_model import HandModel
+from retarget.human.regression_start import QuadraticStart
 
 
 class NativeFits(NamedTuple):
@@ -55,8 +56,7 @@ class NativeHand(Remade):
         components: number of coefficients K, 1 to 45.
         betas: shape coefficients, zero by default.
         wrist_scale: how far the wrist may be off, rotation [rad] and translation [m]; None: fixed.
-        start: a `QuadraticStart` (center, spread, weights) over the same points; None starts at the
-            mean pose.
+        start: a `QuadraticStart` over all points; None starts at the mean pose.
 
     Raises:
         InputError: there is no such vertex or joint, or a number is out of range.
@@ -71,7 +71,7 @@ class NativeHand(Remade):
         components: int = 15,
         betas: ArrayLike | None = None,
         wrist_scale: tuple[float, float] | None = None,
-        start: Any = None,
+        start: QuadraticStart | None = None,
     ) -> None:
         if not isinstance(hand, HandModel):
             raise InputError(f"hand must be a HandModel, got {type(hand).__name__}")
@@ -92,7 +92,6 @@ class NativeHand(Remade):
         weights = np.concatenate([np.eye(len(parents))[parents[j]], hand.weights[v]])
         blend = np.concatenate([np.zeros((len(j), *hand.posedirs.shape[1:])), hand.posedirs[v]])
         scale = (0.0, 0.0) if wrist_scale is None else pair("wrist_scale", wrist_scale)
-        first = (None,) * 3 if start is None else (start.center, start.spread, start.weights)
         self._solver = call(
             _native.HandSolver,
             numbers(rest, "joints at rest"),
@@ -104,7 +103,7 @@ class NativeHand(Remade):
             numbers(hand.components[:components], "components"),
             numbers(hand.sigma[:components], "sigma"),
             *(real("wrist_scale", s) for s in scale),
-            *(None if a is None else numbers(a, "start") for a in first),
+            *start_arrays(start, range(len(j) + len(v))),
         )
         self.components, self.points = components, len(j) + len(v)
         self.unknowns = components + (0 if wrist_scale is None else 6)
@@ -184,6 +183,14 @@ class NativeHand(Remade):
         k = self.components
         wrist = unknowns[:, k:] if self.unknowns > k else np.zeros((n, 6))
         return NativeFits(unknowns[:, :k], wrist, residual, cost, iterations, converged)
+
+
+def start_arrays(start: QuadraticStart | None, points: Iterable[int]) -> tuple[Any, ...]:
+    """What the core's solvers take of a start over some of their points."""
+    if start is None:
+        return None, None, None, None
+    arrays = (numbers(a, "start") for a in (start.center, start.spread, start.weights))
+    return np.array(list(points), dtype=np.int64), *arrays
 
 
 class NativePoints(Remade):

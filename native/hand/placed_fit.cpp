@@ -1,0 +1,79 @@
+// Fits of hands that lie anywhere.
+#include <cmath>
+#include <vector>
+
+#include "hand/solver.hpp"
+
+namespace retarget {
+namespace {
+
+/// Rodrigues' formula.
+void rotation_of(Span<const double> w, Span<double> R) {
+  const double angle2 = w[0] * w[0] + w[1] * w[1] + w[2] * w[2], angle = std::sqrt(angle2);
+  const bool small = angle < 1e-4;
+  const double half = small ? 0.5 - angle2 / 48 : std::sin(0.5 * angle) / angle;
+  const double a = small ? 1 - angle2 / 6 : std::sin(angle) / angle, b = 2 * half * half;
+  for (int r = 0; r < 3; ++r)
+    for (int c = 0; c < 3; ++c) R[3 * r + c] = b * w[r] * w[c] + (r == c ? 1 - b * angle2 : 0);
+  R[1] -= a * w[2], R[2] += a * w[1], R[3] += a * w[2];
+  R[5] -= a * w[0], R[6] -= a * w[1], R[7] += a * w[0];
+}
+
+/// Where the root's frame lies where the points were seen: its pose in the hand's frame, carried back.
+void place_root(const RigidMotion& seen, Span<const double> wrist, Span<const double> rest_root,
+                Span<double> root) {
+  double turn[9], at[3];
+  rotation_of(wrist, turn);
+  for (int d = 0; d < 3; ++d) at[d] = rest_root[d] + wrist[3 + d] - seen.translation[d];
+  for (int i = 0; i < 16; ++i) root[i] = i == 15;
+  for (int r = 0; r < 3; ++r)
+    for (int k = 0; k < 3; ++k) {
+      root[4 * r + 3] += seen.rotation[3 * k + r] * at[k];
+      for (int c = 0; c < 3; ++c) root[4 * r + c] += seen.rotation[3 * k + r] * turn[3 * k + c];
+    }
+}
+
+}  // namespace
+
+void HandSolver::fit_placed(const PlacedFrames& frames, const HandPlacement& placement, HandBatch& batch,
+                            const LmOptions& options, int threads, const Kernels& kernels) const {
+  const long count = batch.frames, P = points(), K = components();
+  std::vector<RigidMotion> seen(std::size_t(count), RigidMotion{});
+  std::vector<double> targets(std::size_t(count * 3 * P)), weights(std::size_t(count * P));
+  for (long frame = 0; frame < count; ++frame) {
+    const Span<const double> x = frames.points[frame];
+    const Span<double> w = Span<double>(weights).part(frame * P, P);
+    RigidMotion& motion = seen[std::size_t(frame)];
+    long known = 0;
+    for (long p = 0; p < P; ++p) {
+      const bool finite = std::isfinite(x[3 * p]) && std::isfinite(x[3 * p + 1]) && std::isfinite(x[3 * p + 2]);
+      w[p] = !finite ? 0 : frames.weights ? frames.weights[frame][p] : 1;
+      known += w[p] > 0;
+    }
+    frames.fitted[frame] = known >= frames.fewest && placement.find(x, w, motion);
+    for (long p = 0; p < P; ++p) {
+      if (!frames.fitted[frame]) w[p] = 0;
+      for (int r = 0; r < 3 && w[p] > 0; ++r) {
+        double& target = targets[std::size_t(3 * (frame * P + p) + r)];
+        target = motion.translation[r];
+        for (int c = 0; c < 3; ++c) target += motion.rotation[3 * r + c] * x[3 * p + c];
+      }
+    }
+  }
+  batch.in.targets = Rows<const double>(targets, 3 * P);
+  batch.in.weights = Rows<const double>(weights, P);
+  fit(batch, options, false, threads, kernels);
+  const double nan = std::nan("");
+  const double rest_root[3] = {model().rest[0], model().rest[1], model().rest[2]};
+  for (long frame = 0; frame < count; ++frame) {
+    const bool fitted = frames.fitted[frame];
+    if (fitted)
+      place_root(seen[std::size_t(frame)], batch.out.solution[frame].part(K, 6), rest_root, frames.root[frame]);
+    for (int i = 0; i < 16 && !fitted; ++i) frames.root[frame][i] = nan;
+    for (int k = 0; k < K && !fitted; ++k) batch.out.solution[frame][k] = nan;
+    for (long p = 0; p < P; ++p)
+      if (weights[std::size_t(frame * P + p)] == 0) batch.out.residual[frame][p] = nan;
+  }
+}
+
+}  // namespace retarget

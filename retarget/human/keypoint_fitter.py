@@ -1,0 +1,180 @@
+"""KeypointFitter: keypoints of a person's hands -> pose coefficients and wrists of a hand model.
+
+Per hand and frame it minimises ``sum w rho(x - seen) + s^2 |c / sigma|^2`` over the first K pose
+coefficients c and the wrist, s being the tracker's noise and rho robust from 3 s on. The minimum is
+found to rounding from a start that is a function of the frame alone: the fit is a function, for any
+batch, and mirrored or rigidly moved keypoints give mirrored or moved hands.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from retarget.core.checks import numbers, optional, whole
+from retarget.core.errors import InputError
+from retarget.core.types import BoolArray, FloatArray, HumanMotion, Status, side_index
+from retarget.human.hand_model import HandModel, hands_hash, load_hands
+from retarget.human.native_keypoints import COUNT, TIPS, NativeKeypoints, PlacedFits
+from retarget.human.user import User
+
+BOTH = "both"
+TIP_WEIGHT = 2.0  # of a fingertip, whose place is what hands are for
+FEW = 15  # components that people's poses are known to spread over
+FLOOR = 0.07  # [rad] with more, none is taken to spread less
+
+_OK, _FAILED, _MISSING = map(int, (Status.OK, Status.NOT_CONVERGED, Status.MISSING_INPUT))
+
+
+class KeypointFitter:
+    """Fits hands to 21 keypoints in the order of `retarget.human.keypoints.KEYPOINT_NAMES`.
+
+    Args:
+        side: "both", "left" or "right", or 0 or 1.
+        user: whose hands (`calibrate_user`); None has the hand model's size.
+        components: number of pose coefficients K, 1 to 45.
+        hands: models of the left and the right hand; None is the open hand.
+        threads: 0 for as many as are useful. They do not change the result.
+
+    Raises:
+        InputError: an argument out of range.
+    """
+
+    def __init__(
+        self,
+        side: str | int = BOTH,
+        user: User | None = None,
+        components: int = FEW,
+        *,
+        hands: tuple[HandModel, HandModel] | None = None,
+        threads: int = 0,
+    ) -> None:
+        self.sides = (0, 1) if side == BOTH else (side_index(side),)
+        self.user = User() if user is None else user
+        self.hands = hands if hands is not None else load_hands()
+        self.hand_hash = hands_hash(self.hands)
+        self.components = whole("components", components, 1)
+        if components > len(self.hands[0].components):
+            raise InputError(f"components must be 1 to 45, got {components}")
+        self._threads = whole("threads", threads, 0)
+
+    @property
+    def sigma(self) -> FloatArray:
+        """(2, K) spread of each hand's coefficients, as the prior sees it [rad]."""
+        floor = FLOOR if self.components > FEW else 0.0
+        return np.stack([np.hypot(hand.sigma[: self.components], floor) for hand in self.hands])
+
+    def fit(
+        self,
+        keypoints: ArrayLike,
+        weights: ArrayLike | None = None,
+        valid: ArrayLike | None = None,
+    ) -> HumanMotion:
+        """Fit every frame.
+
+        Args:
+            keypoints: (..., 2, 21, 3) in any one frame [m], or (..., 21, 3) for a fitter of one
+                side. Keypoints that are NaN are missing.
+            weights: (..., 2, 21) or (..., 21) what each keypoint counts, 0 for one to leave out.
+                Fingertips count `TIP_WEIGHT` times that.
+            valid: (..., 2) or (...) False where a hand is to be left out. Hands are left out too
+                with fewer than 11 known keypoints, or with all of them in a line.
+
+        Returns:
+            Coefficients, joint angles and wrist poses in the frame of the keypoints, residuals
+            (..., 2, 21) [m], iterations and statuses; a hand that was left out is NaN and
+            `MISSING_INPUT`, and so is the other hand of a fitter of one side.
+
+        Raises:
+            InputError: shapes do not agree, there is no frame, a keypoint is infinite, or a weight
+                is negative.
+        """
+        seen = numbers(keypoints, "keypoints")
+        hands = len(self.sides)
+        tail = (2, COUNT, 3) if hands == 2 else (COUNT, 3)
+        lead = seen.shape[: -len(tail)]
+        if seen.shape[len(lead) :] != tail or seen.size == 0:
+            wanted = ", ".join(map(str, tail))
+            raise InputError(
+                f"keypoints must have shape (..., {wanted}), not empty, got {seen.shape}"
+            )
+        flat = seen.reshape(-1, hands, COUNT, 3)
+        counts = self._weights(weights, valid, seen.shape[:-1], flat)
+        n = len(flat)
+        pca = np.full((n, 2, self.components), np.nan)
+        wrist = np.full((n, 2, 4, 4), np.nan)
+        residual = np.full((n, 2, COUNT), np.nan)
+        iterations = np.zeros((n, 2), dtype=np.int64)
+        status = np.full((n, 2), _MISSING)
+        for k, side in enumerate(self.sides):
+            fits = self.fit_hand(side, flat[:, k], counts[:, k])
+            pca[:, side], wrist[:, side], residual[:, side] = fits.pca, fits.root, fits.residual
+            iterations[:, side] = np.where(fits.fitted, fits.iterations, 0)
+            ended = np.where(fits.converged, _OK, _FAILED)
+            status[:, side] = np.where(fits.fitted, ended, _MISSING)
+        angles = (pca[:, :, None] @ self._components)[:, :, 0] + self._mean
+        return HumanMotion(
+            pca=pca.reshape(*lead, 2, self.components),
+            T_world_mano=wrist.reshape(*lead, 2, 4, 4),
+            residual=residual.reshape(*lead, 2, COUNT),
+            iterations=iterations.reshape(*lead, 2),
+            status=status.reshape(*lead, 2),
+            hand=self.hand_hash,
+            hand_pose=angles.reshape(*lead, 2, 15, 3),
+        )
+
+    def fit_hand(self, side: int, keypoints: FloatArray, weights: FloatArray) -> PlacedFits:
+        """Fit n frames of one hand: keypoints (n, 21, 3), weights (n, 21), tips' included."""
+        return self._natives[side].fit(
+            keypoints, weights, noise=self.user.noise, threads=self._threads
+        )
+
+    def keypoints(self, motion: HumanMotion) -> FloatArray:
+        """The 21 keypoints of the user's hands, (..., 2, 21, 3) [m]; NaN of a missing hand."""
+        points = np.full((*motion.pca.shape[:-1], COUNT, 3), np.nan)
+        for side in self.sides:
+            flat = motion.pca[..., side, :].reshape(-1, self.components)
+            placed = self._natives[side].keypoints(flat)
+            points[..., side, :, :] = placed.reshape(*motion.pca.shape[:-2], COUNT, 3)
+        R, t = motion.T_world_mano[..., :3, :3], motion.T_world_mano[..., :3, 3]
+        return np.asarray(points @ R.swapaxes(-1, -2) + t[..., None, :])
+
+    def _weights(
+        self,
+        weights: ArrayLike | None,
+        valid: ArrayLike | None,
+        shape: tuple[int, ...],
+        keypoints: FloatArray,
+    ) -> FloatArray:
+        """What every keypoint of (n, hands, 21) counts."""
+        if np.isinf(keypoints).any():
+            raise InputError("keypoints must not be infinite; NaN says that one is missing")
+        counts = np.ones(shape) if weights is None else np.array(optional(weights, "weights"))
+        if counts.shape != shape:
+            raise InputError(f"weights must have shape {shape}, got {counts.shape}")
+        if not (counts >= 0.0).all():
+            raise InputError("weights must not be negative or NaN")
+        counts[..., list(TIPS)] *= TIP_WEIGHT
+        if valid is not None:
+            given: BoolArray = np.asarray(valid, dtype=np.bool_)
+            if given.shape != shape[:-1]:
+                raise InputError(f"valid must have shape {shape[:-1]}, got {given.shape}")
+            counts[~given] = 0.0
+        return counts.reshape(-1, len(self.sides), COUNT)
+
+    @cached_property
+    def _components(self) -> FloatArray:
+        return np.stack([hand.components[: self.components] for hand in self.hands])
+
+    @cached_property
+    def _mean(self) -> FloatArray:
+        return np.stack([hand.mean for hand in self.hands])
+
+    @cached_property
+    def _natives(self) -> tuple[NativeKeypoints, ...]:
+        return tuple(
+            NativeKeypoints(hand, self.user, self.components, sigma)
+            for hand, sigma in zip(self.hands, self.sigma, strict=True)
+        )

@@ -1,0 +1,191 @@
+"""Fits of a user's hand to 21 keypoints that lie anywhere, in the native core.
+
+The palm says where a hand lies (Kabsch 1976), then pose coefficients and wrist are fitted together;
+frames share the SIMD lanes, and results do not depend on their number or order.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retarget.core import _native
+from retarget.core.checks import call, numbers
+from retarget.core.frozen import Remade
+from retarget.core.types import BoolArray, FloatArray
+from retarget.human.hand_model import HandModel
+from retarget.human.keypoints import KEYPOINT_ORDER, TIP_VERTICES
+from retarget.human.mano_format import JOINTS, PARENTS
+from retarget.human.native import start_arrays
+from retarget.human.regression_start import quadratic_start
+from retarget.human.user import User
+from retarget.human.user_shape import PALM, rest_hand
+
+COUNT = len(KEYPOINT_ORDER)
+FEWEST = 11  # keypoints without which a hand is left out
+TIPS = (4, 8, 12, 16, 20)
+# where the wrist may be off after the palm was laid on the rest palm: part of the prior
+WRIST_SCALE = (1.0, 0.1)  # [rad], [m]
+_PALM = np.array(PALM, dtype=np.int64)
+
+
+class PlacedFits(NamedTuple):
+    """Fits of n frames of one hand; NaN where a frame was left out.
+
+    Attributes:
+        pca: (n, K) pose coefficients [rad].
+        root: (n, 4, 4) poses of the hand's root, its origin the root joint [m].
+        residual: (n, 21) distance of each keypoint to where it was seen [m], NaN where it was not.
+        cost: (n,) the minimum that was found [m^2]; of frames left out it has no meaning.
+        iterations: (n,) evaluations after the first.
+        fitted: (n,) False where too few keypoints are known.
+        converged: (n,) whether the step fell below the tolerance.
+    """
+
+    pca: FloatArray
+    root: FloatArray
+    residual: FloatArray
+    cost: FloatArray
+    iterations: NDArray[np.int32]
+    fitted: BoolArray
+    converged: BoolArray
+
+
+class NativeKeypoints(Remade):
+    """Fits one hand's pose and wrist to its keypoints.
+
+    Minimises ``sum w rho(x - seen) + prior |z|^2`` over z = c / sigma and the wrist's rotation
+    vector and translation off the palm's place, each over its scale in `WRIST_SCALE`, with
+    ``rho = 2 beta SmoothL1_beta`` of each coordinate.
+
+    Args:
+        hand: the hand model.
+        user: whose hand; None is the model's own.
+        components: number of coefficients K, 1 to 45.
+        sigma: (K,) standard deviations of the coefficients, as the prior sees them [rad].
+        quick: start from a regression on the fingertips, which takes some milliseconds to make.
+    """
+
+    def __init__(
+        self,
+        hand: HandModel,
+        user: User | None,
+        components: int,
+        sigma: FloatArray,
+        *,
+        quick: bool = True,
+    ) -> None:
+        rest = rest_hand(hand, user)
+        size = 1.0 if user is None else user.size
+        order, vertices = list(KEYPOINT_ORDER), list(TIP_VERTICES.values())
+        parents = np.maximum(PARENTS, 0)
+        # a joint is a point that hangs on its parent alone and has no pose blend shapes
+        weights = np.concatenate([np.eye(JOINTS)[parents], hand.weights[vertices]])[order]
+        blend = np.zeros((COUNT, *hand.posedirs.shape[1:]))
+        blend[list(TIPS)] = size * hand.posedirs[vertices]
+        points = _Points(hand, rest.joints, rest.keypoints, blend, weights, components, sigma)
+        self._reference = points(np.zeros((1, components)))[0]
+        start = None
+        if quick:
+            sampled = _Points(hand, rest.joints, rest.keypoints, blend, weights, 45, hand.sigma)
+            start = quadratic_start(
+                lambda c: sampled(_filled(c))[:, list(TIPS)], hand.sigma, components
+            )
+        self._solver = points.solver(WRIST_SCALE, *start_arrays(start, TIPS))
+        self._points = points
+        self.components, self._unknowns = components, components + 6
+
+    def keypoints(self, pca: FloatArray) -> FloatArray:
+        """Keypoints (n, 21, 3) of coefficients (n, K), the root at the identity's pose [m]."""
+        return np.asarray(self._points(pca) - self._points.root)
+
+    def fit(
+        self,
+        keypoints: FloatArray,
+        weights: FloatArray | None,
+        *,
+        noise: float,
+        tolerance: float = 1e-9,
+        threads: int = 0,
+    ) -> PlacedFits:
+        """Fit n frames, each by itself.
+
+        Args:
+            keypoints: (n, 21, 3) where they were seen, in any frame [m]; NaN where missing.
+            weights: (n, 21) what each counts, 0 for one to leave out; 1 by default.
+            noise: standard deviation s of a coordinate [m]: the prior is s^2, beta 3 s.
+            tolerance: length of a step in z that ends a frame.
+            threads: 0 for as many as are useful.
+        """
+        n = len(keypoints)
+        unknowns, residual = np.empty((n, self._unknowns)), np.empty((n, COUNT))
+        root, cost, iterations = np.empty((n, 4, 4)), np.empty(n), np.empty(n, dtype=np.int32)
+        fitted, converged = np.empty(n, dtype=np.bool_), np.empty(n, dtype=np.bool_)
+        call(
+            self._solver.fit_placed,
+            numbers(keypoints, "keypoints"),
+            None if weights is None else numbers(weights, "weights"),
+            self._reference,
+            _PALM,
+            FEWEST,
+            3.0 * noise,
+            noise * noise,
+            1e-5,
+            tolerance,
+            200,
+            threads,
+            "",
+            unknowns,
+            root,
+            residual,
+            cost,
+            iterations,
+            fitted,
+            converged,
+        )
+        pca = unknowns[:, : self.components]
+        return PlacedFits(pca, root, residual, cost, iterations, fitted, converged)
+
+
+class _Points:
+    """The core's points of a user's hand, and its solvers."""
+
+    def __init__(
+        self,
+        hand: HandModel,
+        joints: FloatArray,
+        keypoints: FloatArray,
+        blend: FloatArray,
+        weights: FloatArray,
+        components: int,
+        sigma: FloatArray,
+    ) -> None:
+        self.root = keypoints[0]
+        self._arrays = (
+            numbers(joints, "joints"),
+            np.maximum(PARENTS, 0).astype(np.int64),
+            numbers(keypoints, "keypoints"),
+            numbers(blend, "posedirs"),
+            numbers(weights, "weights"),
+            numbers(hand.mean, "mean"),
+            numbers(hand.components[:components], "components"),
+            numbers(sigma[:components], "sigma"),
+        )
+        self._fixed = self.solver((0.0, 0.0), None, None, None, None)
+
+    def solver(self, wrist_scale: tuple[float, float], *start: FloatArray | None) -> Any:
+        """A solver whose wrist is free within a scale, or fixed where that is 0."""
+        return call(_native.HandSolver, *self._arrays, *wrist_scale, *start)
+
+    def __call__(self, pca: FloatArray) -> FloatArray:
+        """Keypoints (n, 21, 3) of coefficients (n, K) in the hand model's frame [m]."""
+        out = np.empty((len(pca), 1, COUNT, 3))
+        call(_native.hand_points, [self._fixed], numbers(pca[:, None], "pca"), 0, "", out)
+        return out[:, 0]
+
+
+def _filled(pca: FloatArray) -> FloatArray:
+    """Coefficients (n, K) with zeros up to 45."""
+    return np.concatenate([pca, np.zeros((len(pca), 45 - pca.shape[1]))], axis=1)
