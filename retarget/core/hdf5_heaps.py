@@ -1,7 +1,8 @@
 """Global heaps of HDF5 files, where texts of any length lie: checked before HDF5 walks through.
 
-A heap is a row of objects, each with its length. HDF5 goes from one to the next, and stands still
-for ever at one of no length (HDF5 file format specification, III.E "Global Heap").
+A heap is a row of objects, each with its length. HDF5 goes from one to the next, stands still for
+ever at one of no length, and turns back at one so long that the sum overflows (HDF5 file format
+specification, III.E "Global Heap").
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 _SIGNATURE, _VERSION = b"GCOL", 1
 _HEADER = struct.Struct("<4sB3xQ")  # signature, version, bytes of the whole heap
 _OBJECT = struct.Struct("<HHIQ")  # index, references, nothing, bytes of what it holds
+_NEGATIVE = 2**63  # lengths from here on lead backwards
 # heaps are made with the first and the last texts: of long files only the ends are looked through
 _SEARCHED = 2**22  # [byte]
 
@@ -44,7 +46,7 @@ def _is_endless(data: mmap.mmap, place: int) -> bool:
         index, _, _, length = _OBJECT.unpack_from(data, at)
         # the free space, of index 0, counts its header in
         step = length if index == 0 else _OBJECT.size + -(-length // 8) * 8
-        if step == 0:
+        if step == 0 or length >= _NEGATIVE:
             return True
         at += step
     return False

@@ -27,10 +27,12 @@ def test_a_heap_without_end_is_refused_before_it_is_walked(tmp_path: Path) -> No
     data, heap = text_heap(path)
     assert endless_heap(path) is None
     first, free = heap + 16, heap + 16 + 16 + 16
-    for place, length in ((free + 8, 0), (first + 8, 0)):  # the first then leads to its own text
+    # the third leads to its own text, the last turn HDF5 back
+    lengths = ((free + 8, 0), (free + 8, 2**64 - 16), (first + 8, 0), (first + 8, 2**64 - 1))
+    for place, length in lengths:
         spoilt = bytearray(data)
         spoilt[place : place + 8] = length.to_bytes(8, "little")
-        if place == first + 8:
+        if place == first + 8 and not length:
             spoilt[first + 16 : first + 32] = bytes(16)
         path.write_bytes(spoilt)
         assert endless_heap(path) == heap
