@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from retarget.human.user import User
     from retarget.human.user_calibration import calibrate_user
     from retarget.mapping.fitter import MANOFitter
+    from retarget.mapping.hand_map import HandMap
     from retarget.mapping.hand_mlp import HandMLP
     from retarget.mapping.retargeter import Retargeter
     from retarget.robot.arm.ik import ArmIK
@@ -42,6 +43,7 @@ _HOME = {
     "Command": "control.command",
     "Controller": "control.controller",
     "Demo": "core.types",
+    "HandMap": "mapping.hand_map",
     "HandMLP": "mapping.hand_mlp",
     "HumanMotion": "core.types",
     "KeypointFitter": "human.keypoint_fitter",
@@ -72,6 +74,7 @@ __all__ = [
     "Controller",
     "Demo",
     "HandMLP",
+    "HandMap",
     "HumanMotion",
     "KeypointFitter",
     "MANOFitter",

@@ -22,6 +22,7 @@ void bind_hand(nb::module_& m);
 void bind_arm(nb::module_& m);
 void bind_mlp(nb::module_& m);
 void bind_control(nb::module_& m);
+void bind_map(nb::module_& m);
 
 inline std::string text(const std::vector<long>& shape) {
   std::string s = "(";

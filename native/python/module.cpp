@@ -1,5 +1,6 @@
 // The Python module retarget.core._native; its users are retarget/human/native.py,
-// retarget/robot/arm/native.py, retarget/mapping/network.py, retarget/actions/ensembler.py and
+// retarget/human/native_keypoints.py, retarget/robot/arm/native.py, retarget/mapping (network.py,
+// hand_map.py), retarget/actions/ensembler.py and
 // retarget/control.
 #include "core/dispatch.hpp"
 #include "core/workers.hpp"
@@ -23,4 +24,5 @@ NB_MODULE(_native, m) {
   bind_arm(m);
   bind_mlp(m);
   bind_control(m);
+  bind_map(m);
 }

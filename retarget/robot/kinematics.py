@@ -8,7 +8,7 @@ batch costs a few matrix products, whatever its size.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +35,34 @@ class _Node:
     axis: FloatArray  # (3,) unit, in the joint's own frame
     prismatic: bool
     mix: FloatArray  # (9, 3) maps rows of the parent's rotation to the three terms of Rodrigues
+
+
+@dataclass(frozen=True)
+class Mover:
+    """A revolute joint of a chain.
+
+    Attributes:
+        placement: (4, 4) where it stands on the joint before, the first one on the base [m].
+        axis: (3,) unit axis, in its own frame.
+        column: its place in q.
+    """
+
+    placement: FloatArray
+    axis: FloatArray
+    column: int
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Joints from a base to a frame, and where that stands on the last one.
+
+    Attributes:
+        movers: the joints, from the base on.
+        end: (4, 4) the frame's place on the last joint, or on the base where there is none [m].
+    """
+
+    movers: tuple[Mover, ...]
+    end: FloatArray
 
 
 class Kinematics:
@@ -107,6 +135,29 @@ class Kinematics:
         )
         self._ends = tuple((rank[node], placement) for node, placement in wanted)
         self._base = (rank[base_node], base_placement)
+
+    def chain(self, frame: str) -> Chain:
+        """The joints that carry a frame, from a base that none of them moves.
+
+        Raises:
+            InputError: the base moves, or a joint is prismatic.
+        """
+        if self._base[0] != -1:
+            raise InputError(f"the base {self.base!r} moves, so that no chain starts there")
+        node, end = self._ends[self.frames.index(frame)]
+        movers, start = [], transform_inverse(self._base[1])
+        while node != -1:
+            found = self._nodes[node]
+            if found.prismatic:
+                raise InputError(f"joint {self.joints[found.column]!r} is prismatic", frame=frame)
+            movers.append(Mover(found.placement, found.axis, found.column))
+            node = found.parent
+        movers.reverse()
+        if movers:
+            movers[0] = replace(movers[0], placement=start @ movers[0].placement)
+        else:
+            end = start @ end
+        return Chain(tuple(movers), end)
 
     @property
     def dof(self) -> int:

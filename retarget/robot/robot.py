@@ -16,6 +16,7 @@ from retarget.core.geometry import transform_inverse
 from retarget.core.resources import resource
 from retarget.core.types import FloatArray, IntArray, side_index
 from retarget.robot.kinematics import Kinematics
+from retarget.robot.map_settings import MapSettings
 from retarget.robot.model import kinematic_hash, limits, load_model
 from retarget.robot.spec import Camera, HandSide, load_robot_spec
 from retarget.robot.urdf import URDF
@@ -46,6 +47,7 @@ class Robot:
         lower: (n,) position limits [rad].
         upper: (n,) position limits [rad].
         velocity_limits: (n,) [rad/s]; infinite where the URDF has 0 or none, which is unknown.
+        map_settings: how its hands follow a person's.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Robot:
     lower: FloatArray
     upper: FloatArray
     velocity_limits: FloatArray
+    map_settings: MapSettings
 
     @classmethod
     def load(cls, name_or_dir: str | Path = "h1_inspire", urdf: str | Path | None = None) -> Robot:
@@ -101,6 +104,7 @@ class Robot:
             lower=lower,
             upper=upper,
             velocity_limits=velocity,
+            map_settings=spec.map_settings,
         )
         robot._check_limits(spec.path)
         return robot

@@ -19,6 +19,7 @@ from retarget.core.geometry import (
 )
 from retarget.core.toml_table import Table
 from retarget.core.types import FINGERS, SIDES, Calibration, FloatArray, IntArray
+from retarget.robot.map_settings import MapSettings, read_map_settings
 
 # columns: the axes of an OpenCV camera (x right, y down, z ahead) in its body (x ahead, z up)
 _BODY_OPENCV = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
@@ -133,6 +134,7 @@ class RobotSpec:
         task_rates: the same for the tasks that differ, by name [Hz].
         cameras: by name.
         sides: left, right.
+        map_settings: how its hands follow a person's.
     """
 
     path: Path
@@ -146,6 +148,7 @@ class RobotSpec:
     task_rates: Mapping[str, float]
     cameras: Mapping[str, Camera]
     sides: tuple[HandSide, HandSide]
+    map_settings: MapSettings
 
 
 def load_robot_spec(path: Path) -> RobotSpec:
@@ -156,7 +159,16 @@ def load_robot_spec(path: Path) -> RobotSpec:
     """
     root = Table.load(path)
     root.only(
-        "name", "urdf", "calibration", "joint_names", "held", "base", "rates", "cameras", "sides"
+        "name",
+        "urdf",
+        "calibration",
+        "joint_names",
+        "held",
+        "base",
+        "rates",
+        "cameras",
+        "sides",
+        "map",
     )
     joint_names = root.names("joint_names")
     held = _numbers(root.table("held")) if "held" in root else {}
@@ -202,6 +214,7 @@ def load_robot_spec(path: Path) -> RobotSpec:
             {name: _camera(cameras.table(name)) for name in cameras} if cameras else {}
         ),
         sides=(left, right),
+        map_settings=read_map_settings(root),
     )
 
 
