@@ -13,6 +13,7 @@ from retarget.core.errors import DemoError
 from retarget.core.hdf5_file import damage_reported
 
 _BYTES_AT_ONCE = 16 * 2**20
+_MOST_VIEWS = 8  # datasets that are views of the next
 
 
 def storage_of(source: Any, key: str, tail: tuple[int, ...]) -> dict[str, Any]:
@@ -182,7 +183,7 @@ class _Copy:
             self._require_no_references(key, attribute.get_type(), what)
         layout = stored.get_create_plist()
         if layout.get_layout() == h5py.h5d.VIRTUAL:
-            self._require_sources(key, h5py.Dataset(stored))
+            self._require_sources(key, h5py.Dataset(stored), self.path)
         elif layout.get_external_count():
             rows = self._beside(key, stored, layout)
             self._copy_rows(key, name, stored, new, rows)
@@ -198,30 +199,37 @@ class _Copy:
         if _holds(kind, h5py.h5t.REFERENCE):
             raise self._refused(key, f"{why}, which mean nothing in another file")
 
-    def _require_sources(self, key: bytes, virtual: Any) -> None:
-        """What a virtual dataset does not find it fills with zeros."""
+    def _require_sources(
+        self, key: bytes, virtual: Any, path: Path, above: tuple[tuple[Path, int], ...] = ()
+    ) -> None:
+        """What a virtual dataset does not find it fills with zeros; one of itself ends HDF5."""
         import h5py
 
+        here = (path.resolve(), h5py.h5o.get_info(virtual.id).addr)
+        if here in above or len(above) >= _MOST_VIEWS:
+            what = "itself" if here in above else f"more than {_MOST_VIEWS} views of views"
+            raise self._refused(key, f"it is a view of {what}")
         for part in virtual.virtual_sources():
             if part.file_name == ".":
-                names, file = {part.dset_name}, self.path
+                name, file = part.dset_name, path
             else:
-                names = {part.dset_name.replace("%b", "0")}
+                name = part.dset_name.replace("%b", "0")
                 given = Path(part.file_name.replace("%b", "0"))
-                file = self.path.resolve().parent / given
+                file = path.resolve().parent / given
                 if not file.is_file() and not given.is_absolute():
                     file = given
                 if not file.is_file():
                     raise self._refused(key, f"its source {part.file_name} is missing")
             with h5py.File(file, "r") as opened:
-                for name in names:
-                    found = opened.get(name)
-                    if not isinstance(found, h5py.Dataset):
-                        said = f"its source {part.file_name} has no dataset {name!r}"
-                        raise self._refused(key, said)
-                    if part.vspace.get_select_npoints() > found.size:
-                        said = f"its source {part.file_name} is too short: {found.shape}"
-                        raise self._refused(key, said)
+                found = opened.get(name)
+                if not isinstance(found, h5py.Dataset):
+                    said = f"its source {part.file_name} has no dataset {name!r}"
+                    raise self._refused(key, said)
+                if part.vspace.get_select_npoints() > found.size:
+                    said = f"its source {part.file_name} is too short: {found.shape}"
+                    raise self._refused(key, said)
+                if found.is_virtual:
+                    self._require_sources(key, found, file, (*above, here))
 
     def _beside(self, key: bytes, stored: Any, layout: Any) -> NDArray[Any]:
         """The rows of a dataset stored in other files, which must lie beside the recording."""

@@ -85,6 +85,40 @@ def test_a_missing_source_is_refused_not_zeros(path: Path) -> None:
     refused(path, "demo.hdf5: 'images' cannot be copied: its source images.h5 is missing")
 
 
+def view(file: h5py.File, name: str, source: str, dataset: str) -> None:
+    layout = h5py.VirtualLayout(IMAGES.shape, np.uint8)
+    layout[:] = h5py.VirtualSource(source, dataset, IMAGES.shape)
+    file.create_virtual_dataset(name, layout)
+
+
+@pytest.mark.parametrize("through", ["itself", "another", "another file"])
+def test_a_view_of_itself_is_refused(path: Path, through: str) -> None:
+    """HDF5 ends the process over one."""
+    with h5py.File(path, "r+") as file:
+        if through == "itself":
+            view(file, "images", ".", "images")
+        elif through == "another":
+            view(file, "images", ".", "others")
+            view(file, "others", ".", "images")
+        else:
+            view(file, "images", "other.h5", "data")
+            with h5py.File(path.parent / "other.h5", "w") as other:
+                view(other, "data", path.name, "images")
+    refused(path, "'images' cannot be copied: it is a view of itself")
+
+
+def test_views_of_views_are_copied(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        virtual(path.parent, file)
+        view(file, "again", ".", "images")
+    with h5py.File(copied(path)) as file:
+        np.testing.assert_array_equal(file["again"][:], IMAGES)
+    with h5py.File(path, "r+") as file:
+        for k in range(12):
+            view(file, f"view{k}", ".", f"view{k - 1}" if k else "again")
+    refused(path, "it is a view of more than 8 views of views")
+
+
 def test_external_storage_is_not_followed_away(path: Path) -> None:
     with h5py.File(path, "r+") as file:
         external(path.parent, file, "../secret")
