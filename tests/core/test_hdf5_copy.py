@@ -111,8 +111,10 @@ def test_views_of_views_are_copied(path: Path) -> None:
     with h5py.File(path, "r+") as file:
         virtual(path.parent, file)
         view(file, "again", ".", "images")
-    with h5py.File(copied(path)) as file:
+    out = copied(path)
+    with h5py.File(out) as file:
         np.testing.assert_array_equal(file["again"][:], IMAGES)
+    out.unlink()
     with h5py.File(path, "r+") as file:
         for k in range(12):
             view(file, f"view{k}", ".", f"view{k - 1}" if k else "again")
