@@ -141,4 +141,18 @@ BOUNDS: dict[str, tuple[Bound, ...]] = {
         Bound("hand_refined_mean", "mean fingertip error, one refinement", most=0.2, unit=" um"),
     ),
     "lag": (Bound("lag_broken", "limits broken or commands not finite", most=0.0),),
+    # one real recording where it is beside the project, and people who do not exist
+    "people": (
+        Bound("people_joints_deg", "joints of people with 2 mm noise, degrees", most=3.0),
+        Bound("people_wrist_deg", "wrists of people with 2 mm noise, degrees", most=2.0),
+        Bound("people_clean_p99_mm", "clean keypoints, p99 in mm", most=0.1),
+        Bound("people_missing_p50_mm", "keypoints with 5 of 21 missing, mm", most=2.5),
+        Bound("people_mirror_sigma", "fit in the mirror, sigma", most=1e-9),
+        Bound("people_rigid_sigma", "fit moved rigidly, sigma", most=1e-9),
+        Bound("people_loop_sigma", "fit in a loop, sigma", most=1e-9),
+        Bound("people_fit_sigma_per_mm", "continuity of the fit, sigma/mm", most=0.5),
+        Bound("people_map_rad_per_mm", "continuity of the map, rad/mm", most=0.2),
+        Bound("people_hysteresis_rad", "hysteresis of a pinch, rad", most=1e-6),
+        Bound("people_backwards_rad", "map of frames backwards, rad", most=0.0),
+    ),
 }

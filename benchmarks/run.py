@@ -7,7 +7,18 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import arm, bench, control, hand, latency, replay, report, robot_hand, viewer
+from benchmarks import (
+    arm,
+    bench,
+    control,
+    hand,
+    latency,
+    people,
+    replay,
+    report,
+    robot_hand,
+    viewer,
+)
 
 # in this order: what torch's threads could disturb comes before it is loaded
 PARTS: dict[str, bench.Part] = {
@@ -19,6 +30,7 @@ PARTS: dict[str, bench.Part] = {
     "latency": latency.single_frames,
     "hand": hand.fits,
     "robot_hand": robot_hand.to_robot,
+    "people": people.people,
 }
 
 

@@ -67,6 +67,9 @@ class HandMap(Remade):
         hands: models of the left and the right human hand; None is the open hand.
         threads: 0 for as many as are useful. They do not change the result.
 
+    Attributes:
+        sizes: (2,) reach of each hand model over the user's [-].
+
     Raises:
         InputError: an argument out of range, or a hand with prismatic joints, more than 8 joints in
             a finger or more than 24 active ones.
@@ -89,7 +92,7 @@ class HandMap(Remade):
         self._threads = whole("threads", threads, 0)
         self._solvers = [_solver(self.robot, side, row) for side in range(len(SIDES))]
         self._active = len(self.robot.sides[0].active_joints)
-        self._sizes = np.array(
+        self.sizes = np.array(
             [reach(rest_hand(hand)) / reach(rest_hand(hand, self.user)) for hand in self.hands]
         )
 
@@ -121,7 +124,7 @@ class HandMap(Remade):
             _native.map_hands,
             self._solvers,
             wanted.reshape(n, 2, 5, 3),
-            self._sizes,
+            self.sizes,
             FEWEST_FINGERS,
             TOLERANCE,
             _MOST_STEPS,

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from people import person
 
+from benchmarks.synthetic_people import person
 from retarget.core.errors import InputError, ModelError
 from retarget.core.geometry import rotation_angle, rotation_from_rotvec
 from retarget.core.types import FINGERS, Status

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from people import person
 
+from benchmarks.synthetic_people import person
 from retarget.core.errors import InputError, ModelError
 from retarget.core.resources import resource
 from retarget.core.types import FloatArray, Status
@@ -122,7 +122,7 @@ class TestLaws:
         assert (motion.status == Status.OK).all()
         for side in range(2):
             lower, upper = hand_map.robot.hand_limits(side)
-            size = hand_map._sizes[side]
+            size = hand_map.sizes[side]
             assert size == 1.0
             for q, goal in zip(motion.active[:, side], tips[:, side], strict=True):
                 gradient = evaluated(hand_map, side, q, goal)[2]
