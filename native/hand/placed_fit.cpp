@@ -1,4 +1,5 @@
 // Fits of hands that lie anywhere.
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -19,8 +20,9 @@ void rotation_of(Span<const double> w, Span<double> R) {
   R[5] -= a * w[0], R[6] -= a * w[1], R[7] += a * w[0];
 }
 
-/// Where the root's frame lies where the points were seen: its pose in the hand's frame, carried back.
-void place_root(const RigidMotion& seen, Span<const double> wrist, Span<const double> rest_root,
+/// Where the root's frame lies where the points were seen: its pose in the hand's frame, carried back, and
+/// out of the mirror, which turns x round.
+void place_root(const RigidMotion& seen, Span<const double> wrist, Span<const double> rest_root, bool mirrored,
                 Span<double> root) {
   double turn[9], at[3];
   rotation_of(wrist, turn);
@@ -31,6 +33,8 @@ void place_root(const RigidMotion& seen, Span<const double> wrist, Span<const do
       root[4 * r + 3] += seen.rotation[3 * k + r] * at[k];
       for (int c = 0; c < 3; ++c) root[4 * r + c] += seen.rotation[3 * k + r] * turn[3 * k + c];
     }
+  if (mirrored)
+    for (int i : {1, 2, 3, 4, 8}) root[i] = -root[i];
 }
 
 }  // namespace
@@ -39,14 +43,17 @@ void HandSolver::fit_placed(const PlacedFrames& frames, const HandPlacement& pla
                             const LmOptions& options, int threads, const Kernels& kernels) const {
   const long count = batch.frames, P = points(), K = components();
   std::vector<RigidMotion> seen(std::size_t(count), RigidMotion{});
-  std::vector<double> targets(std::size_t(count * 3 * P)), weights(std::size_t(count * P));
+  std::vector<double> targets(std::size_t(count * 3 * P)), weights(std::size_t(count * P)), x(std::size_t(3 * P));
   for (long frame = 0; frame < count; ++frame) {
-    const Span<const double> x = frames.points[frame];
+    const bool mirrored = frames.mirrored && frames.mirrored[frame];
+    std::copy(frames.points[frame].begin(), frames.points[frame].end(), x.begin());
+    for (long p = 0; p < P && mirrored; ++p) x[std::size_t(3 * p)] = -x[std::size_t(3 * p)];
     const Span<double> w = Span<double>(weights).part(frame * P, P);
     RigidMotion& motion = seen[std::size_t(frame)];
     long known = 0;
     for (long p = 0; p < P; ++p) {
-      const bool finite = std::isfinite(x[3 * p]) && std::isfinite(x[3 * p + 1]) && std::isfinite(x[3 * p + 2]);
+      const double* at = &x[std::size_t(3 * p)];
+      const bool finite = std::isfinite(at[0]) && std::isfinite(at[1]) && std::isfinite(at[2]);
       w[p] = !finite ? 0 : frames.weights ? frames.weights[frame][p] : 1;
       known += w[p] > 0;
     }
@@ -56,7 +63,7 @@ void HandSolver::fit_placed(const PlacedFrames& frames, const HandPlacement& pla
       for (int r = 0; r < 3 && w[p] > 0; ++r) {
         double& target = targets[std::size_t(3 * (frame * P + p) + r)];
         target = motion.translation[r];
-        for (int c = 0; c < 3; ++c) target += motion.rotation[3 * r + c] * x[3 * p + c];
+        for (int c = 0; c < 3; ++c) target += motion.rotation[3 * r + c] * x[std::size_t(3 * p + c)];
       }
     }
   }
@@ -68,7 +75,8 @@ void HandSolver::fit_placed(const PlacedFrames& frames, const HandPlacement& pla
   for (long frame = 0; frame < count; ++frame) {
     const bool fitted = frames.fitted[frame];
     if (fitted)
-      place_root(seen[std::size_t(frame)], batch.out.solution[frame].part(K, 6), rest_root, frames.root[frame]);
+      place_root(seen[std::size_t(frame)], batch.out.solution[frame].part(K, 6), rest_root,
+                 frames.mirrored && frames.mirrored[frame], frames.root[frame]);
     for (int i = 0; i < 16 && !fitted; ++i) frames.root[frame][i] = nan;
     for (int k = 0; k < K && !fitted; ++k) batch.out.solution[frame][k] = nan;
     for (long p = 0; p < P; ++p)

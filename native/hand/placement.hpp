@@ -27,6 +27,7 @@ struct HandPlacement {
 struct PlacedFrames {
   Rows<const double> points;   // (frames, 3 P) [m]; a point that is not finite is missing
   Rows<const double> weights;  // (frames, P); none: all 1
+  Span<const unsigned char> mirrored;  // (frames) the other hand, to be seen in the mirror; none: no frame
   long fewest;                 // points without which a frame is left out
   Rows<double> root;           // to be written: (frames, 16) the root's pose, its origin the root joint
   Span<unsigned char> fitted;  // to be written: (frames) 0 where it was left out

@@ -116,6 +116,9 @@ using Doubles = Lent<const double>;
 inline Span<unsigned char> bytes(Span<bool> flags) {
   return {reinterpret_cast<unsigned char*>(flags.data()), flags.size()};
 }
+inline Span<const unsigned char> bytes(Span<const bool> flags) {
+  return {reinterpret_cast<const unsigned char*>(flags.data()), flags.size()};
+}
 
 /// The array, or nothing for None.
 template <class T>

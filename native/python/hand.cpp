@@ -133,8 +133,8 @@ void fit(const HandSolver& self, Object targets, Object weights, Object start_, 
 }
 
 /// Fits of hands that lie anywhere; of a point that is not finite the residual is NaN.
-void fit_placed(const HandSolver& self, Object points_, Object weights_, Object reference_, Object palm_,
-                long fewest, double beta, double prior, double damping, double tolerance, int max_iterations,
+void fit_placed(const HandSolver& self, Object points_, Object weights_, Object mirrored_, Object reference_,
+                Object palm_, long fewest, double beta, double prior, double damping, double tolerance, int max_iterations,
                 int threads, const std::string& isa, Object solution_, Object root_, Object residual_,
                 Object cost_, Object iterations_, Object fitted_, Object converged_) {
   const long n = self.unknowns(), P = self.points();
@@ -146,6 +146,8 @@ void fit_placed(const HandSolver& self, Object points_, Object weights_, Object 
   PlacedFrames placed;
   placed.points = points.checked_rows({frames, P, 3}, false);
   if (weights) placed.weights = weights->checked_rows({frames, P});
+  const auto mirrored = lent_if_any<const bool>(mirrored_, "mirrored");
+  if (mirrored) placed.mirrored = bytes(mirrored->checked({frames}, false));
   for (long i = 0; weights && i < frames * P; ++i)
     require(weights->values()[i] >= 0, "weights must not be negative");
   HandPlacement placement{reference.checked_rows({P, 3}), palm.values()};
@@ -225,7 +227,7 @@ void bind_hand(nb::module_& m) {
       .def("__init__", make, "rest"_a, "parents"_a, "template"_a, "posedirs"_a, "weights"_a, "mean"_a,
            "components"_a, "sigma"_a, "wrist_rotation"_a, "wrist_translation"_a, "start_points"_a.none(),
            "start_center"_a.none(), "start_spread"_a.none(), "start_weights"_a.none())
-      .def("fit_placed", fit_placed, "points"_a, "weights"_a.none(), "reference"_a, "palm"_a, "fewest"_a,
+      .def("fit_placed", fit_placed, "points"_a, "weights"_a.none(), "mirrored"_a.none(), "reference"_a, "palm"_a, "fewest"_a,
            "beta"_a, "prior"_a, "damping"_a, "tolerance"_a, "max_iterations"_a, "threads"_a, "isa"_a,
            "solution"_a, "root"_a, "residual"_a, "cost"_a, "iterations"_a, "fitted"_a,
            "converged"_a)

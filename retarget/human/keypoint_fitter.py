@@ -8,12 +8,13 @@ batch, and mirrored or rigidly moved keypoints give mirrored or moved hands.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from retarget.core.checks import numbers, optional, whole
+from retarget.core.checks import numbers, optional, real, whole
 from retarget.core.errors import InputError
 from retarget.core.types import BoolArray, FloatArray, HumanMotion, Status, side_index
 from retarget.human.hand_model import HandModel, hands_hash, load_hands
@@ -36,6 +37,8 @@ class KeypointFitter:
         user: whose hands (`calibrate_user`); None has the hand model's size.
         components: number of pose coefficients K, 1 to 45.
         hands: models of the left and the right hand; None is the open hand.
+        tolerance: a step shorter than this ends a frame, in standard deviations. 1e-4 saves a third
+            of the time, and moves half of the frames by less than 1e-5.
         threads: 0 for as many as are useful. They do not change the result.
 
     Raises:
@@ -49,6 +52,7 @@ class KeypointFitter:
         components: int = FEW,
         *,
         hands: tuple[HandModel, HandModel] | None = None,
+        tolerance: float = 1e-9,
         threads: int = 0,
     ) -> None:
         self.sides = (0, 1) if side == BOTH else (side_index(side),)
@@ -58,6 +62,7 @@ class KeypointFitter:
         self.components = whole("components", components, 1)
         if components > len(self.hands[0].components):
             raise InputError(f"components must be 1 to 45, got {components}")
+        self._tolerance = real("tolerance", tolerance)
         self._threads = whole("threads", threads, 0)
 
     @property
@@ -108,12 +113,11 @@ class KeypointFitter:
         residual = np.full((n, 2, COUNT), np.nan)
         iterations = np.zeros((n, 2), dtype=np.int64)
         status = np.full((n, 2), _MISSING)
-        for k, side in enumerate(self.sides):
-            fits = self.fit_hand(side, flat[:, k], counts[:, k])
-            pca[:, side], wrist[:, side], residual[:, side] = fits.pca, fits.root, fits.residual
-            iterations[:, side] = np.where(fits.fitted, fits.iterations, 0)
+        for sides, fits in self._fits(flat, counts):
+            pca[:, sides], wrist[:, sides], residual[:, sides] = fits.pca, fits.root, fits.residual
+            iterations[:, sides] = fits.iterations * fits.fitted
             ended = np.where(fits.converged, _OK, _FAILED)
-            status[:, side] = np.where(fits.fitted, ended, _MISSING)
+            status[:, sides] = np.where(fits.fitted, ended, _MISSING)
         angles = (pca[:, :, None] @ self._components)[:, :, 0] + self._mean
         return HumanMotion(
             pca=pca.reshape(*lead, 2, self.components),
@@ -125,11 +129,31 @@ class KeypointFitter:
             hand_pose=angles.reshape(*lead, 2, 15, 3),
         )
 
-    def fit_hand(self, side: int, keypoints: FloatArray, weights: FloatArray) -> PlacedFits:
-        """Fit n frames of one hand: keypoints (n, 21, 3), weights (n, 21), tips' included."""
-        return self._natives[side].fit(
-            keypoints, weights, noise=self.user.noise, threads=self._threads
-        )
+    def _fits(
+        self, keypoints: FloatArray, weights: FloatArray
+    ) -> Iterator[tuple[slice, PlacedFits]]:
+        """Fits of (n, hands, 21, 3), an axis of hands in front of what is of a frame.
+
+        Hands that are mirror images share the SIMD lanes, the left ones seen in the mirror.
+        """
+        n, hands = keypoints.shape[:2]
+        if hands == 1 or self._mirrored:
+            jobs = [(slice(self.sides[0], self.sides[-1] + 1), slice(None))]
+        else:
+            jobs = [(slice(side, side + 1), slice(side, side + 1)) for side in self.sides]
+        for sides, rows in jobs:
+            points, counts = keypoints[:, rows], weights[:, rows]
+            count = points.shape[1]
+            own = None if count == 1 else np.tile([True, False], n)
+            found = self._natives[self.sides[-1] if count == hands else sides.start].fit(
+                points.reshape(-1, COUNT, 3),
+                counts.reshape(-1, COUNT),
+                own,
+                noise=self.user.noise,
+                tolerance=self._tolerance,
+                threads=self._threads,
+            )
+            yield sides, PlacedFits(*(a.reshape(n, count, *a.shape[1:]) for a in found))
 
     def keypoints(self, motion: HumanMotion) -> FloatArray:
         """The 21 keypoints of the user's hands, (..., 2, 21, 3) [m]; NaN of a missing hand."""
@@ -171,6 +195,11 @@ class KeypointFitter:
     @cached_property
     def _mean(self) -> FloatArray:
         return np.stack([hand.mean for hand in self.hands])
+
+    @cached_property
+    def _mirrored(self) -> bool:
+        """Whether the hand models are mirror images of each other, to the last bit."""
+        return self.hands[1].mirrored().hash == self.hands[0].hash
 
     @cached_property
     def _natives(self) -> tuple[NativeKeypoints, ...]:

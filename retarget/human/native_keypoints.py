@@ -105,6 +105,7 @@ class NativeKeypoints(Remade):
         self,
         keypoints: FloatArray,
         weights: FloatArray | None,
+        mirrored: BoolArray | None = None,
         *,
         noise: float,
         tolerance: float = 1e-9,
@@ -115,6 +116,8 @@ class NativeKeypoints(Remade):
         Args:
             keypoints: (n, 21, 3) where they were seen, in any frame [m]; NaN where missing.
             weights: (n, 21) what each counts, 0 for one to leave out; 1 by default.
+            mirrored: (n,) where the keypoints are of the other hand, whose fit is that of its mirror
+                image; poses come back out of the mirror.
             noise: standard deviation s of a coordinate [m]: the prior is s^2, beta 3 s.
             tolerance: length of a step in z that ends a frame.
             threads: 0 for as many as are useful.
@@ -127,6 +130,7 @@ class NativeKeypoints(Remade):
             self._solver.fit_placed,
             numbers(keypoints, "keypoints"),
             None if weights is None else numbers(weights, "weights"),
+            mirrored,
             self._reference,
             _PALM,
             FEWEST,
