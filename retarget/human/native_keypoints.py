@@ -116,8 +116,8 @@ class NativeKeypoints(Remade):
         Args:
             keypoints: (n, 21, 3) where they were seen, in any frame [m]; NaN where missing.
             weights: (n, 21) what each counts, 0 for one to leave out; 1 by default.
-            mirrored: (n,) where the keypoints are of the other hand, whose fit is that of its mirror
-                image; poses come back out of the mirror.
+            mirrored: (n,) where the keypoints are of the other hand, which is fitted in the mirror;
+                its poses come back out of it.
             noise: standard deviation s of a coordinate [m]: the prior is s^2, beta 3 s.
             tolerance: length of a step in z that ends a frame.
             threads: 0 for as many as are useful.
