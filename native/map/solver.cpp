@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/workers.hpp"
+#include "map/newton.hpp"
 
 namespace retarget {
 namespace {
@@ -19,30 +20,6 @@ struct State {
   FingerPose pose;
   double cost;
 };
-
-/// H x = b by Cholesky's method; false where H is not positive definite.
-bool solve(const double* H, const double* b, int n, double* x) {
-  double L[kMaxActive][kMaxActive];
-  for (int i = 0; i < n; ++i) {
-    for (int j = 0; j <= i; ++j) {
-      double sum = H[n * i + j];
-      for (int k = 0; k < j; ++k) sum -= L[i][k] * L[j][k];
-      if (i > j) L[i][j] = sum / L[j][j];
-      else if (sum > 1e-14) L[i][i] = std::sqrt(sum);
-      else return false;
-    }
-  }
-  for (int i = 0; i < n; ++i) {
-    x[i] = b[i];
-    for (int k = 0; k < i; ++k) x[i] -= L[i][k] * x[k];
-    x[i] /= L[i][i];
-  }
-  for (int i = n - 1; i >= 0; --i) {
-    for (int k = i + 1; k < n; ++k) x[i] -= L[k][i] * x[k];
-    x[i] /= L[i][i];
-  }
-  return true;
-}
 
 class Frame {
  public:
@@ -96,25 +73,20 @@ class Frame {
                 (at.q[k] >= hand_.upper[std::size_t(k)] && gradient[k] < 0);
       wanted[k] = held[k] ? 0 : -gradient[k];
     }
-    const auto equations = [&](double share) {
-      for (int a = 0; a < n_; ++a)
-        for (int b = 0; b < n_; ++b) {
-          const int i = n_ * a + b;
-          matrix_[i] = held[a] || held[b] ? double(a == b)
-                                          : hessian[i] + share * curvature[i] + (a == b ? damping : 0);
-        }
-    };
-    equations(trusted ? 1 : 0);
-    if (solve(matrix_, wanted, n_, step_)) return;
-    equations(0);
-    if (!solve(matrix_, wanted, n_, step_)) std::fill(step_, step_ + n_, 0.0);
+    for (int a = 0; a < n_; ++a)
+      for (int b = 0; b < n_; ++b) {
+        const int i = n_ * a + b;
+        if (held[a] || held[b]) hessian[i] = a == b;
+        else if (trusted) hessian[i] += curvature[i];
+      }
+    newton_step(hessian, damping, wanted, n_, step_);
   }
 
   const MapHand& hand_;
   const MapGoal& goal_;
   const double prior_;
   const int n_;
-  double step_[kMaxActive], matrix_[kMaxActive * kMaxActive];
+  double step_[kMaxActive];
 };
 
 }  // namespace
