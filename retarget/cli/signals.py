@@ -51,8 +51,18 @@ def dying_of_signals() -> Iterator[None]:
             hook(lost)
             return
         nonlocal until
-        until = 0.0
-        threading.Timer(_AGAIN, os.kill, (os.getpid(), number)).start()
+        wait = _AGAIN
+        while True:
+            until = 0.0
+            try:
+                threading.Timer(wait, os.kill, (os.getpid(), number)).start()
+            except KeyboardInterrupt:
+                wait *= 2.0  # on a busy machine it comes before this function ends
+            except Ended:
+                number = came.pop()
+                wait *= 2.0
+            else:
+                return
 
     hook, sys.unraisablehook = sys.unraisablehook, again
     ours = [number for number in _SIGNALS if signal.getsignal(number) is signal.SIG_DFL]

@@ -44,6 +44,7 @@ from retarget.data.file_attributes import (
 )
 from retarget.data.file_kind import FileKind, require_format
 from retarget.data.peak_speeds import PeakSpeeds
+from retarget.human.user import User
 
 if TYPE_CHECKING:
     from retarget.mapping.fitter import MANOFitter
@@ -75,6 +76,7 @@ class HumanFileInfo:
         start: index of the first frame within the source.
         sim: the source was recorded in simulation.
         speeds: largest speeds of the recording, left and right; None where unknown.
+        user: the person whose hands these are; None of motion that came from a robot.
         versions: of the software that wrote the file, by package.
     """
 
@@ -91,7 +93,13 @@ class HumanFileInfo:
     start: int = 0
     sim: bool = True
     speeds: tuple[PeakSpeeds, PeakSpeeds] | None = None
+    user: User | None = None
     versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def fitted_points(self) -> int:
+        """Points a hand that residuals are of: a person's keypoints, or a robot's fingertips."""
+        return len(FINGERS) if self.user is None else _KEYPOINTS
 
 
 def human_info(
@@ -220,7 +228,7 @@ class HumanReader(HDF5Reader):
         self._refuse(infinite, "pca", start, "has an infinite coefficient")
         self._check_poses(poses, lost, start)
         iterations = self._optional("iterations", start, stop, np.zeros((stop - start, _HANDS)))
-        no_residual = np.full((stop - start, _HANDS, len(FINGERS)), np.nan)
+        no_residual = np.full((stop - start, _HANDS, self.info.fitted_points), np.nan)
         return HumanMotion(
             pca=np.where(lost[..., None], np.nan, pca),
             T_world_mano=np.where(lost[..., None, None], np.nan, poses),
@@ -277,7 +285,7 @@ class HumanReader(HDF5Reader):
             raise FileError(self.path, "holds no frames", key="pca")
         shapes: dict[str, tuple[int | None, ...]] = {
             self._poses: (None, _HANDS, 4, 4),
-            "residual": (None, _HANDS, len(FINGERS)),
+            "residual": (None, _HANDS, self.info.fitted_points),
             "iterations": (None, _HANDS),
             "status": (None, _HANDS),
         }
@@ -393,7 +401,7 @@ class HumanWriter(HDF5Writer):
         wanted: dict[str, tuple[Any, tuple[int, ...]]] = {
             "pca": (motion.pca, (frames, _HANDS, self._info.components)),
             "T_world_mano": (motion.T_world_mano, (frames, _HANDS, 4, 4)),
-            "residual": (motion.residual, (frames, _HANDS, len(FINGERS))),
+            "residual": (motion.residual, (frames, _HANDS, self._info.fitted_points)),
             "iterations": (motion.iterations, (frames, _HANDS)),
             "status": (motion.status, (frames, _HANDS)),
             "keypoints": (keypoints, (frames, _HANDS, _KEYPOINTS, 3)),
@@ -431,6 +439,7 @@ def _read_info(file: HDF5File, rate: float | None) -> HumanFileInfo:
         start=attribute(file, "start", whole_number, 0),
         sim=attribute(file, "sim", bool, True),
         speeds=attribute(file, "peak_speeds", _speeds, None),
+        user=attribute(file, "user", _user, None),
         versions=attribute(file, "versions", read_versions, {}),
     )
 
@@ -462,6 +471,8 @@ def _write_info(file: Any, info: HumanFileInfo) -> None:
     if info.speeds is not None:
         named = zip(SIDES, map(asdict, info.speeds), strict=True)
         attrs["peak_speeds"] = json.dumps(dict(named))
+    if info.user is not None:
+        attrs["user"] = json.dumps(info.user.as_table())
     attrs["versions"] = json.dumps(info.versions, sort_keys=True)
 
 
@@ -472,6 +483,13 @@ def _speeds(value: Any) -> tuple[PeakSpeeds, PeakSpeeds]:
         for side in SIDES
     )
     return left, right
+
+
+def _user(value: Any) -> User:
+    try:
+        return User.from_table(json.loads(text(value)))
+    except InputError as error:
+        raise ValueError(str(error)) from error
 
 
 def _calibrations(value: Any) -> tuple[Calibration, Calibration]:

@@ -153,7 +153,7 @@ class KeypointFitter:
                 tolerance=self._tolerance,
                 threads=self._threads,
             )
-            yield sides, PlacedFits(*(a.reshape(n, count, *a.shape[1:]) for a in found))
+            yield sides, PlacedFits._make(a.reshape(n, count, *a.shape[1:]) for a in found)
 
     def keypoints(self, motion: HumanMotion) -> FloatArray:
         """The 21 keypoints of the user's hands, (..., 2, 21, 3) [m]; NaN of a missing hand."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -85,6 +86,32 @@ class User(ArrayValue):
             raise InputError(f"layout must be a name, got {self.layout!r}", value=self.layout)
         if not self.sides or any(side not in SIDES for side in self.sides):
             raise InputError(f"sides must be of {', '.join(SIDES)}, got {self.sides!r}")
+
+    def as_table(self) -> dict[str, Any]:
+        """All numbers by name, as JSON takes them."""
+        return {
+            field.name: value.tolist() if isinstance(value, np.ndarray) else value
+            for field in fields(self)
+            for value in (getattr(self, field.name),)
+        }
+
+    @classmethod
+    def from_table(cls, table: dict[str, Any]) -> User:
+        """What `as_table` gave.
+
+        Raises:
+            InputError: a number is out of range, or a name is unknown.
+        """
+        if not isinstance(table, dict):
+            raise InputError(f"a user is a table of numbers, got {table!r}")
+        unknown = set(table) - {field.name for field in fields(cls)}
+        if unknown:
+            raise InputError(f"{sorted(unknown)[0]} is not known of a user")
+        given = dict(table)
+        for name in ("stretch", "palm", "contact_gap"):
+            if name in given:
+                given[name] = np.array(given[name], dtype=np.float64)
+        return cls(**{**given, "sides": tuple(given.get("sides", SIDES))})
 
     def save(self, path: str | Path) -> None:
         """Write a TOML file, whole or not at all.

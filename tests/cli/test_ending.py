@@ -185,8 +185,11 @@ def test_a_pipe_is_no_recording(tmp_path: Path, demo: Path) -> None:
 
 
 FINALISER = """
-import os, sys, time
+import os, signal, sys, time
 from retarget.cli.signals import dying_of_signals
+for number in (signal.SIGHUP, signal.SIGTERM):
+    signal.signal(number, signal.SIG_DFL)  # whoever runs the tests may ignore them
+signal.signal(signal.SIGINT, signal.default_int_handler)
 class Thing:
     def __del__(self):
         os.kill(os.getpid(), int(sys.argv[1]))
@@ -206,8 +209,20 @@ with dying_of_signals():
 """
 
 
+@pytest.mark.parametrize("busy", [False, True])
 @pytest.mark.parametrize(("number", "code"), [(2, 130), (15, -15), (1, -1)])
-def test_a_signal_in_a_finaliser_is_not_lost(number: int, code: int) -> None:
-    command = [sys.executable, "-c", FINALISER, str(number)]
+def test_a_signal_in_a_finaliser_is_not_lost(number: int, code: int, busy: bool) -> None:
+    program = FINALISER
+    if busy:  # the signal comes again before the thread that sends it is known to have started
+        program = f"""
+import threading, time
+started = threading.Thread.start
+def start(thread):
+    started(thread)
+    if thread.interval < 0.05:
+        time.sleep(0.2)
+threading.Thread.start = start
+{FINALISER}"""
+    command = [sys.executable, "-c", program, str(number)]
     ended = subprocess.run(command, env=ENV, capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stdout, ended.stderr) == (code, "unwound\n", "")

@@ -28,6 +28,7 @@ from retarget.data.human_file import (
     load_human,
     save_human,
 )
+from retarget.human.user import User
 from retarget.robot.robot import Robot
 
 HAND = "0123456789abcdef"
@@ -429,3 +430,37 @@ def test_what_does_not_fit_is_not_written(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=message):
             write(path, *blocks)
     assert not list(tmp_path.iterdir())
+
+
+class TestPeople:
+    """Motion of a person: residuals of 21 keypoints, and whose hands they are."""
+
+    def motion(self) -> HumanMotion:
+        motion = random_motion()
+        residual = np.random.default_rng(1).uniform(0.0, 1e-2, (6, 2, 21))
+        return dataclasses.replace(motion, residual=residual)
+
+    def info(self) -> HumanFileInfo:
+        user = User(size=0.95, stretch=np.full((5, 3), 1.1), layout="openxr26", frames=30)
+        return HumanFileInfo(rate=60.0, hand=HAND, components=15, user=user)
+
+    def test_it_comes_back(self, tmp_path: Path) -> None:
+        save_human(tmp_path / "human.hdf5", self.motion(), self.info())
+        motion, info = load_human(tmp_path / "human.hdf5")
+        assert info.user == self.info().user
+        np.testing.assert_array_equal(motion.residual, self.motion().residual)
+
+    def test_fingertips_alone_are_a_robots(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match=r"residual must have shape \(6, 2, 21\)"):
+            save_human(tmp_path / "human.hdf5", random_motion(), self.info())
+
+    @pytest.mark.parametrize(
+        "value", ["{", "[]", '{"size": 1000}', '{"hat": 1}', '{"stretch": [1]}', '{"sides": 3}']
+    )
+    def test_a_damaged_user_is_named(self, tmp_path: Path, value: str) -> None:
+        path = tmp_path / "human.hdf5"
+        save_human(path, self.motion(), self.info())
+        with h5py.File(path, "r+") as file:
+            file.attrs["user"] = value
+        with pytest.raises(FileError, match="attribute 'user' is not what it should be"):
+            load_human(path)
