@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from retarget.data.demo.reader import load_demo
     from retarget.data.demo.writer import save_demo
     from retarget.data.generate.make_demo import make_demo
+    from retarget.data.people.readers import read_people
     from retarget.human.keypoint_fitter import KeypointFitter
     from retarget.human.user import User
     from retarget.human.user_calibration import calibrate_user
@@ -61,6 +62,7 @@ _HOME = {
     "load_actions": "data.action_file",
     "load_demo": "data.demo.reader",
     "make_demo": "data.generate.make_demo",
+    "read_people": "data.people.readers",
     "save_actions": "data.action_file",
     "save_demo": "data.demo.writer",
 }
@@ -91,6 +93,7 @@ __all__ = [
     "load_actions",
     "load_demo",
     "make_demo",
+    "read_people",
     "save_actions",
     "save_demo",
 ]
