@@ -15,6 +15,7 @@ from retarget.cli.commands.convert import to_actions, to_human, to_robot
 from retarget.cli.commands.hand_networks import check_hand, train_hand
 from retarget.cli.commands.make_demo import make_demo
 from retarget.cli.commands.options import Untrusted, unfolded
+from retarget.cli.commands.people import calibrate_user, from_human
 from retarget.cli.commands.replay import replay
 from retarget.cli.commands.run import run
 from retarget.cli.commands.view import view
@@ -135,6 +136,19 @@ for _command, _short_help, _examples in (
             "retarget to-actions demo.hdf5 --out actions.hdf5",
             "retarget to-actions recordings/ --out chunks/ --chunks --normalize egovla",
         ),
+    ),
+    (
+        from_human,
+        "People's hands to human hand motion.",
+        (
+            "retarget from-human keypoints.npz --side right --rate 30 --out human.hdf5",
+            "retarget from-human episodes/ --user user.toml --fill linear --out motion/",
+        ),
+    ),
+    (
+        calibrate_user,
+        "Find a person's hands and tracker.",
+        ("retarget calibrate-user keypoints.npz --side right --out user.toml",),
     ),
     (
         run,

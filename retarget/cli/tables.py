@@ -12,10 +12,11 @@ from rich.text import Text
 
 from retarget.core.printable import printable
 from retarget.core.text import length_text
-from retarget.core.types import SIDES, Calibration
+from retarget.core.types import FINGERS, SIDES, Calibration
 
 if TYPE_CHECKING:
     from retarget.data.convert import Conversion
+    from retarget.human.user import User
 
 _STATS = ("mean", "p50", "p99", "max")
 
@@ -118,5 +119,30 @@ def print_calibration(console: Console, calibrations: Sequence[Calibration]) -> 
             for vector in (found.rotation, found.translation)
         )
         table.add_row(side, f"{found.scale:.4f}", *vectors)
+    console.print(table)
+    console.print()
+
+
+def print_user(console: Console, user: User) -> None:
+    """A person's hands, and what is known of the tracker."""
+    console.print()
+    line(
+        console,
+        f"{user.size:.3f} times the size of the hand model, from {user.frames} "
+        f"{' and '.join(user.sides)} hands; tracker noise {length_text(user.noise)}",
+    )
+    console.print()
+    table = plain_table()
+    table.add_column("", no_wrap=True)
+    for name in ("bones over the model's", "base off, mm", "touches the thumb at"):
+        table.add_column(name, justify="right", no_wrap=True)
+    gaps = ["", *(length_text(float(gap)) for gap in user.contact_gap)]
+    for finger, bones, base, gap in zip(FINGERS, user.stretch, user.palm, gaps, strict=True):
+        table.add_row(
+            finger,
+            " ".join(f"{float(bone):5.2f}" for bone in bones),
+            " ".join(f"{1e3 * float(x):5.1f}" for x in base),
+            gap,
+        )
     console.print(table)
     console.print()

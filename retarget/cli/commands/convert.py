@@ -92,7 +92,7 @@ def to_human(
         rate=reading.rate,
         strict=not reading.allow_mismatch,
     )
-    _convert_all(sources, outputs, convert, show=print_conversion)
+    convert_all(sources, outputs, convert, show=print_conversion)
 
 
 def to_robot(
@@ -132,7 +132,7 @@ def to_robot(
             write_json(json, replay_json(results, retargeter, tolerances, code))
             say(f"wrote {json}")
 
-    _convert_all(sources, outputs, convert, show=print_human_replay, report=report)
+    convert_all(sources, outputs, convert, show=print_human_replay, report=report)
 
 
 def to_actions(
@@ -196,7 +196,7 @@ def to_actions(
         rate=reading.rate,
         strict=not reading.allow_mismatch,
     )
-    _convert_all(found, outputs, convert, show=print_conversion)
+    convert_all(found, outputs, convert, show=print_conversion)
 
 
 def _camera(robot: Robot, camera: str | None) -> str | None:
@@ -207,7 +207,7 @@ def _camera(robot: Robot, camera: str | None) -> str | None:
     return camera
 
 
-def _convert_all(
+def convert_all(
     sources: Sequence[Source],
     outputs: Sequence[Path | None],
     convert: Callable[..., Result],

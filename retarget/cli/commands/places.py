@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,26 +30,43 @@ class Source:
     error: str = ""
 
 
-def find_sources(paths: Sequence[Path], *, without: Path | None = None) -> list[Source]:
-    """Files as named, and all HDF5 files in and below folders, sorted; each file once.
+def is_hdf5(path: Path) -> bool:
+    """Whether a file found in a folder is HDF5, by its suffix in any case."""
+    return path.suffix.lower() in SUFFIXES and path.is_file()
+
+
+def find_sources(
+    paths: Sequence[Path],
+    *,
+    without: Path | None = None,
+    accepts: Callable[[Path], bool] = is_hdf5,
+    what: str = f"{' or '.join(SUFFIXES)} file",
+) -> list[Source]:
+    """Files as named, and all that are wanted in and below folders, sorted; each file once.
 
     Args:
         paths: files and folders.
         without: a folder whose files are left out: the one that results are written to.
+        accepts: which files of a folder are wanted, and which folders are one source themselves.
+        what: to call what is wanted.
     """
     found: list[Source] = []
     for path in paths:
-        if not path.is_dir():
+        if not path.is_dir() or accepts(path):
             found.append(Source(path, Path(path.name)))
             continue
         try:
-            inside = [file for file in _files_below(path) if not _within(file, without, path)]
+            inside = [
+                file
+                for file in _files_below(path)
+                if not _within(file, without, path) and accepts(file)
+            ]
         except FileError as error:
             found.append(Source(path, Path(), str(error)))
             continue
         found += [Source(file, file.relative_to(path)) for file in inside]
         if not inside:
-            found.append(Source(path, Path(), f"{path}: no {' or '.join(SUFFIXES)} file in it"))
+            found.append(Source(path, Path(), f"{path}: no {what} in it"))
     once: dict[str, Source] = {}
     for source in found:
         once.setdefault(os.path.realpath(source.path), source)
@@ -72,12 +89,13 @@ class Output:
 
 
 def plan_outputs(
-    sources: Sequence[Source], paths: Sequence[Path], out: Path | None
+    sources: Sequence[Source], paths: Sequence[Path], out: Path | None, suffix: str | None = None
 ) -> list[Path | None]:
     """Where the result of each source goes; `check_places` says whether it can.
 
     One file goes to the file ``out``; several, or those of a folder, into the folder ``out`` under
-    their own names. A single file goes into ``out`` too where that is a folder.
+    their own names, with another suffix where one is given. A single file goes into ``out`` too
+    where that is a folder.
 
     Raises:
         InputError: two results would go to one place.
@@ -89,8 +107,10 @@ def plan_outputs(
     as_folder = not alone or out.is_dir() or str(out).endswith(("/", os.sep))
     if as_folder and out.exists() and not out.is_dir():
         raise FileError(out, "is a file, expected a folder for the results of several files")
+    names = [s.name if suffix is None or s.error else s.name.with_suffix(suffix) for s in sources]
     places = [
-        None if source.error else out / source.name if as_folder else out for source in sources
+        None if source.error else out / name if as_folder else out
+        for source, name in zip(sources, names, strict=True)
     ]
     taken: dict[str, Path] = {}
     for source, place in zip(sources, places, strict=True):
@@ -188,7 +208,7 @@ def _identities(path: Path) -> Iterator[object]:
 
 
 def _files_below(folder: Path) -> list[Path]:
-    """Recordings in and below a folder, sorted, whatever the case of their suffix.
+    """Files in and below a folder, sorted, without hidden ones.
 
     Raises:
         FileError: a folder cannot be looked into.
@@ -201,9 +221,7 @@ def _files_below(folder: Path) -> list[Path]:
         Path(inside, name)
         for inside, _, names in os.walk(folder, onerror=refuse)
         for name in names
-        if Path(name).suffix.lower() in SUFFIXES
-        and not name.startswith(".")
-        and Path(inside, name).is_file()
+        if not name.startswith(".")
     )
 
 

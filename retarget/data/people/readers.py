@@ -62,6 +62,7 @@ _TABLE = (
     Reader(tables.NAME, tables.matches, tables.read, "keypoints as CSV"),
     Reader(arrays.NAME, arrays.matches, arrays.read, "keypoints as npz, npy, pickle, JSON, HDF5"),
 )
+_DATA = {".hdf5", ".h5", ".npz", ".npy", ".jsonl", ".pkl", ".pickle", ".pt", ".pth"}
 READERS = {reader.name: reader for reader in _TABLE}
 
 
@@ -101,6 +102,25 @@ def read_people(
     if found.frame == "camera" and found.T_world_camera is not None:
         return to_world(found)
     return found
+
+
+def is_recording(path: Path) -> bool:
+    """Whether a file of a folder, or a folder with a file a frame, is to be read.
+
+    Files that hold data by their suffix are, so that one that is damaged is not passed over; of
+    texts only those of a known format are.
+    """
+    if path.suffix.lower() in _DATA and path.is_file():
+        return True
+    try:
+        source = Source(path)
+        try:
+            with _faults_reported(source.path):
+                return any(r.matches(source) for r in _TABLE if r.name != arrays.NAME)
+        finally:
+            source.close()
+    except FileError:
+        return False
 
 
 def _reader_of(source: Source) -> Reader:

@@ -1,0 +1,208 @@
+"""People's recordings -> human motion files: hands fitted, gaps treated, what was done said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from retarget.core.errors import FileError, InputError
+from retarget.core.progress import Progress, no_progress
+from retarget.core.status import status_counts, statuses_text
+from retarget.core.text import frames_text, length_text
+from retarget.core.types import SIDES, FloatArray, HumanMotion, IntArray, Status
+from retarget.data.convert import Conversion
+from retarget.data.file_attributes import software_versions
+from retarget.data.human_file import HumanFileInfo, HumanWriter
+from retarget.data.people.readers import AUTO, read_people
+from retarget.data.people.recording import PeopleRecording
+from retarget.human.hand_model import HandModel
+from retarget.human.keypoint_fitter import FEW, KeypointFitter
+from retarget.human.motion_gaps import fill_gaps, smooth_motion
+from retarget.human.user import User
+from retarget.human.user_calibration import FEWEST_FRAMES, calibrate_user
+
+_TOUCHING = 0.005  # [m] beyond the contact gap
+_TIPS = (4, 8, 12, 16, 20)
+
+
+@dataclass(frozen=True)
+class PeopleOptions:
+    """How recordings of people become human motion.
+
+    Attributes:
+        hands: models of the left and the right hand.
+        user: whose hands; None finds the user of each recording.
+        components: number of pose coefficients K.
+        layout: of the keypoints, "auto" tells it.
+        side: the hand that a file of one hand is of, None where the file tells.
+        rate: frames per second [Hz]; None takes the file's own.
+        fill: "none", "hold" or "linear": what becomes of gaps.
+        longest: frames of a gap that is filled.
+        smooth: hold second differences down, see `retarget.human.motion_gaps.smooth_motion`.
+    """
+
+    hands: tuple[HandModel, HandModel]
+    user: User | None = None
+    components: int = FEW
+    layout: str = AUTO
+    side: str | None = None
+    rate: float | None = None
+    fill: str = "none"
+    longest: int = 15
+    smooth: bool = False
+
+
+def seen_keypoints(
+    recording: PeopleRecording, hands: tuple[HandModel, HandModel]
+) -> tuple[FloatArray, tuple[str, ...]]:
+    """Keypoints (T, 2, 21, 3) of a recording [m], and what is to be said of them.
+
+    Of MANO parameters alone they are those of the hand models in that pose: exact with the model
+    that the parameters are of.
+    """
+    if recording.keypoints is not None:
+        return recording.keypoints, ()
+    if recording.pose is None:
+        raise InputError("a recording has keypoints or a pose")
+    said = (
+        "keypoints are those of the hand models at hand in the file's pose: exact only with the "
+        "model that made it"
+    )
+    return recording.pose.keypoints(hands), (said,)
+
+
+def find_user(
+    path: str | Path,
+    hands: tuple[HandModel, HandModel],
+    *,
+    layout: str = AUTO,
+    side: str | None = None,
+) -> tuple[User, PeopleRecording]:
+    """The user of a recording, and the recording.
+
+    Raises:
+        FileError: the file cannot be read, or shows fewer than 20 hands.
+    """
+    recording = read_people(path, layout, side=side)
+    return _user_of(recording, hands, layout), recording
+
+
+def people_to_human(
+    path: str | Path,
+    out: str | Path,
+    options: PeopleOptions,
+    *,
+    progress: Progress = no_progress,
+) -> Conversion:
+    """Write a recording of a person's hands as human motion (docs/formats.md).
+
+    Args:
+        path: the recording, of any format of docs/people.md.
+        out: the human motion file.
+        options: how.
+        progress: called while it goes on.
+
+    Raises:
+        FileError: the recording cannot be read or tells no rate, or ``out`` cannot be written.
+        InputError: an option is out of range.
+    """
+    recording = read_people(path, options.layout, side=options.side)
+    rate = options.rate if options.rate is not None else recording.rate
+    if rate is None:
+        raise FileError(path, "does not tell its frames per second; give them: --rate")
+    notes = [*recording.notes]
+    user = options.user
+    if user is None and int(recording.valid.sum()) < FEWEST_FRAMES:
+        user = User()
+        notes.append(
+            f"shows a hand {int(recording.valid.sum())} times, too few to find the user "
+            f"({FEWEST_FRAMES}): the hand model's size is taken"
+        )
+    elif user is None:
+        user = _user_of(recording, options.hands, options.layout)
+    fitter = KeypointFitter(user=user, components=options.components, hands=options.hands)
+    keypoints, said = seen_keypoints(recording, options.hands)
+    notes += said
+    progress("fitting", 0, recording.frames)
+    motion = fitter.fit(keypoints, valid=recording.valid)
+    status = motion.status
+    motion = fill_gaps(motion, options.fill, options.longest)
+    if options.smooth:
+        motion = smooth_motion(motion, rate)
+    info = HumanFileInfo(
+        rate=rate,
+        hand=fitter.hand_hash,
+        components=fitter.components,
+        source=Path(path).name,
+        sim=False,
+        user=user,
+        versions=software_versions(),
+    )
+    with HumanWriter(out, info) as writer:
+        writer.append(motion, keypoints=fitter.keypoints(motion))
+    progress("fitting", recording.frames, recording.frames)
+    return Conversion(
+        path=Path(path),
+        out=Path(out),
+        frames=recording.frames,
+        rate=rate,
+        rows=_rows(motion, status, keypoints, user),
+        reasons=_reasons(status),
+        notes=tuple(notes),
+    )
+
+
+def _user_of(recording: PeopleRecording, hands: tuple[HandModel, HandModel], layout: str) -> User:
+    keypoints, _ = seen_keypoints(recording, hands)
+    try:
+        return calibrate_user(
+            keypoints, recording.valid, hands=hands, layout="" if layout == AUTO else layout
+        )
+    except InputError as error:
+        raise FileError(recording.path, str(error)) from error
+
+
+def _rows(
+    motion: HumanMotion, status: IntArray, keypoints: FloatArray, user: User
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """A title and a text for each side."""
+    residuals, gaps, pinches = [], [], []
+    tips = keypoints[..., list(_TIPS), :]
+    apart = np.linalg.norm(tips[..., 1:, :] - tips[..., :1, :], axis=-1)
+    with np.errstate(invalid="ignore"):
+        touching = (apart <= user.contact_gap + _TOUCHING).any(axis=-1)
+    for side in range(len(SIDES)):
+        known = motion.residual[:, side][np.isfinite(motion.residual[:, side])]
+        if known.size:
+            middle, most = (length_text(float(np.percentile(known, p))) for p in (50, 99))
+            residuals.append(f"median {middle}, p99 {most}")
+        else:
+            residuals.append("-")
+        lost = np.concatenate([[False], status[:, side] == Status.MISSING_INPUT, [False]])
+        lengths = np.diff(np.flatnonzero(np.diff(lost)))[::2]
+        gaps.append(f"{len(lengths)}, longest {lengths.max()} frames" if lengths.size else "none")
+        pinches.append(f"{int(touching[:, side].sum())} frames")
+    counts = tuple(
+        statuses_text(status_counts(motion.status[:, side])) for side in range(len(SIDES))
+    )
+    return (
+        ("frames", counts),
+        ("residual", tuple(residuals)),
+        ("gaps", tuple(gaps)),
+        ("thumb and a finger touch", tuple(pinches)),
+        ("size over the hand model's", (f"{user.size:.3f}", f"{user.size:.3f}")),
+    )
+
+
+def _reasons(status: IntArray) -> tuple[str, ...]:
+    """Why the result is not to be relied on; a hand that was never there is no reason."""
+    found = []
+    for side, name in enumerate(SIDES):
+        failed = np.flatnonzero(status[:, side] == Status.NOT_CONVERGED)
+        if failed.size:
+            found.append(f"the {name} hand did not converge ({frames_text(failed)})")
+    if (status == Status.MISSING_INPUT).all():
+        found.append(f"no hand is there in any of {len(status)} frames")
+    return tuple(found)
