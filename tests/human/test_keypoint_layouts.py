@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from people import person
 
+from benchmarks.synthetic_people import person
 from retarget.core.errors import InputError
 from retarget.human.hand_model import load_hands
 from retarget.human.keypoint_layouts import (
