@@ -10,9 +10,8 @@ from retarget.core.geometry import rotation_from_rotvec
 from retarget.core.types import FloatArray
 from retarget.human.hand_model import load_hands
 from retarget.human.keypoint_fitter import KeypointFitter
-from retarget.human.keypoints import HandKeypoints
+from retarget.human.keypoints import KEYPOINT_TIPS, HandKeypoints
 
-TIPS = (4, 8, 12, 16, 20)
 LEAST_SIZE, MOST_SIZE = 0.85, 1.15
 PINCH = 0.01  # [m] between the tips' centres
 
@@ -71,14 +70,17 @@ def _pinched(pose: FloatArray, side: int, layer: HandKeypoints) -> FloatArray:
     frames = np.arange(len(pose))
     finger = frames % 5
     pairs = frames[finger > 0]
-    thumb, other = points[pairs, TIPS[0]], points[pairs, np.array(TIPS)[finger[pairs]]]
+    thumb, other = (
+        points[pairs, KEYPOINT_TIPS[0]],
+        points[pairs, np.array(KEYPOINT_TIPS)[finger[pairs]]],
+    )
     middle, way = 0.5 * (thumb + other), other - thumb
     way *= 0.5 * PINCH / np.linalg.norm(way, axis=-1, keepdims=True)
     weights = np.full(points.shape[:-1], 0.05)
     weights[:, [0, 5, 9, 13, 17]] = 5.0
     for tip, place in (
-        (np.full(len(pairs), TIPS[0]), middle - way),
-        (np.array(TIPS)[finger[pairs]], middle + way),
+        (np.full(len(pairs), KEYPOINT_TIPS[0]), middle - way),
+        (np.array(KEYPOINT_TIPS)[finger[pairs]], middle + way),
     ):
         points[pairs, tip] = place
         weights[pairs, tip] = 20.0

@@ -3,22 +3,11 @@
 #include <cmath>
 #include <vector>
 
+#include "core/rotation.hpp"
 #include "hand/solver.hpp"
 
 namespace retarget {
 namespace {
-
-/// Rodrigues' formula.
-void rotation_of(Span<const double> w, Span<double> R) {
-  const double angle2 = w[0] * w[0] + w[1] * w[1] + w[2] * w[2], angle = std::sqrt(angle2);
-  const bool small = angle < 1e-4;
-  const double half = small ? 0.5 - angle2 / 48 : std::sin(0.5 * angle) / angle;
-  const double a = small ? 1 - angle2 / 6 : std::sin(angle) / angle, b = 2 * half * half;
-  for (int r = 0; r < 3; ++r)
-    for (int c = 0; c < 3; ++c) R[3 * r + c] = b * w[r] * w[c] + (r == c ? 1 - b * angle2 : 0);
-  R[1] -= a * w[2], R[2] += a * w[1], R[3] += a * w[2];
-  R[5] -= a * w[0], R[6] -= a * w[1], R[7] += a * w[0];
-}
 
 /// Where the root's frame lies where the points were seen: its pose in the hand's frame, carried back, and
 /// out of the mirror, which turns x round.

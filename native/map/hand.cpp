@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/rotation.hpp"
+
 namespace retarget {
 namespace {
 
@@ -21,14 +23,6 @@ void multiply(const double* A, const double* B, double* out) {
   for (int i = 0; i < 3; ++i)
     for (int k = 0; k < 3; ++k)
       out[3 * i + k] = A[3 * i] * B[k] + A[3 * i + 1] * B[3 + k] + A[3 * i + 2] * B[6 + k];
-}
-/// Rodrigues' formula about a unit axis.
-void turn_about(const double* a, double angle, double* R) {
-  const double s = std::sin(angle), half = std::sin(0.5 * angle), v = 2 * half * half;
-  for (int i = 0; i < 3; ++i)
-    for (int k = 0; k < 3; ++k) R[3 * i + k] = v * a[i] * a[k] + (i == k ? 1 - v : 0);
-  R[1] -= s * a[2], R[2] += s * a[1], R[3] += s * a[2];
-  R[5] -= s * a[0], R[6] -= s * a[1], R[7] += s * a[0];
 }
 /// From 0 to 1 with two continuous derivatives.
 double smooth_step(double x) {

@@ -97,6 +97,39 @@ class Cost {
   const std::optional<Doubles> weights, lower, upper;
 };
 
+/// How a fit ends.
+LmOptions lm_options(double damping, double tolerance, int max_iterations) {
+  require_positive(damping, "damping");
+  require_positive(tolerance, "tolerance");
+  require(max_iterations >= 1 && max_iterations <= 1000000, "max_iterations must be 1 to 1,000,000");
+  LmOptions options;
+  options.damping = damping;
+  options.tolerance = tolerance;
+  options.max_iterations = max_iterations;
+  return options;
+}
+
+/// Arrays that a fit's results go to.
+class Results {
+ public:
+  Results(Object solution_, Object residual_, Object cost_, Object iterations_, Object converged_)
+      : solution(solution_, "solution"),
+        residual(residual_, "residual"),
+        cost(cost_, "cost"),
+        iterations(iterations_, "iterations"),
+        converged(converged_, "converged") {}
+  HandBatch::Output rows(long frames, long unknowns, long points) const {
+    return {solution.checked_rows({frames, unknowns}, false), residual.checked_rows({frames, points}, false),
+            cost.checked({frames}, false), iterations.checked({frames}, false),
+            bytes(converged.checked({frames}, false))};
+  }
+
+ private:
+  const Lent<double> solution, residual, cost;
+  const Lent<int> iterations;
+  const Lent<bool> converged;
+};
+
 void fit(const HandSolver& self, Object targets, Object weights, Object start_, Object restarts_,
          double retry_above, double beta, double prior, Object soft_lower, Object soft_upper,
          double soft_weight, double damping, double tolerance, int max_iterations, bool single, int threads,
@@ -110,24 +143,12 @@ void fit(const HandSolver& self, Object targets, Object weights, Object start_, 
   if (start) b.in.start = start->checked_rows({frames, n});
   if (restarts) b.restarts.from = restarts->checked_rows({restarts->rows(2), self.components()});
   require(!std::isnan(retry_above), "retry_above must not be NaN");
-  require_positive(damping, "damping");
-  require_positive(tolerance, "tolerance");
-  require(max_iterations >= 1 && max_iterations <= 1000000, "max_iterations must be 1 to 1,000,000");
-  require(threads >= 0, "threads must not be negative");
   b.restarts.above = retry_above;
-  LmOptions options;
-  options.damping = damping;
-  options.tolerance = tolerance;
-  options.max_iterations = max_iterations;
+  const LmOptions options = lm_options(damping, tolerance, max_iterations);
+  require(threads >= 0, "threads must not be negative");
   const Kernels& kernels = find_kernels(isa);
-  const Lent<double> solution(solution_, "solution"), residual(residual_, "residual"), cost(cost_, "cost");
-  const Lent<int> iterations(iterations_, "iterations");
-  const Lent<bool> converged(converged_, "converged");
-  b.out.solution = solution.checked_rows({frames, n}, false);
-  b.out.residual = residual.checked_rows({frames, P}, false);
-  b.out.cost = cost.checked({frames}, false);
-  b.out.iterations = iterations.checked({frames}, false);
-  b.out.converged = bytes(converged.checked({frames}, false));
+  const Results results(solution_, residual_, cost_, iterations_, converged_);
+  b.out = results.rows(frames, n, P);
   const nb::gil_scoped_release release;
   self.fit(b, options, single, threads, kernels);
 }
@@ -154,18 +175,11 @@ void fit_placed(const HandSolver& self, Object points_, Object weights_, Object 
   for (std::int64_t point : placement.palm) require(point >= 0 && point < P, "palm: no such point");
   require_positive(beta, "beta");
   require_not_negative(prior, "prior");
-  require_positive(damping, "damping");
-  require_positive(tolerance, "tolerance");
-  require(max_iterations >= 1 && max_iterations <= 1000000, "max_iterations must be 1 to 1,000,000");
+  const LmOptions options = lm_options(damping, tolerance, max_iterations);
   require(threads >= 0, "threads must not be negative");
-  LmOptions options;
-  options.damping = damping;
-  options.tolerance = tolerance;
-  options.max_iterations = max_iterations;
-  const Lent<double> solution(solution_, "solution"), root(root_, "root"), residual(residual_, "residual"),
-      cost(cost_, "cost");
-  const Lent<int> iterations(iterations_, "iterations");
-  const Lent<bool> fitted(fitted_, "fitted"), converged(converged_, "converged");
+  const Results results(solution_, residual_, cost_, iterations_, converged_);
+  const Lent<double> root(root_, "root");
+  const Lent<bool> fitted(fitted_, "fitted");
   placed.fewest = fewest;
   placed.root = root.checked_rows({frames, 4, 4}, false);
   placed.fitted = bytes(fitted.checked({frames}, false));
@@ -174,11 +188,7 @@ void fit_placed(const HandSolver& self, Object points_, Object weights_, Object 
   b.objective.beta = beta;
   b.objective.prior = prior;
   b.restarts.above = INFINITY;
-  b.out.solution = solution.checked_rows({frames, n}, false);
-  b.out.residual = residual.checked_rows({frames, P}, false);
-  b.out.cost = cost.checked({frames}, false);
-  b.out.iterations = iterations.checked({frames}, false);
-  b.out.converged = bytes(converged.checked({frames}, false));
+  b.out = results.rows(frames, n, P);
   const Kernels& kernels = find_kernels(isa);
   const nb::gil_scoped_release release;
   self.fit_placed(placed, placement, b, options, threads, kernels);

@@ -44,6 +44,7 @@ from retarget.data.file_attributes import (
 )
 from retarget.data.file_kind import FileKind, require_format
 from retarget.data.peak_speeds import PeakSpeeds
+from retarget.human.keypoints import KEYPOINT_COUNT
 from retarget.human.user import User
 
 if TYPE_CHECKING:
@@ -54,7 +55,6 @@ _POSES = {1: "T_world_wrist", 2: "T_world_mano"}  # what each version calls the 
 _OPTIONAL = ("residual", "iterations", "status")
 _INTEGERS = ("iterations", "status")
 _HANDS = len(SIDES)
-_KEYPOINTS = 21
 _FARTHEST = 20.0  # [m] from the origin
 
 
@@ -99,7 +99,7 @@ class HumanFileInfo:
     @property
     def fitted_points(self) -> int:
         """Points a hand that residuals are of: a person's keypoints, or a robot's fingertips."""
-        return len(FINGERS) if self.user is None else _KEYPOINTS
+        return len(FINGERS) if self.user is None else KEYPOINT_COUNT
 
 
 def human_info(
@@ -404,7 +404,7 @@ class HumanWriter(HDF5Writer):
             "residual": (motion.residual, (frames, _HANDS, self._info.fitted_points)),
             "iterations": (motion.iterations, (frames, _HANDS)),
             "status": (motion.status, (frames, _HANDS)),
-            "keypoints": (keypoints, (frames, _HANDS, _KEYPOINTS, 3)),
+            "keypoints": (keypoints, (frames, _HANDS, KEYPOINT_COUNT, 3)),
             "body_qpos": (body_qpos, (frames, joints)),
         }
         for name, (array, shape) in wanted.items():

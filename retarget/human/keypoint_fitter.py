@@ -18,7 +18,8 @@ from retarget.core.checks import numbers, optional, real, whole
 from retarget.core.errors import InputError
 from retarget.core.types import BoolArray, FloatArray, HumanMotion, Status, side_index
 from retarget.human.hand_model import HandModel, hands_hash, load_hands
-from retarget.human.native_keypoints import COUNT, TIPS, NativeKeypoints, PlacedFits
+from retarget.human.keypoints import KEYPOINT_COUNT, KEYPOINT_TIPS
+from retarget.human.native_keypoints import NativeKeypoints, PlacedFits
 from retarget.human.user import User
 
 BOTH = "both"
@@ -98,19 +99,19 @@ class KeypointFitter:
         """
         seen = numbers(keypoints, "keypoints")
         hands = len(self.sides)
-        tail = (2, COUNT, 3) if hands == 2 else (COUNT, 3)
+        tail = (2, KEYPOINT_COUNT, 3) if hands == 2 else (KEYPOINT_COUNT, 3)
         lead = seen.shape[: -len(tail)]
         if seen.shape[len(lead) :] != tail or seen.size == 0:
             wanted = ", ".join(map(str, tail))
             raise InputError(
                 f"keypoints must have shape (..., {wanted}), not empty, got {seen.shape}"
             )
-        flat = seen.reshape(-1, hands, COUNT, 3)
+        flat = seen.reshape(-1, hands, KEYPOINT_COUNT, 3)
         counts = self._weights(weights, valid, seen.shape[:-1], flat)
         n = len(flat)
         pca = np.full((n, 2, self.components), np.nan)
         wrist = np.full((n, 2, 4, 4), np.nan)
-        residual = np.full((n, 2, COUNT), np.nan)
+        residual = np.full((n, 2, KEYPOINT_COUNT), np.nan)
         iterations = np.zeros((n, 2), dtype=np.int64)
         status = np.full((n, 2), _MISSING)
         for sides, fits in self._fits(flat, counts):
@@ -122,7 +123,7 @@ class KeypointFitter:
         return HumanMotion(
             pca=pca.reshape(*lead, 2, self.components),
             T_world_mano=wrist.reshape(*lead, 2, 4, 4),
-            residual=residual.reshape(*lead, 2, COUNT),
+            residual=residual.reshape(*lead, 2, KEYPOINT_COUNT),
             iterations=iterations.reshape(*lead, 2),
             status=status.reshape(*lead, 2),
             hand=self.hand_hash,
@@ -146,8 +147,8 @@ class KeypointFitter:
             count = points.shape[1]
             own = None if count == 1 else np.tile([True, False], n)
             found = self._natives[self.sides[-1] if count == hands else sides.start].fit(
-                points.reshape(-1, COUNT, 3),
-                counts.reshape(-1, COUNT),
+                points.reshape(-1, KEYPOINT_COUNT, 3),
+                counts.reshape(-1, KEYPOINT_COUNT),
                 own,
                 noise=self.user.noise,
                 tolerance=self._tolerance,
@@ -157,11 +158,11 @@ class KeypointFitter:
 
     def keypoints(self, motion: HumanMotion) -> FloatArray:
         """The 21 keypoints of the user's hands, (..., 2, 21, 3) [m]; NaN of a missing hand."""
-        points = np.full((*motion.pca.shape[:-1], COUNT, 3), np.nan)
+        points = np.full((*motion.pca.shape[:-1], KEYPOINT_COUNT, 3), np.nan)
         for side in self.sides:
             flat = motion.pca[..., side, :].reshape(-1, self.components)
             placed = self._natives[side].keypoints(flat)
-            points[..., side, :, :] = placed.reshape(*motion.pca.shape[:-2], COUNT, 3)
+            points[..., side, :, :] = placed.reshape(*motion.pca.shape[:-2], KEYPOINT_COUNT, 3)
         R, t = motion.T_world_mano[..., :3, :3], motion.T_world_mano[..., :3, 3]
         return np.asarray(points @ R.swapaxes(-1, -2) + t[..., None, :])
 
@@ -180,13 +181,13 @@ class KeypointFitter:
             raise InputError(f"weights must have shape {shape}, got {counts.shape}")
         if not (counts >= 0.0).all():
             raise InputError("weights must not be negative or NaN")
-        counts[..., list(TIPS)] *= TIP_WEIGHT
+        counts[..., list(KEYPOINT_TIPS)] *= TIP_WEIGHT
         if valid is not None:
             given: BoolArray = np.asarray(valid, dtype=np.bool_)
             if given.shape != shape[:-1]:
                 raise InputError(f"valid must have shape {shape[:-1]}, got {given.shape}")
             counts[~given] = 0.0
-        return counts.reshape(-1, len(self.sides), COUNT)
+        return counts.reshape(-1, len(self.sides), KEYPOINT_COUNT)
 
     @cached_property
     def _components(self) -> FloatArray:

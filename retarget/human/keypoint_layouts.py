@@ -17,10 +17,9 @@ from retarget.core.errors import InputError
 from retarget.core.frozen import FrozenDict
 from retarget.core.geometry import lengths
 from retarget.core.types import FINGERS, FloatArray
-from retarget.human.keypoints import KEYPOINT_NAMES, KEYPOINT_ORDER
+from retarget.human.keypoints import KEYPOINT_COUNT, KEYPOINT_NAMES, KEYPOINT_ORDER
 
 ABSENT = -1  # place of a keypoint that a layout does not have
-COUNT = len(KEYPOINT_NAMES)
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ _RAYS = tuple(
 )
 _WITH_RAYS = ("wrist", *_THUMB, *_RAYS)
 _TIPS = tuple(f"{finger}_tip" for finger in FINGERS)
-_SMPLX = tuple(KEYPOINT_NAMES[KEYPOINT_ORDER.index(joint)] for joint in range(COUNT))
+_SMPLX = tuple(KEYPOINT_NAMES[KEYPOINT_ORDER.index(joint)] for joint in range(KEYPOINT_COUNT))
 _HOT3D = (
     *_TIPS,
     "wrist",
@@ -139,8 +138,10 @@ def from_mano21(keypoints: ArrayLike, layout: str | KeypointLayout) -> FloatArra
         InputError: see `find_layout`; or not 21 keypoints.
     """
     points = _points(keypoints)
-    if points.shape[-2] != COUNT:
-        raise InputError(f"keypoints must have shape (..., {COUNT}, 3), got {points.shape}")
+    if points.shape[-2] != KEYPOINT_COUNT:
+        raise InputError(
+            f"keypoints must have shape (..., {KEYPOINT_COUNT}, 3), got {points.shape}"
+        )
     found = find_layout(layout)
     places = tuple(
         KEYPOINT_NAMES.index(joint) if joint in KEYPOINT_NAMES else ABSENT for joint in found.joints

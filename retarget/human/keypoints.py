@@ -28,6 +28,9 @@ KEYPOINT_NAMES = (
     *(f"{finger}_{joint}" for finger in FINGERS[1:] for joint in ("mcp", "pip", "dip", "tip")),
 )
 
+KEYPOINT_COUNT = len(KEYPOINT_NAMES)
+KEYPOINT_TIPS = tuple(KEYPOINT_NAMES.index(f"{finger}_tip") for finger in FINGERS)
+
 
 class HandKeypoints(Remade):
     """Exact linear blend skinning of a hand, restricted to the points asked for.

@@ -6,7 +6,7 @@ any number of threads, any batch and any order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -87,23 +87,17 @@ class NativeHand(Remade):
         template = hand.template
         if betas is not None:
             template = template + hand.shapedirs[:, :, : len(shape)] @ shape
-        parents = np.maximum(hand.parents, 0)
-        # a joint is a point that hangs on its parent alone and has no pose blend shapes
-        weights = np.concatenate([np.eye(len(parents))[parents[j]], hand.weights[v]])
-        blend = np.concatenate([np.zeros((len(j), *hand.posedirs.shape[1:])), hand.posedirs[v]])
         scale = (0.0, 0.0) if wrist_scale is None else pair("wrist_scale", wrist_scale)
-        self._solver = call(
-            _native.HandSolver,
-            numbers(rest, "joints at rest"),
-            np.ascontiguousarray(parents, dtype=np.int64),
-            numbers(np.concatenate([rest[j], template[v]]), "template"),
-            numbers(blend, "posedirs"),
-            numbers(weights, "weights"),
-            numbers(hand.mean, "mean"),
-            numbers(hand.components[:components], "components"),
-            numbers(hand.sigma[:components], "sigma"),
-            *(real("wrist_scale", s) for s in scale),
-            *start_arrays(start, range(len(j) + len(v))),
+        weights, blend = skinning_of(hand, j, v)
+        self._solver = hand_solver(
+            hand,
+            rest,
+            np.concatenate([rest[j], template[v]]),
+            weights,
+            blend,
+            hand.sigma[:components],
+            wrist_scale=(real("wrist_scale", scale[0]), real("wrist_scale", scale[1])),
+            start=start,
         )
         self.components, self.points = components, len(j) + len(v)
         self.unknowns = components + (0 if wrist_scale is None else 6)
@@ -185,12 +179,65 @@ class NativeHand(Remade):
         return NativeFits(unknowns[:, :k], wrist, residual, cost, iterations, converged)
 
 
-def start_arrays(start: QuadraticStart | None, points: Iterable[int]) -> tuple[Any, ...]:
-    """What the core's solvers take of a start over some of their points."""
-    if start is None:
-        return None, None, None, None
-    arrays = (numbers(a, "start") for a in (start.center, start.spread, start.weights))
-    return np.array(list(points), dtype=np.int64), *arrays
+def skinning_of(
+    hand: HandModel,
+    joints: Sequence[int] | NDArray[np.intp],
+    vertices: Sequence[int] | NDArray[np.intp],
+) -> tuple[FloatArray, FloatArray]:
+    """Weights (P, 16) and pose blend shapes (P, 3, 135) of joints, then vertices.
+
+    A joint is a point that hangs on its parent alone and has no pose blend shapes.
+    """
+    j, v = list(joints), list(vertices)
+    parents = np.maximum(hand.parents, 0)
+    weights = np.concatenate([np.eye(len(parents))[parents[j]], hand.weights[v]])
+    blend = np.concatenate([np.zeros((len(j), *hand.posedirs.shape[1:])), hand.posedirs[v]])
+    return weights, blend
+
+
+def hand_solver(
+    hand: HandModel,
+    rest: FloatArray,
+    points: FloatArray,
+    weights: FloatArray,
+    blend: FloatArray,
+    sigma: FloatArray,
+    *,
+    wrist_scale: tuple[float, float] = (0.0, 0.0),
+    start: QuadraticStart | None = None,
+    started: Sequence[int] | None = None,
+) -> Any:
+    """The core's own solver of a hand.
+
+    Args:
+        hand: gives tree, mean pose and components.
+        rest: (16, 3) joints at rest [m].
+        points: (P, 3) points at rest [m].
+        weights: (P, 16) their skinning weights.
+        blend: (P, 3, 135) their pose blend shapes [m].
+        sigma: (K,) standard deviations of the K coefficients [rad].
+        wrist_scale: see `NativeHand`; 0 for a fixed wrist.
+        start: where fits begin, by the points `started`.
+        started: all points where None.
+    """
+    first: tuple[Any, ...] = (None,) * 4
+    if start is not None:
+        arrays = (numbers(a, "start") for a in (start.center, start.spread, start.weights))
+        chosen = range(len(points)) if started is None else started
+        first = np.array(list(chosen), dtype=np.int64), *arrays
+    return call(
+        _native.HandSolver,
+        numbers(rest, "joints at rest"),
+        np.maximum(hand.parents, 0).astype(np.int64),
+        numbers(points, "template"),
+        numbers(blend, "posedirs"),
+        numbers(weights, "weights"),
+        numbers(hand.mean, "mean"),
+        numbers(hand.components[: len(sigma)], "components"),
+        numbers(sigma, "sigma"),
+        *wrist_scale,
+        *first,
+    )
 
 
 class NativePoints(Remade):

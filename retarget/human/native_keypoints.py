@@ -6,6 +6,7 @@ frames share the SIMD lanes, and results do not depend on their number or order.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,16 +17,19 @@ from retarget.core.checks import call, numbers
 from retarget.core.frozen import Remade
 from retarget.core.types import BoolArray, FloatArray
 from retarget.human.hand_model import HandModel
-from retarget.human.keypoints import KEYPOINT_ORDER, TIP_VERTICES
-from retarget.human.mano_format import JOINTS, PARENTS
-from retarget.human.native import start_arrays
-from retarget.human.regression_start import quadratic_start
+from retarget.human.keypoints import (
+    KEYPOINT_COUNT,
+    KEYPOINT_ORDER,
+    KEYPOINT_TIPS,
+    TIP_VERTICES,
+)
+from retarget.human.mano_format import JOINTS
+from retarget.human.native import hand_solver, skinning_of
+from retarget.human.regression_start import FREEDOMS, quadratic_start
 from retarget.human.user import User
 from retarget.human.user_shape import PALM, rest_hand
 
-COUNT = len(KEYPOINT_ORDER)
 FEWEST = 11  # keypoints without which a hand is left out
-TIPS = (4, 8, 12, 16, 20)
 # where the wrist may be off after the palm was laid on the rest palm: part of the prior
 WRIST_SCALE = (1.0, 0.1)  # [rad], [m]
 _PALM = np.array(PALM, dtype=np.int64)
@@ -65,7 +69,8 @@ class NativeKeypoints(Remade):
         user: whose hand; None is the model's own.
         components: number of coefficients K, 1 to 45.
         sigma: (K,) standard deviations of the coefficients, as the prior sees them [rad].
-        quick: start from a regression on the fingertips, which takes some milliseconds to make.
+        quick: fits start from a regression on the fingertips, made with the first of them in some
+            ten milliseconds.
     """
 
     def __init__(
@@ -77,29 +82,36 @@ class NativeKeypoints(Remade):
         *,
         quick: bool = True,
     ) -> None:
-        rest = rest_hand(hand, user)
+        rest, order = rest_hand(hand, user), list(KEYPOINT_ORDER)
+        weights, blend = skinning_of(hand, range(JOINTS), tuple(TIP_VERTICES.values()))
         size = 1.0 if user is None else user.size
-        order, vertices = list(KEYPOINT_ORDER), list(TIP_VERTICES.values())
-        parents = np.maximum(PARENTS, 0)
-        # a joint is a point that hangs on its parent alone and has no pose blend shapes
-        weights = np.concatenate([np.eye(JOINTS)[parents], hand.weights[vertices]])[order]
-        blend = np.zeros((COUNT, *hand.posedirs.shape[1:]))
-        blend[list(TIPS)] = size * hand.posedirs[vertices]
-        points = _Points(hand, rest.joints, rest.keypoints, blend, weights, components, sigma)
-        self._reference = points(np.zeros((1, components)))[0]
-        start = None
-        if quick:
-            sampled = _Points(hand, rest.joints, rest.keypoints, blend, weights, 45, hand.sigma)
-            start = quadratic_start(
-                lambda c: sampled(_filled(c))[:, list(TIPS)], hand.sigma, components
-            )
-        self._solver = points.solver(WRIST_SCALE, *start_arrays(start, TIPS))
-        self._points = points
+        self._hand, self._quick, self._sigma = hand, quick, sigma[:components]
+        self._points = rest.joints, rest.keypoints, weights[order], size * blend[order]
+        self._placed = hand_solver(hand, *self._points, self._sigma)
+        self._reference = _places(self._placed, np.zeros((1, components)))[0]
         self.components, self._unknowns = components, components + 6
+
+    @cached_property
+    def _solver(self) -> Any:
+        start, sigma = None, self._hand.sigma
+        if self._quick:
+            sampled = sigma[: max(self.components, FREEDOMS)]
+            solver = hand_solver(self._hand, *self._points, sampled)
+            start = quadratic_start(
+                lambda c: _places(solver, c)[:, list(KEYPOINT_TIPS)], sigma, self.components
+            )
+        return hand_solver(
+            self._hand,
+            *self._points,
+            self._sigma,
+            wrist_scale=WRIST_SCALE,
+            start=start,
+            started=KEYPOINT_TIPS,
+        )
 
     def keypoints(self, pca: FloatArray) -> FloatArray:
         """Keypoints (n, 21, 3) of coefficients (n, K), the root at the identity's pose [m]."""
-        return np.asarray(self._points(pca) - self._points.root)
+        return np.asarray(_places(self._placed, pca) - self._points[1][0])
 
     def fit(
         self,
@@ -123,7 +135,7 @@ class NativeKeypoints(Remade):
             threads: 0 for as many as are useful.
         """
         n = len(keypoints)
-        unknowns, residual = np.empty((n, self._unknowns)), np.empty((n, COUNT))
+        unknowns, residual = np.empty((n, self._unknowns)), np.empty((n, KEYPOINT_COUNT))
         root, cost, iterations = np.empty((n, 4, 4)), np.empty(n), np.empty(n, dtype=np.int32)
         fitted, converged = np.empty(n, dtype=np.bool_), np.empty(n, dtype=np.bool_)
         call(
@@ -153,43 +165,8 @@ class NativeKeypoints(Remade):
         return PlacedFits(pca, root, residual, cost, iterations, fitted, converged)
 
 
-class _Points:
-    """The core's points of a user's hand, and its solvers."""
-
-    def __init__(
-        self,
-        hand: HandModel,
-        joints: FloatArray,
-        keypoints: FloatArray,
-        blend: FloatArray,
-        weights: FloatArray,
-        components: int,
-        sigma: FloatArray,
-    ) -> None:
-        self.root = keypoints[0]
-        self._arrays = (
-            numbers(joints, "joints"),
-            np.maximum(PARENTS, 0).astype(np.int64),
-            numbers(keypoints, "keypoints"),
-            numbers(blend, "posedirs"),
-            numbers(weights, "weights"),
-            numbers(hand.mean, "mean"),
-            numbers(hand.components[:components], "components"),
-            numbers(sigma[:components], "sigma"),
-        )
-        self._fixed = self.solver((0.0, 0.0), None, None, None, None)
-
-    def solver(self, wrist_scale: tuple[float, float], *start: FloatArray | None) -> Any:
-        """A solver whose wrist is free within a scale, or fixed where that is 0."""
-        return call(_native.HandSolver, *self._arrays, *wrist_scale, *start)
-
-    def __call__(self, pca: FloatArray) -> FloatArray:
-        """Keypoints (n, 21, 3) of coefficients (n, K) in the hand model's frame [m]."""
-        out = np.empty((len(pca), 1, COUNT, 3))
-        call(_native.hand_points, [self._fixed], numbers(pca[:, None], "pca"), 0, "", out)
-        return out[:, 0]
-
-
-def _filled(pca: FloatArray) -> FloatArray:
-    """Coefficients (n, K) with zeros up to 45."""
-    return np.concatenate([pca, np.zeros((len(pca), 45 - pca.shape[1]))], axis=1)
+def _places(solver: Any, pca: FloatArray) -> FloatArray:
+    """Keypoints (n, 21, 3) of coefficients (n, K) in the hand model's frame [m]."""
+    out = np.empty((len(pca), 1, KEYPOINT_COUNT, 3))
+    call(_native.hand_points, [solver], numbers(pca[:, None], "pca"), 0, "", out)
+    return out[:, 0]

@@ -10,9 +10,9 @@ from retarget.core.geometry import skew
 from retarget.core.types import FloatArray
 from retarget.human import skinning
 from retarget.human.hand_model import HandModel
-from retarget.human.keypoints import KEYPOINT_ORDER, TIP_VERTICES
+from retarget.human.keypoints import KEYPOINT_COUNT, KEYPOINT_ORDER, TIP_VERTICES
 from retarget.human.mano_format import JOINTS
-from retarget.human.native_keypoints import COUNT, WRIST_SCALE, NativeKeypoints
+from retarget.human.native_keypoints import WRIST_SCALE, NativeKeypoints
 from retarget.human.skinning_derivatives import points_and_jacobian
 from retarget.human.user import User
 from retarget.human.user_shape import ShapeDirections, rest_hand
@@ -63,7 +63,7 @@ def shape_step(
     pose, basis = hand.mean + pca @ hand.components[: len(sigma)], hand.components[: len(sigma)]
     posed, by_pose, _ = points_and_jacobian(np, at_rest, pose, basis)
     posed, by_pose = posed[:, order], by_pose[:, order]
-    by_shape = np.empty((n, COUNT, 3, count))
+    by_shape = np.empty((n, KEYPOINT_COUNT, 3, count))
     for k in range(count):
         moved = replace(
             at_rest,
@@ -81,16 +81,16 @@ def shape_step(
     by_wrist = np.concatenate(
         [
             -skew(arm) * WRIST_SCALE[0],
-            np.broadcast_to(WRIST_SCALE[1] * np.eye(3), (n, COUNT, 3, 3)),
+            np.broadcast_to(WRIST_SCALE[1] * np.eye(3), (n, KEYPOINT_COUNT, 3, 3)),
         ],
         axis=-1,
     )
     free = np.concatenate([by_pose * sigma, by_wrist], axis=-1) * scale[..., None]
-    free = free.reshape(n, COUNT * 3, -1)
+    free = free.reshape(n, KEYPOINT_COUNT * 3, -1)
     prior = np.zeros((len(sigma), len(sigma) + 6))
     prior[:, : len(sigma)] = user.noise * np.eye(len(sigma))
     eliminated = np.concatenate([free, np.broadcast_to(prior, (n, *prior.shape))], axis=1)
-    shape = (by_shape * directions.spread * scale[..., None]).reshape(n, COUNT * 3, count)
+    shape = (by_shape * directions.spread * scale[..., None]).reshape(n, KEYPOINT_COUNT * 3, count)
     kept = np.concatenate([shape, np.zeros((n, len(sigma), count))], axis=1)
     r = np.concatenate([(residual * scale).reshape(n, -1), user.noise * pca / sigma], axis=1)
     Q, _ = np.linalg.qr(eliminated)

@@ -17,7 +17,8 @@ from retarget.core.errors import InputError
 from retarget.core.types import SIDES, FloatArray, side_index
 from retarget.human.hand_model import MIRROR, HandModel, load_hands
 from retarget.human.keypoint_fitter import BOTH
-from retarget.human.native_keypoints import COUNT, FEWEST, TIPS, NativeKeypoints
+from retarget.human.keypoints import KEYPOINT_COUNT, KEYPOINT_TIPS
+from retarget.human.native_keypoints import FEWEST, NativeKeypoints
 from retarget.human.shape_step import shape_step
 from retarget.human.user import CONTACT_GAP, NOISE, User
 from retarget.human.user_shape import PALM, rest_hand, shape_directions
@@ -57,11 +58,11 @@ def calibrate_user(
     """
     seen = numbers(keypoints, "keypoints")
     sides = (0, 1) if side == BOTH else (side_index(side),)
-    wanted = (2, COUNT, 3) if side == BOTH else (COUNT, 3)
+    wanted = (2, KEYPOINT_COUNT, 3) if side == BOTH else (KEYPOINT_COUNT, 3)
     if seen.shape[1:] != wanted:
         shape = ", ".join(map(str, wanted))
         raise InputError(f"keypoints must have shape (T, {shape}), got {seen.shape}")
-    seen = seen.reshape(-1, len(sides), COUNT, 3)
+    seen = seen.reshape(-1, len(sides), KEYPOINT_COUNT, 3)
     shown = np.isfinite(seen).all(axis=-1).sum(axis=-1) >= FEWEST
     if valid is not None:
         given = np.asarray(valid, dtype=np.bool_).reshape(-1, len(sides))
@@ -95,7 +96,7 @@ def contact_gaps(keypoints: FloatArray) -> FloatArray:
     Fingers that touch stay where they are: the distance of a finger that touches now and then is
     often near its least. Where it never comes close, `CONTACT_GAP`.
     """
-    tips = keypoints[:, list(TIPS)]
+    tips = keypoints[:, list(KEYPOINT_TIPS)]
     gaps = np.linalg.norm(tips[:, 1:] - tips[:, :1], axis=-1)
     least = np.array([np.percentile(g[np.isfinite(g)], 1.0) if g.size else 1.0 for g in gaps.T])
     return np.where(least < _NEAR, np.maximum(least, _LEAST_GAP), CONTACT_GAP)

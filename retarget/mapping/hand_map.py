@@ -26,12 +26,11 @@ from retarget.core.types import (
     HumanMotion,
     IntArray,
     Status,
-    side_index,
 )
 from retarget.core.values import ArrayValue
 from retarget.human.hand_model import HandModel, load_hands
 from retarget.human.keypoint_fitter import KeypointFitter
-from retarget.human.native_keypoints import COUNT, TIPS
+from retarget.human.keypoints import KEYPOINT_COUNT, KEYPOINT_TIPS
 from retarget.human.user import User
 from retarget.human.user_shape import reach, rest_hand
 from retarget.robot.map_settings import MapSettings, as_numbers
@@ -91,6 +90,7 @@ class HandMap(Remade):
         row = as_numbers(self.settings, self.user.contact_gap)
         self._threads = whole("threads", threads, 0)
         self._solvers = [_solver(self.robot, side, row) for side in range(len(SIDES))]
+        self._fitters: dict[int, KeypointFitter] = {}
         self._active = len(self.robot.sides[0].active_joints)
         self.sizes = np.array(
             [reach(rest_hand(hand)) / reach(rest_hand(hand, self.user)) for hand in self.hands]
@@ -143,8 +143,13 @@ class HandMap(Remade):
 
     def tips_of(self, motion: HumanMotion) -> FloatArray:
         """What `joints` takes, of the user's fitted hands, (..., 2, 5, 3) [m]."""
-        fitter = KeypointFitter(user=self.user, components=motion.pca.shape[-1], hands=self.hands)
-        return person_tips(fitter.keypoints(motion), motion.T_world_mano, self.robot)
+        components = motion.pca.shape[-1]
+        if components not in self._fitters:
+            self._fitters[components] = KeypointFitter(
+                user=self.user, components=components, hands=self.hands
+            )
+        keypoints = self._fitters[components].keypoints(motion)
+        return person_tips(keypoints, motion.T_world_mano, self.robot)
 
     def smallest_gaps(self) -> FloatArray:
         """How near the thumb's tip the robot's other tips can come, (2, 4), index to pinky [m].
@@ -173,12 +178,12 @@ def person_tips(keypoints: ArrayLike, T_world_mano: ArrayLike, robot: Robot) -> 
         InputError: wrong shapes.
     """
     points, T = numbers(keypoints, "keypoints"), numbers(T_world_mano, "T_world_mano")
-    if points.shape[-3:] != (2, COUNT, 3) or T.shape != (*points.shape[:-2], 4, 4):
+    if points.shape[-3:] != (2, KEYPOINT_COUNT, 3) or T.shape != (*points.shape[:-2], 4, 4):
         raise InputError(
             "keypoints must have shape (..., 2, 21, 3) and T_world_mano (..., 2, 4, 4), got "
             f"{points.shape} and {T.shape}"
         )
-    arms = points[..., list(TIPS), :] - T[..., None, :3, 3]
+    arms = points[..., list(KEYPOINT_TIPS), :] - T[..., None, :3, 3]
     axes = np.stack([side.wrist_to_mano for side in robot.sides])
     return np.asarray(arms @ (T[..., :3, :3] @ axes.swapaxes(-1, -2)))
 
@@ -214,13 +219,12 @@ def _solver(robot: Robot, side: int, settings: FloatArray) -> Any:
 
 def _least_gap(robot: Robot, side: int, finger: int) -> float:
     """The least distance of two tips: projected Gauss-Newton on their difference, many starts."""
-    index = side_index(side)
-    lower, upper = robot.hand_limits(index)
+    lower, upper = robot.hand_limits(side)
     rng = np.random.default_rng(0)
     q = rng.uniform(lower, upper, size=(256, len(lower)))
     for _ in range(100):
-        tips = robot.hand_tips(index, q)
-        J = robot.hand_tips_jacobian(index, q)
+        tips = robot.hand_tips(side, q)
+        J = robot.hand_tips_jacobian(side, q)
         off, by_joint = tips[:, finger] - tips[:, 0], J[:, finger] - J[:, 0]
         H = by_joint.swapaxes(-1, -2) @ by_joint + 1e-6 * np.eye(len(lower))
         gradient = (by_joint.swapaxes(-1, -2) @ off[..., None])[..., 0]
@@ -228,5 +232,5 @@ def _least_gap(robot: Robot, side: int, finger: int) -> float:
         H = np.where(held[:, :, None] | held[:, None, :], np.eye(len(lower)), H)
         step = np.linalg.solve(H, np.where(held, 0.0, -gradient)[..., None])[..., 0]
         q = np.clip(q + np.clip(step, -0.3, 0.3), lower, upper)
-    tips = robot.hand_tips(index, q)
+    tips = robot.hand_tips(side, q)
     return float(np.linalg.norm(tips[:, finger] - tips[:, 0], axis=-1).min())

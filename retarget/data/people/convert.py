@@ -19,12 +19,12 @@ from retarget.data.people.readers import AUTO, read_people
 from retarget.data.people.recording import PeopleRecording
 from retarget.human.hand_model import HandModel
 from retarget.human.keypoint_fitter import FEW, KeypointFitter
+from retarget.human.keypoints import KEYPOINT_TIPS
 from retarget.human.motion_gaps import fill_gaps, smooth_motion
 from retarget.human.user import User
 from retarget.human.user_calibration import FEWEST_FRAMES, calibrate_user
 
 _TOUCHING = 0.005  # [m] beyond the contact gap
-_TIPS = (4, 8, 12, 16, 20)
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _rows(
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """A title and a text for each side."""
     residuals, gaps, pinches = [], [], []
-    tips = keypoints[..., list(_TIPS), :]
+    tips = keypoints[..., list(KEYPOINT_TIPS), :]
     apart = np.linalg.norm(tips[..., 1:, :] - tips[..., :1, :], axis=-1)
     with np.errstate(invalid="ignore"):
         touching = (apart <= user.contact_gap + _TOUCHING).any(axis=-1)

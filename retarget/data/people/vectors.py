@@ -17,11 +17,10 @@ from retarget.data.people.foreign_mano import HANDS, ForeignMano
 from retarget.data.people.frames import z_up
 from retarget.data.people.recording import PeopleRecording, recording
 from retarget.data.people.source import Source
-from retarget.human.keypoints import KEYPOINT_NAMES
+from retarget.human.keypoints import KEYPOINT_COUNT, KEYPOINT_TIPS
 
 HRDT, EGOVLA = "hrdt48", "egovla48"
 _KEY = "actions_48d"  # what H-RDT adds to EgoDex files
-_PLACES = [KEYPOINT_NAMES.index(f"{finger}_tip") for finger in FINGERS]
 
 
 def matches_hrdt(source: Source) -> bool:
@@ -44,9 +43,9 @@ def read_hrdt(source: Source) -> PeopleRecording:
         source.key = _KEY
     rows = _rows(source)
     hands = rows.reshape(len(rows), HANDS, -1)
-    keypoints = np.full((len(rows), HANDS, len(KEYPOINT_NAMES), 3), np.nan)
+    keypoints = np.full((len(rows), HANDS, KEYPOINT_COUNT, 3), np.nan)
     keypoints[:, :, 0] = hands[..., :3]
-    keypoints[:, :, _PLACES] = hands[..., 9:].reshape(len(rows), HANDS, len(FINGERS), 3)
+    keypoints[:, :, list(KEYPOINT_TIPS)] = hands[..., 9:].reshape(len(rows), HANDS, len(FINGERS), 3)
     return z_up(
         recording(
             source.path,
