@@ -56,11 +56,10 @@ def dying_of_signals() -> Iterator[None]:
             until = 0.0
             try:
                 threading.Timer(wait, os.kill, (os.getpid(), number)).start()
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, Ended) as early:
+                if isinstance(early, Ended):
+                    number = came.pop()
                 wait *= 2.0  # on a busy machine it comes before this function ends
-            except Ended:
-                number = came.pop()
-                wait *= 2.0
             else:
                 return
 

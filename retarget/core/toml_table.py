@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from retarget.core.errors import ModelError
+from retarget.core.errors import InputError, ModelError
 from retarget.core.reading import read_text
 from retarget.core.types import FloatArray
 
@@ -70,6 +70,11 @@ class Table:
         """The error to raise about a key."""
         name = f"{self._prefix}.{key}" if self._prefix else key
         return ModelError(self.path, f"key `{name}` {message}", key=name)
+
+    def refused(self, error: InputError) -> ModelError:
+        """The error to raise where a value made of keys refuses one: its message begins with it."""
+        key, said = str(error).split(" ", 1)
+        return self.error(key, said)
 
     def table(self, key: str) -> Table:
         """A table within this one."""

@@ -197,7 +197,7 @@ def _human_conversion(
         frames=len(status),
         rate=rate,
         rows=(
-            ("frames", _status_texts(status)),
+            ("frames", status_texts(status)),
             ("fit residual", _error_texts(residual, length_text)),
         ),
         reasons=(*(finding.text for finding in findings if not finding.note), *_unfit(status)),
@@ -218,7 +218,7 @@ def _chunks(whole: Action, horizon: int, stride: int) -> Iterator[Action]:
         yield part[: -(-min(step, len(whole) - start) // stride)]
 
 
-def _status_texts(status: IntArray) -> tuple[str, ...]:
+def status_texts(status: IntArray) -> tuple[str, ...]:
     """How many frames of each side (T, 2) have which status."""
     return tuple(statuses_text(status_counts(status[:, h])) for h in range(len(SIDES)))
 
@@ -237,9 +237,13 @@ def _unfit(status: IntArray) -> tuple[str, ...]:
     """Why statuses (T, 2) of the hands make a result unreliable; none where they do not."""
     found = []
     for h, side in enumerate(SIDES):
-        lost = np.flatnonzero(status[:, h] == Status.NOT_CONVERGED)
-        if lost.size:
-            found.append(f"the {side} hand did not converge ({frames_text(lost)})")
+        found += unconverged(status, h)
         if (status[:, h] == Status.MISSING_INPUT).all():
             found.append(f"the {side} hand is missing in all {len(status)} frames")
     return tuple(found)
+
+
+def unconverged(status: IntArray, side: int) -> list[str]:
+    """That a hand of statuses (T, 2) did not converge, where it did not."""
+    failed = np.flatnonzero(status[:, side] == Status.NOT_CONVERGED)
+    return [f"the {SIDES[side]} hand did not converge ({frames_text(failed)})"] * bool(failed.size)

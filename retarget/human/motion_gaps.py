@@ -40,7 +40,7 @@ def fill_gaps(motion: HumanMotion, how: str = "linear", longest: int = 15) -> Hu
     status = motion.status.copy()
     pose = None if motion.hand_pose is None else motion.hand_pose.copy()
     for side in range(len(SIDES)):
-        for start, stop in _stretches(_missing(motion, side)):
+        for start, stop in stretches(_missing(motion, side)):
             first, last = start - 1, stop
             ends = last >= len(pca)
             if how == "none" or stop - start > longest or first < 0 or (ends and how == "linear"):
@@ -82,7 +82,7 @@ def smooth_motion(motion: HumanMotion, rate: float, cutoff: float = CUTOFF) -> H
     pca, T = motion.pca.copy(), motion.T_world_mano.copy()
     pose = None if motion.hand_pose is None else motion.hand_pose.copy()
     for side in range(len(SIDES)):
-        for start, stop in _stretches(~_missing(motion, side)):
+        for start, stop in stretches(~_missing(motion, side)):
             if stop - start < _SMOOTHED:
                 continue
             rows = slice(start, stop)
@@ -100,7 +100,7 @@ def _missing(motion: HumanMotion, side: int) -> BoolArray:
     return np.asarray(~np.isfinite(motion.pca[:, side]).all(axis=-1))
 
 
-def _stretches(mask: BoolArray) -> Iterator[tuple[int, int]]:
+def stretches(mask: BoolArray) -> Iterator[tuple[int, int]]:
     """Begin and end (excluded) of every run of true entries."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]])))
     for start, stop in edges.reshape(-1, 2):

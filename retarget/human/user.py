@@ -164,8 +164,7 @@ class User(ArrayValue):
                 frames=_whole(table, "frames"),
             )
         except InputError as error:
-            key, said = str(error).split(" ", 1)
-            raise table.error(key, said) from None
+            raise table.refused(error) from None
 
 
 def _whole(table: Table, key: str) -> int:

@@ -76,8 +76,7 @@ def read_map_settings(root: Table) -> MapSettings:
     try:
         return MapSettings(**given)  # type: ignore[arg-type]
     except InputError as error:
-        key, said = str(error).split(" ", 1)
-        raise table.error(key, said) from None
+        raise table.refused(error) from None
 
 
 def as_numbers(settings: MapSettings, contact_gap: FloatArray) -> FloatArray:

@@ -158,6 +158,15 @@ RobotOption = Annotated[
         "--robot", metavar="NAME|FOLDER", help="Robot of the library, or folder with a robot.toml."
     ),
 ]
+HandsOption = Annotated[
+    str,
+    typer.Option(
+        "--hands",
+        metavar="open|mano|PATH",
+        help="Human hand models: the open hand, MANO's own files, a folder, or one of a pair of "
+        "files.",
+    ),
+]
 WeightsOption = Annotated[
     Path | None, file_option("--weights", "Hand networks to take instead of the robot's own.")
 ]
@@ -249,15 +258,7 @@ class HandOptions:
     urdf: Annotated[
         Path | None, file_option("--urdf", "URDF to take instead of the robot's own.")
     ] = None
-    hands: Annotated[
-        str,
-        typer.Option(
-            "--hands",
-            metavar="open|mano|PATH",
-            help="Human hand models: the open hand, MANO's own files, a folder, or one of a pair "
-            "of files.",
-        ),
-    ] = "open"
+    hands: HandsOption = "open"
 
     untrusted: Annotated[
         float | None,

@@ -11,7 +11,13 @@ import typer
 
 from retarget.cli.commands.console import remark, stdout, working
 from retarget.cli.commands.convert import OutOption, convert_all
-from retarget.cli.commands.options import file_option, hand_files, input_files, positive
+from retarget.cli.commands.options import (
+    HandsOption,
+    file_option,
+    hand_files,
+    input_files,
+    positive,
+)
 from retarget.cli.commands.places import (
     Output,
     check_places,
@@ -21,15 +27,16 @@ from retarget.cli.commands.places import (
     plan_outputs,
 )
 
-HandsOption = Annotated[
-    str,
-    typer.Option(
-        "--hands",
-        metavar="open|mano|PATH",
-        help="Human hand models: the open hand, MANO's own files, a folder, or one of a pair of "
-        "files.",
-    ),
-]
+
+def _known_side(side: str | None) -> str | None:
+    """An option's side, refused where there is none of that name; None passes."""
+    if side is not None:
+        from retarget.core.types import side_index
+
+        side_index(side)
+    return side
+
+
 LayoutOption = Annotated[
     str,
     typer.Option(
@@ -43,6 +50,7 @@ SideOption = Annotated[
     typer.Option(
         "--side",
         metavar="left|right",
+        callback=_known_side,
         help="The hand that a file of one hand is of, where it does not tell.",
     ),
 ]
@@ -99,7 +107,6 @@ def from_human(
     )
 
     from retarget.cli.tables import print_conversion
-    from retarget.core.types import SIDES, side_index
     from retarget.data.people.convert import PeopleOptions, people_to_human
     from retarget.human.hand_model import load_hands
     from retarget.human.user import User
@@ -109,7 +116,7 @@ def from_human(
         user=None if user is None else User.load(user),
         components=components,
         layout=layout,
-        side=None if side is None else SIDES[side_index(side)],
+        side=side,
         rate=rate,
         fill=fill,
         longest=longest_gap,
@@ -135,7 +142,6 @@ def calibrate_user(
     check_places([("", file), *hand_files(hands)], [Output("--out", out)])
 
     from retarget.cli.tables import line, print_user
-    from retarget.core.types import SIDES, side_index
     from retarget.data.people.convert import find_user
     from retarget.human.hand_model import load_hands
 
@@ -144,7 +150,7 @@ def calibrate_user(
             file,
             load_hands(hands),
             layout=layout,
-            side=None if side is None else SIDES[side_index(side)],
+            side=side,
         )
     for note in recording.notes:
         remark(note)

@@ -14,10 +14,10 @@ import numpy as np
 
 from retarget.core.errors import InputError
 from retarget.core.types import FloatArray, side_index
-from retarget.data.people.hands import both_hands, side_of_name, side_of_source
+from retarget.data.people.hands import both_hands, in_order, side_of_name, side_of_source
 from retarget.data.people.recording import PeopleRecording, recording
 from retarget.data.people.source import Source
-from retarget.human.keypoint_layouts import LAYOUTS, find_layout, guess_layout, to_mano21
+from retarget.human.keypoint_layouts import LAYOUTS
 
 NAME = "arrays"
 _JOINTS = frozenset(len(layout.joints) for layout in LAYOUTS.values())
@@ -169,15 +169,9 @@ def _both(
         points = array.reshape(*shape, 3)
     points = np.array(points, dtype=np.float64)
     try:
-        if source.layout == "auto":
-            layout, said = guess_layout(points.reshape(-1, shape[2], 3))
-            if said not in notes:
-                notes.append(said)
-        else:
-            layout = find_layout(source.layout, shape[2])
+        keypoints, layout = in_order(source, points, notes)
     except InputError as cause:
         raise source.error(str(cause), key=name, shape=array.shape) from cause
-    keypoints = to_mano21(points, layout)
     lacks = f"{layout.name} has no {', '.join(layout.missing)}"
     if layout.missing and lacks not in notes:
         notes.append(lacks)

@@ -16,24 +16,23 @@ from typing import Any
 
 import numpy as np
 
-from retarget.core.errors import FileError
 from retarget.core.types import SIDES, BoolArray, FloatArray, side_index
 from retarget.data.people.foreign_mano import ForeignMano, model_offset
 from retarget.data.people.hands import (
     UP_NOTE,
     both_hands,
     finger_rotations,
+    frame_files,
     numbered_files,
     per_frame,
     rotations_of,
-    side_of_name,
+    side_of_source,
     stacked,
 )
 from retarget.data.people.recording import PeopleRecording, recording
 from retarget.data.people.source import Source, number_array
 
 ARCTIC, TACO, HOI4D = "arctic", "taco", "hoi4d"
-_MOST_FRAMES = 10**6
 _HOI4D_FILE = r"(\d+)\.pickle"
 
 
@@ -94,10 +93,7 @@ def read_taco(source: Source) -> PeopleRecording:
     Raises:
         FileError: a frame is not what it should be, or both files have different frames.
     """
-    side = source.side if source.side is not None else source.path.name
-    found = side_index(side) if source.side is not None else side_of_name(side)
-    if found is None:
-        raise source.error("does not say which hand it is of; name the side: 'left' or 'right'")
+    found, _ = side_of_source(source)
     name, other = source.path.name, SIDES[1 - found]
     beside = source.sibling(name.replace(SIDES[found], other)) if SIDES[found] in name else None
     sources: list[Source | None] = [None, None]
@@ -171,20 +167,13 @@ def read_hoi4d(source: Source) -> PeopleRecording:
     Raises:
         FileError: a file is not what it should be.
     """
-    files = [(0, source.path)]
-    if source.is_folder:
-        files = numbered_files(source.path, _HOI4D_FILE)
-    first, last = files[0][0], files[-1][0]
-    if last - first >= _MOST_FRAMES:
-        raise source.error(f"has frames {first} to {last}, expected at most {_MOST_FRAMES}")
-    frames = last - first + 1
+    files, numbers = frame_files(source, _HOI4D_FILE)
+    frames = len(numbers)
     pose, place = np.full((frames, 48), np.nan), np.full((frames, 3), np.nan)
     betas = np.zeros((frames, 10))
-    for number, path in files:
-        each = source if path == source.path else Source(path)
+    for k, each in files:
         if not {"poseCoeff", "trans"} <= set(each.table):
-            raise FileError(path, "has no poseCoeff and trans, expected a frame of HOI4D")
-        k = number - first
+            raise each.error("has no poseCoeff and trans, expected a frame of HOI4D")
         pose[k] = per_frame(each, "poseCoeff", each.table["poseCoeff"], 1, 48)[0]
         place[k] = per_frame(each, "trans", each.table["trans"], 1, 3)[0]
         betas[k] = per_frame(each, "beta", each.table.get("beta", np.zeros(10)), 1, 10)[0]
@@ -192,7 +181,8 @@ def read_hoi4d(source: Source) -> PeopleRecording:
     R, fingers = _turns(source, "poseCoeff", pose)
     notes = ["rotation vectors, flat mean, in the camera's frame", how]
     if len(files) < frames:
-        notes.append(f"frames {first} to {last}, of which {frames - len(files)} have no file")
+        lacking = f"of which {frames - len(files)} have no file"
+        notes.append(f"frames {numbers[0]} to {numbers[-1]}, {lacking}")
     return recording(
         source.path,
         HOI4D,

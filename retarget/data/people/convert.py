@@ -9,10 +9,9 @@ import numpy as np
 
 from retarget.core.errors import FileError, InputError
 from retarget.core.progress import Progress, no_progress
-from retarget.core.status import status_counts, statuses_text
-from retarget.core.text import frames_text, length_text
+from retarget.core.text import length_text
 from retarget.core.types import SIDES, FloatArray, HumanMotion, IntArray, Status
-from retarget.data.convert import Conversion
+from retarget.data.convert import Conversion, status_texts, unconverged
 from retarget.data.file_attributes import software_versions
 from retarget.data.human_file import HumanFileInfo, HumanWriter
 from retarget.data.people.readers import AUTO, read_people
@@ -20,7 +19,7 @@ from retarget.data.people.recording import PeopleRecording
 from retarget.human.hand_model import HandModel
 from retarget.human.keypoint_fitter import FEW, KeypointFitter
 from retarget.human.keypoints import KEYPOINT_TIPS
-from retarget.human.motion_gaps import fill_gaps, smooth_motion
+from retarget.human.motion_gaps import fill_gaps, smooth_motion, stretches
 from retarget.human.user import User
 from retarget.human.user_calibration import FEWEST_FRAMES, calibrate_user
 
@@ -180,15 +179,12 @@ def _rows(
             residuals.append(f"median {middle}, p99 {most}")
         else:
             residuals.append("-")
-        lost = np.concatenate([[False], status[:, side] == Status.MISSING_INPUT, [False]])
-        lengths = np.diff(np.flatnonzero(np.diff(lost)))[::2]
-        gaps.append(f"{len(lengths)}, longest {lengths.max()} frames" if lengths.size else "none")
+        lost = stretches(status[:, side] == Status.MISSING_INPUT)
+        lengths = [stop - start for start, stop in lost]
+        gaps.append(f"{len(lengths)}, longest {max(lengths)} frames" if lengths else "none")
         pinches.append(f"{int(touching[:, side].sum())} frames")
-    counts = tuple(
-        statuses_text(status_counts(motion.status[:, side])) for side in range(len(SIDES))
-    )
     return (
-        ("frames", counts),
+        ("frames", status_texts(motion.status)),
         ("residual", tuple(residuals)),
         ("gaps", tuple(gaps)),
         ("thumb and a finger touch", tuple(pinches)),
@@ -198,11 +194,7 @@ def _rows(
 
 def _reasons(status: IntArray) -> tuple[str, ...]:
     """Why the result is not to be relied on; a hand that was never there is no reason."""
-    found = []
-    for side, name in enumerate(SIDES):
-        failed = np.flatnonzero(status[:, side] == Status.NOT_CONVERGED)
-        if failed.size:
-            found.append(f"the {name} hand did not converge ({frames_text(failed)})")
+    found = [reason for side in range(len(SIDES)) for reason in unconverged(status, side)]
     if (status == Status.MISSING_INPUT).all():
         found.append(f"no hand is there in any of {len(status)} frames")
     return tuple(found)

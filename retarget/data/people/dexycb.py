@@ -18,7 +18,13 @@ from retarget.core.geometry import rotation_from_rotvec
 from retarget.core.reading import read_text
 from retarget.core.types import SIDES, FloatArray
 from retarget.data.people.foreign_mano import ForeignMano, model_offset
-from retarget.data.people.hands import both_hands, numbered_files, per_frame, side_of_source
+from retarget.data.people.hands import (
+    both_hands,
+    frame_files,
+    numbered_files,
+    per_frame,
+    side_of_source,
+)
 from retarget.data.people.recording import PeopleRecording, recording
 from retarget.data.people.source import Source, number_array
 
@@ -26,7 +32,6 @@ NAME = "dexycb"
 _FILE = r"labels_(\d+)\.npz"
 _META = "meta.yml"
 _PCA = 45
-_MOST_FRAMES = 10**6
 
 
 def matches(source: Source) -> bool:
@@ -43,18 +48,13 @@ def read(source: Source) -> PeopleRecording:
     Raises:
         FileError: a file is not what it should be, or nothing tells which hand it is.
     """
-    files = [(0, source.path)] if not source.is_folder else numbered_files(source.path, _FILE)
-    first, last = files[0][0], files[-1][0]
-    if last - first >= _MOST_FRAMES:
-        raise source.error(f"has frames {first} to {last}, expected at most {_MOST_FRAMES}")
-    frames = last - first + 1
+    files, numbers = frame_files(source, _FILE)
+    frames = len(numbers)
     pose, points = np.zeros((frames, 51)), np.full((frames, 21, 3), np.nan)
     joints = False
-    for number, path in files:
-        each = source if path == source.path else Source(path)
+    for k, each in files:
         if "pose_m" not in each.table:
             raise each.error("has no pose_m, expected a frame of DexYCB", key="pose_m")
-        k = number - first
         pose[k] = per_frame(each, "pose_m", each.table["pose_m"], 1, 51)[0]
         if "joint_3d" in each.table:
             joints = True

@@ -15,7 +15,9 @@ from retarget.core.geometry import rotation_from_rotvec
 from retarget.core.types import SIDES, BoolArray, FloatArray, side_index
 from retarget.data.people.foreign_mano import FINGER_JOINTS, HANDS, mirrored_rotations
 from retarget.data.people.source import Source
+from retarget.human.keypoint_layouts import KeypointLayout, find_layout, guess_layout, to_mano21
 
+_MOST_FRAMES = 10**6  # of a folder with a file each
 MIRROR_NOTE = (
     "the left hand is given as a mirrored right hand: y and z of its rotation vectors are negated"
 )
@@ -154,6 +156,41 @@ def numbered_files(folder: Path, pattern: str) -> list[tuple[int, Path]]:
         if number is not None and path.is_file():
             found.append((int(number[1]), path))
     return sorted(found)
+
+
+def frame_files(source: Source, pattern: str) -> tuple[list[tuple[int, Source]], range]:
+    """The frames of a folder with a file each, or of one file, and the numbers they go through.
+
+    Frames count from the first file's number; those without a file are left out.
+
+    Raises:
+        FileError: the numbers are too far apart.
+    """
+    if not source.is_folder:
+        return [(0, source)], range(1)
+    files = numbered_files(source.path, pattern)
+    first, last = files[0][0], files[-1][0]
+    if last - first >= _MOST_FRAMES:
+        raise source.error(f"has frames {first} to {last}, expected at most {_MOST_FRAMES}")
+    return [(number - first, Source(path)) for number, path in files], range(first, last + 1)
+
+
+def in_order(
+    source: Source, points: FloatArray, notes: list[str]
+) -> tuple[FloatArray, KeypointLayout]:
+    """The 21 keypoints (..., 21, 3) of joints (..., J, 3), in the layout asked for or likeliest.
+
+    Raises:
+        InputError: the layout asked for has other joints, or nothing tells which one it is.
+    """
+    joints = points.shape[-2]
+    if source.layout != "auto":
+        layout = find_layout(source.layout, joints)
+    else:
+        layout, said = guess_layout(points.reshape(-1, joints, 3))
+        if said not in notes:
+            notes.append(said)
+    return to_mano21(points, layout), layout
 
 
 def stacked(parts: Sequence[FloatArray | None]) -> FloatArray:

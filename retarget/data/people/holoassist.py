@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from retarget.core.types import SIDES, BoolArray, FloatArray, side_index
-from retarget.data.people.hands import UP_NOTE, side_of_name
+from retarget.core.types import SIDES, BoolArray, FloatArray
+from retarget.data.people.hands import UP_NOTE, side_of_name, side_of_source
 from retarget.data.people.recording import PeopleRecording, recording
 from retarget.data.people.source import Source
 from retarget.human.keypoint_layouts import LAYOUTS, to_mano21
@@ -34,9 +34,7 @@ def read(source: Source) -> PeopleRecording:
         FileError: a line is not what it should be; the line is named.
     """
     named = side_of_name(source.path.name)
-    side = side_index(source.side) if source.side is not None else named
-    if side is None:
-        raise source.error("does not say which hand it is of; name the side: 'left' or 'right'")
+    side, _ = side_of_source(source)
     name, notes = source.path.name, [f"a {SIDES[side]} hand, 26 joints of HoloLens", UP_NOTE]
     time, points, seen = _hand(source)
     hands = [np.full_like(points, np.nan)] * 2

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from retarget.core.checks import first_index
 from retarget.core.errors import FileError, InputError
 from retarget.core.text import frames_text
 from retarget.core.types import SIDES, BoolArray, FloatArray
@@ -182,36 +183,41 @@ def _hands_and_frames(found: BoolArray) -> list[str]:
 
 def _check_coordinates(path: str | Path, points: FloatArray) -> None:
     """Refuse points (T, 2, P, 3) that are infinite or farther away than people go; NaN passes."""
-    bad = ~(np.abs(np.nan_to_num(points, posinf=np.inf, neginf=-np.inf)) <= FARTHEST)
-    if bad.any():
-        frame, side, _, axis = (int(n) for n in np.argwhere(bad)[0])
-        value = float(points[bad][0])
-        raise FileError(
-            path,
-            f"frame {frame}, {SIDES[side]} hand, has the coordinate {value:g} ({'xyz'[axis]}), "
-            f"expected metres within {FARTHEST:g} m of the origin",
-            frame=frame,
-            side=SIDES[side],
-            value=value,
+
+    def said(at: tuple[int, ...], value: float) -> str:
+        return (
+            f"the coordinate {value:g} ({'xyz'[at[3]]}), "
+            f"expected metres within {FARTHEST:g} m of the origin"
         )
+
+    _refuse_beyond(path, points, FARTHEST, said)
 
 
 def _check_coefficients(path: str | Path, name: str, values: FloatArray | None) -> None:
     """Refuse coefficients (T, 2, K) that no hand has; NaN passes."""
-    if values is None:
-        return
-    bad = ~(np.abs(np.nan_to_num(values, posinf=np.inf, neginf=-np.inf)) <= _LARGEST_COEFFICIENT)
+
+    def said(at: tuple[int, ...], value: float) -> str:
+        return f"the {name} coefficient {at[2]} {value:g}, expected at most {most:g}"
+
+    most = _LARGEST_COEFFICIENT
+    if values is not None:
+        _refuse_beyond(path, values, most, said)
+
+
+def _refuse_beyond(
+    path: str | Path,
+    values: FloatArray,
+    most: float,
+    said: Callable[[tuple[int, ...], float], str],
+) -> None:
+    """Refuse values (T, 2, ...) that are infinite or too large, the first by what is said of it."""
+    bad = ~(np.abs(np.nan_to_num(values, posinf=np.inf, neginf=-np.inf)) <= most)
     if bad.any():
-        frame, side, k = (int(n) for n in np.argwhere(bad)[0])
-        value = float(values[bad][0])
-        raise FileError(
-            path,
-            f"frame {frame}, {SIDES[side]} hand, has the {name} coefficient {k} {value:g}, "
-            f"expected at most {_LARGEST_COEFFICIENT:g}",
-            frame=frame,
-            side=SIDES[side],
-            value=value,
-        )
+        at = first_index(bad)
+        value = float(values[at])
+        frame, side = at[0], SIDES[at[1]]
+        message = f"frame {frame}, {side} hand, has {said(at, value)}"
+        raise FileError(path, message, frame=frame, side=side, value=value)
 
 
 def _check_size(path: str | Path, keypoints: FloatArray) -> None:

@@ -8,10 +8,10 @@ import numpy as np
 
 from retarget.core.types import FloatArray
 from retarget.data.people.arrays import FRAME_NOTE
-from retarget.data.people.hands import both_hands, side_of_name, side_of_source
+from retarget.data.people.hands import both_hands, in_order, side_of_name, side_of_source
 from retarget.data.people.recording import PeopleRecording, recording
 from retarget.data.people.source import Source
-from retarget.human.keypoint_layouts import LAYOUTS, find_layout, guess_layout, to_mano21
+from retarget.human.keypoint_layouts import LAYOUTS
 from retarget.human.keypoints import KEYPOINT_NAMES
 
 NAME = "csv"
@@ -85,7 +85,7 @@ def _by_name(source: Source, header: list[str], table: FloatArray, notes: list[s
             order = [list(stems).index(name) for name in KEYPOINT_NAMES]
             both[:, where] = points[:, order]
         else:
-            both[:, where] = _ordered(source, points, notes)
+            both[:, where] = in_order(source, points, notes)[0]
     return both
 
 
@@ -96,21 +96,12 @@ def _by_place(source: Source, table: FloatArray, notes: list[str]) -> FloatArray
             points = table.reshape(len(table), hands, -1, 3)
             if hands == 2:
                 notes.append("no header: the left hand's columns, then the right hand's")
-                return np.stack([_ordered(source, points[:, k], notes) for k in (0, 1)], axis=1)
+                return np.stack([in_order(source, points[:, k], notes)[0] for k in (0, 1)], axis=1)
             side, said = side_of_source(source)
             notes.append(said)
-            return both_hands(_ordered(source, points[:, 0], notes), side)
+            return both_hands(in_order(source, points[:, 0], notes)[0], side)
     wanted = sorted({3 * n for n in _JOINTS} | {6 * n for n in _JOINTS})
     raise source.error(f"has {columns} columns and no header, expected one of {wanted}", line=1)
-
-
-def _ordered(source: Source, points: FloatArray, notes: list[str]) -> FloatArray:
-    if source.layout != "auto":
-        return to_mano21(points, find_layout(source.layout, points.shape[1]))
-    layout, said = guess_layout(points)
-    if said not in notes:
-        notes.append(said)
-    return to_mano21(points, layout)
 
 
 def _time(header: list[str], table: FloatArray) -> FloatArray | None:
