@@ -34,7 +34,12 @@ _REAL = Path(__file__).resolve().parents[2] / "shared" / "human" / "right_hand_k
 
 
 def people(bench: Bench) -> None:
-    """The tables, the figures of the bounds, and `results` in the report's facts."""
+    """The tables and the figures of the bounds."""
+    measured(bench)
+
+
+def measured(bench: Bench) -> dict[str, Any]:
+    """The same, and all results as a tree."""
     results: dict[str, Any] = {}
     frames = _frames(bench)
     if frames is not None:
@@ -43,7 +48,7 @@ def people(bench: Bench) -> None:
     results["synthetic"] = {**_fits(bench), **_laws(bench), **_pinches(bench)}
     figures = bench.report.figures
     figures |= {f"people_{key}": value for key, value in _flat(results["synthetic"])}
-    bench.report.facts["people"] = results
+    return results
 
 
 def _frames(bench: Bench) -> FloatArray | None:
@@ -336,8 +341,7 @@ def main() -> int:
     kept: dict[str, Any] = {}
 
     def part(bench: Bench) -> None:
-        people(bench)
-        kept.update(bench.report.facts.pop("people"))
+        kept.update(measured(bench))
 
     code = run(given, {"people": part})
     if out:
