@@ -24,6 +24,7 @@ from retarget.core.files import write_text
 from retarget.core.geometry import rotation_angle, rotation_from_rotvec
 from retarget.core.types import FINGERS, FloatArray, side_index
 from retarget.human.hand_model import MIRROR
+from retarget.human.keypoints import tip_gaps
 from retarget.mapping.hand_map import person_tips
 
 KINDS = ("dexpilot", "vector", "position")
@@ -152,7 +153,7 @@ def _judged(hand_map: HandMap, tips: FloatArray, joints: FloatArray, side: int) 
     robot = hand_map.robot
     there = robot.hand_tips(side, joints)
     floors = 1e3 * hand_map.smallest_gaps()[side]
-    theirs, ours = (np.linalg.norm(x[:, 1:] - x[:, :1], axis=-1) for x in (tips, there))
+    theirs, ours = (tip_gaps(x) for x in (tips, there))
     pinch = {}
     for k, finger in enumerate(FINGERS[1:]):
         gaps = 1e3 * ours[theirs[:, k] < NEAR, k]

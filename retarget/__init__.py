@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from retarget.mapping.fitter import MANOFitter
     from retarget.mapping.hand_map import HandMap
     from retarget.mapping.hand_mlp import HandMLP
+    from retarget.mapping.people_retargeter import PeopleRetargeter
     from retarget.mapping.retargeter import Retargeter
     from retarget.robot.arm.ik import ArmIK
     from retarget.robot.robot import Robot
@@ -50,6 +51,7 @@ _HOME = {
     "KeypointFitter": "human.keypoint_fitter",
     "MANOFitter": "mapping.fitter",
     "Normalization": "actions",
+    "PeopleRetargeter": "mapping.people_retargeter",
     "RetargetError": "core.errors",
     "Retargeter": "mapping.retargeter",
     "Robot": "robot.robot",
@@ -81,6 +83,7 @@ __all__ = [
     "KeypointFitter",
     "MANOFitter",
     "Normalization",
+    "PeopleRetargeter",
     "RetargetError",
     "Retargeter",
     "Robot",

@@ -15,11 +15,13 @@ from rich.text import Text
 from retarget.cli.tables import line, plain_table, print_notes, print_verdict, side_table, stamp
 from retarget.core.types import SIDES
 from retarget.replay.metrics import METRICS, REACHED, worst_frame_text
+from retarget.replay.people_summary import HAND_ROWS, PINCH_COLUMNS, pinch_rows
 from retarget.replay.summary import COLUMNS, MOTION, Cell, common_folder, figure_known, worst_first
 from retarget.replay.verdict import self_check_text
 
 if TYPE_CHECKING:
     from retarget.replay.human_to_demo import HumanReplay
+    from retarget.replay.people_to_demo import PeopleReplay
     from retarget.replay.replay import Judged, Replay
 
 
@@ -35,11 +37,49 @@ def print_replay(console: Console, replay: Replay) -> None:
     _print_judged(console, replay)
 
 
+def print_returned(console: Console, replay: HumanReplay | PeopleReplay) -> None:
+    """What became of human motion on the robot, by what it is."""
+    from retarget.replay.people_to_demo import PeopleReplay
+
+    if isinstance(replay, PeopleReplay):
+        print_people_replay(console, replay)
+    else:
+        print_human_replay(console, replay)
+
+
 def print_human_replay(console: Console, replay: HumanReplay) -> None:
     """Human motion as a demonstration: the same of what there is to compare."""
     console.print()
     line(console, (str(replay.path), "bold"), " -> ", (str(replay.out), "bold"))
     line(console, f"{replay.frames} frames, {replay.seconds:.3g} s at {replay.rate:.3g} Hz")
+    _print_judged(console, replay)
+
+
+def print_people_replay(console: Console, replay: PeopleReplay) -> None:
+    """A person's motion as a demonstration: what becomes of the pinches, and the same."""
+    console.print()
+    line(console, (str(replay.path), "bold"), " -> ", (str(replay.out), "bold"))
+    line(
+        console,
+        f"{replay.frames} frames, {replay.seconds:.3g} s at {replay.rate:.3g} Hz; "
+        f"wrists placed by {replay.align!r}",
+    )
+    console.print()
+    table = plain_table()
+    table.add_column("thumb and", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for name in PINCH_COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
+    for finger, side, cells in pinch_rows(replay.hands):
+        table.add_row(finger, side, *map(_text, cells))
+    console.print(table)
+    console.print()
+    console.print(
+        side_table(
+            "hands",
+            [(title, [_text(cell(hand)) for hand in replay.hands]) for title, cell in HAND_ROWS],
+        )
+    )
     _print_judged(console, replay)
 
 

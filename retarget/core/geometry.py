@@ -208,6 +208,17 @@ def rotation_angle(a: ArrayLike, b: ArrayLike) -> FloatArray:
     return np.asarray(2.0 * np.arcsin(np.minimum(chord, 1.0)))
 
 
+def angle_between(a: ArrayLike, b: ArrayLike) -> FloatArray:
+    """Angle between vectors (..., 3) and (..., 3), 0 to pi [rad]; NaN where one has no length.
+
+    ``2 atan2(|a' - b'|, |a' + b'|)`` of the unit vectors, accurate at every angle (Kahan 2006).
+    """
+    a, b = _last_axes(a, (3,), "a"), _last_axes(b, (3,), "b")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        a, b = a / lengths(a)[..., None], b / lengths(b)[..., None]
+    return np.asarray(2.0 * np.arctan2(lengths(a - b), lengths(a + b)))
+
+
 def transform(rotation: ArrayLike, translation: ArrayLike) -> FloatArray:
     """Rotation (..., 3, 3) and translation (..., 3) [m] -> (..., 4, 4); leading axes broadcast."""
     r = _last_axes(rotation, (3, 3), "rotation")

@@ -10,7 +10,8 @@ import numpy as np
 from retarget.core.arrays import Array
 from retarget.core.errors import InputError
 from retarget.core.frozen import FrozenDict, Remade
-from retarget.core.types import FINGERS
+from retarget.core.geometry import lengths
+from retarget.core.types import FINGERS, FloatArray
 from retarget.human import skinning
 from retarget.human import skinning_derivatives as derivatives
 from retarget.human.hand_model import HandModel
@@ -270,3 +271,8 @@ def _indices(name: str, values: Sequence[int], size: int) -> tuple[int, ...]:
     if any(not 0 <= index < size for index in indices):
         raise InputError(f"{name} must lie in 0..{size - 1}, got {indices}")
     return indices
+
+
+def tip_gaps(tips: FloatArray) -> FloatArray:
+    """Distances (..., 4) of fingertips (..., 5, 3), index to pinky, from the thumb's [m]."""
+    return lengths(tips[..., 1:, :] - tips[..., :1, :])

@@ -17,7 +17,7 @@ from retarget.core.errors import InputError
 from retarget.core.types import SIDES, FloatArray, side_index
 from retarget.human.hand_model import MIRROR, HandModel, load_hands
 from retarget.human.keypoint_fitter import BOTH
-from retarget.human.keypoints import KEYPOINT_COUNT, KEYPOINT_TIPS
+from retarget.human.keypoints import KEYPOINT_COUNT, KEYPOINT_TIPS, tip_gaps
 from retarget.human.native_keypoints import FEWEST, NativeKeypoints
 from retarget.human.shape_step import shape_step
 from retarget.human.user import CONTACT_GAP, NOISE, User
@@ -96,8 +96,7 @@ def contact_gaps(keypoints: FloatArray) -> FloatArray:
     Fingers that touch stay where they are: the distance of a finger that touches now and then is
     often near its least. Where it never comes close, `CONTACT_GAP`.
     """
-    tips = keypoints[:, list(KEYPOINT_TIPS)]
-    gaps = np.linalg.norm(tips[:, 1:] - tips[:, :1], axis=-1)
+    gaps = tip_gaps(keypoints[:, list(KEYPOINT_TIPS)])
     least = np.array([np.percentile(g[np.isfinite(g)], 1.0) if g.size else 1.0 for g in gaps.T])
     return np.where(least < _NEAR, np.maximum(least, _LEAST_GAP), CONTACT_GAP)
 

@@ -38,6 +38,7 @@ from retarget.robot.robot import Robot
 
 TOLERANCE = 1e-9  # [rad] of the step that ends a frame
 _MOST_STEPS = 60
+_TOUCH = 1e-9  # [m] what rounding leaves of tips that touch
 _OK, _FAILED, _MISSING = map(int, (Status.OK, Status.NOT_CONVERGED, Status.MISSING_INPUT))
 
 
@@ -233,4 +234,5 @@ def _least_gap(robot: Robot, side: int, finger: int) -> float:
         step = np.linalg.solve(H, np.where(held, 0.0, -gradient)[..., None])[..., 0]
         q = np.clip(q + np.clip(step, -0.3, 0.3), lower, upper)
     tips = robot.hand_tips(side, q)
-    return float(np.linalg.norm(tips[:, finger] - tips[:, 0], axis=-1).min())
+    least = float(np.linalg.norm(tips[:, finger] - tips[:, 0], axis=-1).min())
+    return least if least > _TOUCH else 0.0

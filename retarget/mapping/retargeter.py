@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -16,7 +15,6 @@ from retarget.core.errors import InputError
 from retarget.core.geometry import lengths
 from retarget.core.types import (
     SIDES,
-    ArmSolution,
     BoolArray,
     Demo,
     FloatArray,
@@ -34,12 +32,12 @@ from retarget.mapping.fitter import (
 )
 from retarget.mapping.hand_frame import robot_wrists
 from retarget.mapping.hand_mlp import HandMLP
+from retarget.mapping.robot_motion import robot_motion
 from retarget.robot.arm.ik import ArmIK
 from retarget.robot.robot import Robot
 
 LABEL_STEP = 1e-3  # how far the joints are moved to see whether the labels jump [rad]
 LABEL_JUMP = 0.05  # change of a coefficient that is a jump then [standard deviations]
-PARALLEL = 64  # frames from which a thread for each arm pays
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,62 +195,19 @@ class Retargeter:
         q0: ArrayLike | None,
     ) -> RobotMotion:
         """`to_robot`, the hands of human motion (T) at the robot's wrists (T, 2, 4, 4)."""
-        frames, joints = len(human.pca), len(self.robot.joint_names)
-        qpos = np.zeros((frames, joints))
-        if body is not None:
-            try:
-                qpos[:] = np.asarray(body, dtype=np.float64)
-            except ValueError:
-                shape = np.shape(body)
-                raise InputError(
-                    f"body must have shape ({frames}, {joints}), got {shape}"
-                ) from None
-        before = None if q0 is None else np.asarray(q0, dtype=np.float64)
-        if before is not None and before.shape != (joints,):
-            raise InputError(f"q0 must have shape ({joints},), got {before.shape}")
         known: BoolArray = np.asarray(
             np.isfinite(human.pca).all(axis=-1) & np.isfinite(T_world_wrist).all(axis=(-2, -1))
         )
-        wrists = np.where(known[..., None, None], T_world_wrist, np.nan)
-        active = self.hand_mlp.joints(human.pca, refine=self.refine)
-        arm_status = np.zeros((frames, len(SIDES)), dtype=np.int64)
-        errors = np.zeros((2, frames, len(SIDES)))
-        for k, (side, solution) in enumerate(
-            zip(self.robot.sides, self._follow(wrists, before), strict=True)
-        ):
-            arm, hand = self.robot.indices(side.arm_joints), self.robot.indices(side.hand_joints)
-            driven = self.robot.indices(side.active_joints)
-            qpos[:, arm] = solution.q
-            lower, upper = self.robot.hand_limits(k)
-            first = np.clip(
-                np.zeros(len(driven)) if before is None else before[driven], lower, upper
-            )
-            held = _held(np.where(known[:, k, None], active[:, k], np.nan), first)
-            qpos[:, hand] = self.robot.expand_hand(k, held)
-            arm_status[:, k] = solution.status
-            errors[0, :, k], errors[1, :, k] = solution.position_error, solution.rotation_error
-        return RobotMotion(
-            qpos=qpos,
-            names=self.robot.joint_names,
-            position_error=errors[0],
-            rotation_error=errors[1],
+        return robot_motion(
+            self.robot,
+            self.arms,
+            active=self.hand_mlp.joints(human.pca, refine=self.refine),
+            T_world_wrist=T_world_wrist,
+            known=known,
             hand_status=np.where(known, human.status, int(Status.MISSING_INPUT)),
-            arm_status=arm_status,
+            body=body,
+            q0=q0,
         )
-
-    def _follow(self, wrists: FloatArray, before: FloatArray | None) -> list[ArmSolution]:
-        """Both arms along (T, 2, 4, 4), side by side: one trajectory keeps but one core busy."""
-
-        def follow(k: int) -> ArmSolution:
-            arm = self.robot.indices(self.robot.sides[k].arm_joints)
-            start = None if before is None else before[arm]
-            return self.arms[k].solve_trajectory(wrists[:, k], q0=start)
-
-        sides = range(len(SIDES))
-        if len(wrists) < PARALLEL:
-            return [follow(k) for k in sides]
-        with ThreadPoolExecutor(len(SIDES)) as pool:
-            return list(pool.map(follow, sides))
 
     def controller(self, **settings: Any) -> Any:
         """`retarget.Controller(self, **settings)`: a policy's chunks to joint commands.
@@ -347,11 +302,3 @@ class Retargeter:
             sigma = self.fitter.hands[k].sigma[: self.fitter.components]
             jumps[:, k] = (np.abs(there - pca[:, k]) > LABEL_JUMP * sigma).any(axis=-1)
         return jumps
-
-
-def _held(values: FloatArray, first: FloatArray) -> FloatArray:
-    """(T, m) with NaN rows replaced by the last row before them that is not, or by `first`."""
-    rows = np.concatenate([first[None], values])
-    good = np.isfinite(rows).all(axis=-1)
-    last = np.maximum.accumulate(np.where(good, np.arange(len(rows)), 0))
-    return np.asarray(rows[last][1:])

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retarget.core.progress import BLOCK, Progress, no_progress
-from retarget.core.types import FloatArray, Status
+from retarget.core.types import FloatArray, RobotMotion, Status
 from retarget.data.demo.writer import DemoWriter, demo_from_joints
-from retarget.data.human_file import HumanReader
+from retarget.data.human_file import HumanFileInfo, HumanReader
 from retarget.replay.human_check import HumanCheck
 from retarget.replay.record import ReplayRecord
 from retarget.replay.replay import Judged
@@ -20,6 +20,7 @@ from retarget.replay.verdict import reasons
 
 if TYPE_CHECKING:
     from retarget.mapping.retargeter import Retargeter
+    from retarget.robot.robot import Robot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,33 @@ class HumanReplay(Judged):
     """
 
     out: Path
+
+
+class RobotWriter(DemoWriter):
+    """Robot motion that was made of human motion, being written as a demonstration.
+
+    Args:
+        path: the demonstration.
+        robot: the robot.
+        info: of the human motion.
+        source: the name of its file.
+    """
+
+    def __init__(self, path: str | Path, robot: Robot, info: HumanFileInfo, source: str) -> None:
+        super().__init__(path, robot=robot, attrs={"sim": info.sim, "source": source})
+        self._of, self._hz = robot, info.rate
+
+    def add(self, motion: RobotMotion) -> None:
+        """Write the next frames; hands whose input is missing are not valid."""
+        self.append(
+            demo_from_joints(
+                self._of,
+                motion.qpos,
+                valid=motion.hand_status != Status.MISSING_INPUT,
+                rate=self._hz,
+                start=self.frames,
+            )
+        )
 
 
 def human_to_demo(
@@ -70,9 +98,8 @@ def human_to_demo(
         if info.speeds is not None:
             for side, speeds in zip(record.sides, info.speeds, strict=True):
                 side.recorded_speed = speeds.arm
-        attrs = {"sim": info.sim, "source": Path(path).name}
         q0: FloatArray | None = None
-        with DemoWriter(out, robot=robot, attrs=attrs) as writer:
+        with RobotWriter(out, robot, info, Path(path).name) as writer:
             for human, body_qpos in reader.blocks(block):
                 body = np.zeros((len(body_qpos), len(robot.joint_names)))
                 body[:, placed] = body_qpos[:, stored]
@@ -81,14 +108,7 @@ def human_to_demo(
                 returned = retargeter.measure(human, motion)
                 record.add(returned)
                 check.add(returned)
-                demo = demo_from_joints(
-                    robot,
-                    motion.qpos,
-                    valid=motion.hand_status != Status.MISSING_INPUT,
-                    rate=info.rate,
-                    start=writer.frames,
-                )
-                writer.append(demo)
+                writer.add(motion)
                 progress("converting", writer.frames, reader.frames)
     left, right = (side.result() for side in record.sides)
     return HumanReplay(

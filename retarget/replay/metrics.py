@@ -13,10 +13,11 @@ from retarget.core.text import angle_text, length_text
 from retarget.core.types import FloatArray, Status
 
 if TYPE_CHECKING:
+    from retarget.mapping.people_retargeter import MappedMotion
     from retarget.mapping.retargeter import Returned, RoundTrip
     from retarget.replay.tolerances import Tolerances
 
-    Measured = RoundTrip | Returned
+    Measured = RoundTrip | Returned | MappedMotion
 
 REACHED = "reached_"
 _ROUNDING = 1e-10  # [m] or [rad] an error that says nothing about a frame
@@ -72,6 +73,10 @@ METRICS: dict[str, Metric] = {
         Metric(
             "hand_joint_error_rad", "hand joints", "hand", angle_text,
             "|returned joint - recorded joint|",
+        ),
+        Metric(
+            "direction_error_rad", "fingertip direction", "hand", angle_text,
+            "angle between the person's and the robot's vector from wrist to fingertip",
         ),
         Metric(
             "wrist_position_error_m", "wrist position", "arm", length_text,

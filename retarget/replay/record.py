@@ -60,7 +60,8 @@ class SideReplay:
         errors: those metrics by key.
         hand_status: frames per status of the hand, by its label; all labels.
         arm_status: the same of the arm.
-        label_jump_frames: the file's frames in which the labels are discontinuous, ascending.
+        label_jump_frames: the file's frames in which the labels are discontinuous, ascending; None
+            where there are no labels.
         arm_jump_frames: the file's frames into which the arm moves faster than its limits and than
             ever recorded, ascending.
         arm_jump_rad_s: the fastest jump of an arm joint [rad/s].
@@ -78,7 +79,7 @@ class SideReplay:
     errors: Mapping[str, FrameStats]
     hand_status: dict[str, int]
     arm_status: dict[str, int]
-    label_jump_frames: Sequence[int]
+    label_jump_frames: Sequence[int] | None
     arm_jump_frames: Sequence[int]
     arm_jump_rad_s: Extreme
     unreachable: MissedPoses
@@ -98,9 +99,9 @@ class SideReplay:
         raise AttributeError(f"{type(self).__name__!r} has no figure {key!r}")
 
     @property
-    def label_jumps(self) -> int:
-        """Number of frames in which the labels are discontinuous."""
-        return len(self.label_jump_frames)
+    def label_jumps(self) -> int | None:
+        """Number of frames in which the labels are discontinuous; None where there are none."""
+        return None if self.label_jump_frames is None else len(self.label_jump_frames)
 
     @property
     def arm_jumps(self) -> int:
@@ -162,7 +163,7 @@ class SideRecord:
         missed: other wrist poses beyond the tolerances.
         hand_lost: frames in which the hand did not converge.
         arm_lost: the same of the arm.
-        label_jumps: frames in which the labels jump.
+        label_jumps: frames in which the labels jump; None where there are no labels.
         arm_jumps: frames into which the arm jumps.
         arm_jump: the fastest of them [rad/s].
         arm_jump_share: the same as a share of that joint's velocity limit.
@@ -179,7 +180,8 @@ class SideRecord:
         self.unreachable, self.unreachable_missed = MissedPoses(), MissedPoses()
         self.missed = MissedPoses()
         self.hand_lost, self.arm_lost = FrameRuns(), FrameRuns()
-        self.label_jumps, self.arm_jumps = FrameRuns(), FrameRuns()
+        self.label_jumps: FrameRuns | None = FrameRuns()
+        self.arm_jumps = FrameRuns()
         self.arm_jump, self.arm_jump_share, self.recorded_speed = Extreme(), 0.0, 0.0
         self._tolerances = tolerances
         self._arm_rows, self._hand_rows = (
@@ -212,7 +214,11 @@ class SideRecord:
         )
         self.hand_lost.add(first + np.flatnonzero(hand == Status.NOT_CONVERGED))
         self.arm_lost.add(first + np.flatnonzero(arm == Status.NOT_CONVERGED))
-        self.label_jumps.add(first + np.flatnonzero(trip.label_jump[:, h]))
+        jump = getattr(trip, "label_jump", None)
+        if jump is None:
+            self.label_jumps = None
+        elif self.label_jumps is not None:
+            self.label_jumps.add(first + np.flatnonzero(jump[:, h]))
         self._add_arm_jumps(self.arm.add(trip.robot.qpos[:, self._arm_rows], first), arm, first)
         self.hand.add(trip.robot.qpos[:, self._hand_rows], first)
 

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 from retarget.core.files import write_text
 from retarget.core.statistics import Extreme
 from retarget.core.types import SIDES
+from retarget.core.version import VERSION
+from retarget.human.hand_model import hands_hash
+from retarget.replay.people_to_demo import PeopleReplay
 from retarget.replay.replay import Judged, Replay
 from retarget.replay.summary import worst_first
 
@@ -19,13 +22,14 @@ if TYPE_CHECKING:
     from retarget.data.demo.check import DemoCheck
     from retarget.data.demo.findings import Finding
     from retarget.mapping.retargeter import Retargeter
+    from retarget.replay.people_to_demo import PeopleMapping
     from retarget.replay.record import SideReplay
     from retarget.replay.tolerances import Tolerances
 
 
 def replay_json(
     results: Sequence[tuple[str, Judged | str]],
-    retargeter: Retargeter,
+    settings: Mapping[str, Any],
     tolerances: Tolerances,
     exit_code: int,
 ) -> dict[str, Any]:
@@ -33,7 +37,7 @@ def replay_json(
 
     Args:
         results: per input, in the order given, its path and its replay, or the error's message.
-        retargeter: what took them there and back.
+        settings: how, by `retargeter_settings` or `mapping_settings`.
         tolerances: of the verdicts.
         exit_code: that of the command.
     """
@@ -52,7 +56,7 @@ def replay_json(
             "seconds": sum(replay.seconds for replay in replays),
             "worst_first": [str(replay.path) for replay in worst_first(replays)],
             "exit_code": exit_code,
-            "settings": _settings(retargeter, tolerances),
+            "settings": {"version": VERSION, **settings, "tolerances": asdict(tolerances)},
         },
     }
 
@@ -78,7 +82,23 @@ def _demo(path: str, replay: Judged) -> dict[str, Any]:
         "findings": [_finding(finding) for finding in replay.findings],
         "error": None,
         "self_check": _self_check(replay.check) if isinstance(replay, Replay) else None,
-        "sides": {side: _side(replay.sides[h]) for h, side in enumerate(SIDES)},
+        "sides": {
+            side: {**_side(replay.sides[h]), **_people_hand(replay, h)}
+            for h, side in enumerate(SIDES)
+        },
+    }
+
+
+def _people_hand(replay: Judged, h: int) -> dict[str, Any]:
+    """What is said of a person's hand alone."""
+    if not isinstance(replay, PeopleReplay):
+        return {}
+    hand = replay.hands[h]
+    return {
+        "pinches": {pinch.finger: asdict(pinch) for pinch in hand.pinches},
+        "false_pinch_frames": len(hand.false_pinches),
+        "hand_jitter_rad": hand.jitter_rad,
+        "hand_speed_over_limit": hand.speed_share,
     }
 
 
@@ -150,17 +170,26 @@ def _self_check(check: DemoCheck) -> dict[str, Any]:
     }
 
 
-def _settings(retargeter: Retargeter, tolerances: Tolerances) -> dict[str, Any]:
-    from retarget.core.version import VERSION
-
+def retargeter_settings(retargeter: Retargeter) -> dict[str, Any]:
+    """What took demonstrations there and back."""
     return {
-        "version": VERSION,
         "robot": retargeter.robot.name,
         "robot_hash": retargeter.robot.hash,
         "hand": retargeter.fitter.hand_hash,
         "components": retargeter.fitter.components,
         "refine": retargeter.refine,
-        "tolerances": asdict(tolerances),
+    }
+
+
+def mapping_settings(mapping: PeopleMapping) -> dict[str, Any]:
+    """What took people's motion to a robot."""
+    return {
+        "robot": mapping.robot.name,
+        "robot_hash": mapping.robot.hash,
+        "hand": hands_hash(mapping.hands),
+        "align": mapping.align,
+        "scale": mapping.scale,
+        "map": asdict(mapping.robot.map_settings),
     }
 
 

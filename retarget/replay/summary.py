@@ -13,7 +13,7 @@ from retarget.core.types import Status
 
 if TYPE_CHECKING:
     from retarget.replay.record import MissedPoses
-    from retarget.replay.replay import Judged, Replay
+    from retarget.replay.replay import Judged
 
 JudgedT = TypeVar("JudgedT", bound="Judged")
 
@@ -78,15 +78,16 @@ MOTION: tuple[tuple[str, str, Callable[[Any], Cell]], ...] = (
 
 
 def figure_known(value: Any) -> bool:
-    """Whether a figure of `MOTION` is there; of what was not recorded, peaks are not."""
-    return not isinstance(value, Extreme) or bool(value.joint)
+    """Whether a figure of `MOTION` is there; what was not recorded has no peaks."""
+    return value is not None and (not isinstance(value, Extreme) or bool(value.joint))
 
 
 def worst_first(replays: Sequence[JudgedT]) -> list[JudgedT]:
     """Not valid ones before valid ones, by severity, then by mean fingertip error, then by path."""
 
     def badness(replay: Judged) -> tuple[float, float, str]:
-        mean = larger(*(side.fingertip_error_m.mean for side in replay.sides))
+        tips = [side.errors.get("fingertip_error_m") for side in replay.sides]
+        mean = larger(*(stats.mean for stats in tips if stats is not None))
         severity = max((reason.severity for reason in replay.reasons), default=0.0)
         return -severity, 0.0 if mean != mean else -mean, str(replay.path)
 
@@ -108,20 +109,21 @@ def larger(*values: float) -> float:
     return max((x for x in values if x == x), default=float("nan"))
 
 
-def _largest(key: str, figure: str) -> Callable[[Replay], Cell]:
-    def cell(replay: Replay) -> Cell:
-        return Cell(length_text(larger(*(getattr(s.errors[key], figure) for s in replay.sides))))
+def _largest(key: str, figure: str) -> Callable[[Judged], Cell]:
+    def cell(replay: Judged) -> Cell:
+        known = [side.errors[key] for side in replay.sides if key in side.errors]
+        return Cell(length_text(larger(*(getattr(stats, figure) for stats in known))))
 
     return cell
 
 
 # head, cell
-COLUMNS: tuple[tuple[str, Callable[[Replay], Cell]], ...] = (
+COLUMNS: tuple[tuple[str, Callable[[Judged], Cell]], ...] = (
     ("frames", lambda replay: Cell(str(replay.frames))),
     ("fingertip mean", _largest("fingertip_error_m", "mean")),
     ("fingertip max", _largest("fingertip_error_m", "max")),
     ("wrist max", _largest("wrist_position_error_m", "max")),
     ("out of reach", lambda r: _count(sum(len(side.unreachable.frames) for side in r.sides))),
-    ("label jumps", lambda r: _count(sum(side.label_jumps for side in r.sides))),
+    ("label jumps", lambda r: _count(sum(side.label_jumps or 0 for side in r.sides))),
     ("arm jumps", lambda r: _count(sum(side.arm_jumps for side in r.sides))),
 )

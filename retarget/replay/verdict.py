@@ -31,15 +31,25 @@ class Reason:
     severity: float
 
 
-def reasons(record: ReplayRecord, findings: Sequence[Finding] = ()) -> list[Reason]:
+def reasons(
+    record: ReplayRecord, findings: Sequence[Finding] = (), *, one_hand: bool = False
+) -> list[Reason]:
     """Every rule of docs/replay.md that is broken; none if the demonstration is valid.
 
     What is wrong with the recording's time comes first, then the round trip's rules, left side
     first.
+
+    Args:
+        record: what was measured.
+        findings: in the recording.
+        one_hand: one of the hands may be missing from the first frame to the last.
     """
+    absent = [side.hand_status[Status.MISSING_INPUT] == record.done for side in record.sides]
+    excused = one_hand and not all(absent)
     found = [Reason(finding.text, finding.severity) for finding in findings if not finding.note]
-    for name, side in zip(SIDES, record.sides, strict=True):
-        found += _missing(side, name, record.done, record.tolerances)
+    for name, side, gone in zip(SIDES, record.sides, absent, strict=True):
+        if not (gone and excused):
+            found += _missing(side, name, record.done, record.tolerances)
         found += _wrists(side, name, record.tolerances)
         found += _fingertips(side, name, record.tolerances)
         found += _flags(side, name)
@@ -96,7 +106,9 @@ def _wrists(side: SideRecord, name: str, tolerances: Tolerances) -> Iterator[Rea
 
 
 def _fingertips(side: SideRecord, name: str, tolerances: Tolerances) -> Iterator[Reason]:
-    errors = side.errors["fingertip_error_m"]
+    errors = side.errors.get("fingertip_error_m")
+    if errors is None:  # a person's fingertips do not come back
+        return
     for value, most, said in (
         (errors.mean, tolerances.fingertip_m, "on average"),
         (errors.quantile(0.99), tolerances.fingertip_p99_m, "in 1 % of cases"),

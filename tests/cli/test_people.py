@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from command_line import run
 
 from benchmarks.synthetic_people import person
 from retarget.core.types import Status
+from retarget.data.demo.reader import load_demo
 from retarget.data.human_file import load_human
 from retarget.human.hand_model import load_hands
 from retarget.human.keypoint_fitter import KeypointFitter
@@ -168,3 +170,40 @@ def test_real_recordings(shared: Path, tmp_path: Path) -> None:
         known = np.isfinite(motion.residual)
         assert np.median(motion.residual[known]) <= 4e-3
     assert info.hand == KeypointFitter(hands=load_hands()).hand_hash
+
+
+def test_people_go_to_the_robot_by_their_own_map(recording: Path, tmp_path: Path) -> None:
+    human, out = tmp_path / "human.hdf5", tmp_path / "robot.hdf5"
+    run("from-human", recording, "--out", human)
+    page, report = tmp_path / "page.html", tmp_path / "report.json"
+    ended = run("to-robot", human, "--out", out, "--html", page, "--json", report)
+    assert ended.exit_code in (0, 1), ended
+    for said in ("thumb and", "least possible", "jitter", "wrists placed by 'start'"):
+        assert said in ended.stdout, said
+    assert "Thumb to fingertip" in page.read_text()
+    settings = json.loads(report.read_text())["summary"]["settings"]
+    assert (settings["align"], settings["map"]["scale"]) == ("start", 1.22)
+    demo = load_demo(out)
+    assert demo.frames == 40
+    assert not demo.valid[10:15, 1].any()
+    by_policy = tmp_path / "policy.hdf5"
+    ended = run("to-robot", human, "--out", by_policy, "--map", "policy")
+    assert "label jumps" in ended.stdout, ended
+    assert np.abs(load_demo(by_policy).qpos - demo.qpos).max() > 0.1
+
+
+def test_ways_that_do_not_fit_are_refused(recording: Path, tmp_path: Path) -> None:
+    human, out = tmp_path / "human.hdf5", tmp_path / "robot.hdf5"
+    run("from-human", recording, "--out", human)
+    for options, said in (
+        (("--map", "best"), "--map must be one of auto, people, policy, got 'best'"),
+        (("--align", "feet"), "align must be one of start, shoulders, none, got 'feet'"),
+        (("--align", "shoulders"), "needs the pose of the head"),
+        (("--map", "policy", "--scale", "2"), "--scale would do nothing"),
+        (("--map", "people", "--refine", "1"), "--refine would do nothing"),
+        (("--map", "policy", "--html", str(tmp_path / "p.html")), "--html would do nothing"),
+    ):
+        ended = run("to-robot", human, "--out", out, *options)
+        assert ended.exit_code == 2, (options, ended)
+        assert said in ended.stderr, (options, ended.stderr)
+        assert not out.exists()

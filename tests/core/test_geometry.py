@@ -120,3 +120,13 @@ def test_agrees_with_jaxlie() -> None:
 def test_refuses_what_is_no_rotation(call, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(InputError, match=message):
         call()
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(1e-8, np.pi))
+def test_angles_between_vectors_are_those_of_the_turn(seed: int, angle: float) -> None:
+    rng = np.random.default_rng(seed)
+    a, other = rng.normal(size=(2, 3))
+    axis = np.cross(a, other)
+    b = g.rotation_from_rotvec(angle * axis / np.linalg.norm(axis)) @ a * rng.uniform(0.1, 9.0)
+    assert abs(g.angle_between(a, b) - angle) < 1e-9
+    assert np.isnan(g.angle_between(a, np.zeros(3)))

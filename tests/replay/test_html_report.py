@@ -146,9 +146,7 @@ def test_every_part_is_there(written: dict[str, tuple[str, Any]], name: str) -> 
     for reason in report["demos"][0]["reasons"]:
         assert reason in page.text("div", **{"class": "verdict"})
     captions = [caption[2] for caption in page.all("caption")]
-    assert captions == [
-        *("Hands: what the round trip loses", "Arms: what the round trip loses", "Motion")
-    ]
+    assert captions == ["Hands: what is lost", "Arms: what is lost", "Motion"]
     (figures,) = page.plots()
     assert list(figures) == PLOTS
     shown = page.all("figure", **{"class": "plot"})

@@ -33,7 +33,7 @@ from retarget.replay.metrics import METRICS, Metric
 from retarget.replay.record import ReplayRecord
 from retarget.replay.replay import Replay, replay_file
 from retarget.replay.report_html.tables import error_tables
-from retarget.replay.report_json import replay_json
+from retarget.replay.report_json import replay_json, retargeter_settings
 from retarget.replay.tolerances import Tolerances
 from retarget.replay.verdict import Reason, reasons
 from retarget.robot.robot import Robot
@@ -149,7 +149,7 @@ def test_a_metric_is_one_entry_that_everything_reads(
         assert side.drift_m.max == side.reached_drift_m.mean == 0.125
     with pytest.raises(AttributeError, match="no figure 'drift_rad'"):
         _ = replay.sides[0].drift_rad
-    report = replay_json([("demo", replay)], retargeter, Tolerances(), 0)
+    report = replay_json([("demo", replay)], retargeter_settings(retargeter), Tolerances(), 0)
     assert report["demos"][0]["sides"]["left"]["reached_drift_m"]["p99"] == 0.125
     console = Console(width=100, file=io.StringIO())
     print_replay(console, replay)

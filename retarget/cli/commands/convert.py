@@ -18,6 +18,7 @@ from retarget.cli.commands.console import (
     progress_bar,
     say,
     stdout,
+    written,
 )
 from retarget.cli.commands.options import (
     FitOptions,
@@ -27,6 +28,7 @@ from retarget.cli.commands.options import (
     ToleranceOptions,
     file_option,
     input_files,
+    positive,
     refuse_idle,
 )
 from retarget.cli.commands.places import (
@@ -38,16 +40,18 @@ from retarget.cli.commands.places import (
     make_folder,
     plan_outputs,
 )
-from retarget.core.errors import RetargetError
+from retarget.cli.commands.ways_to_robot import MAPS, WaysToRobot
+from retarget.core.errors import InputError, RetargetError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from retarget.data.convert import Conversion
     from retarget.replay.human_to_demo import HumanReplay
+    from retarget.replay.people_to_demo import PeopleReplay
     from retarget.robot.robot import Robot
 
-Result = TypeVar("Result", "Conversion", "HumanReplay")
+Result = TypeVar("Result", bound="Conversion | HumanReplay | PeopleReplay")
 OutOption = Annotated[
     Path, file_option("--out", "Where to write; a folder for several files.", "FILE|FOLDER")
 ]
@@ -96,43 +100,79 @@ def to_human(
 
 
 def to_robot(
+    context: typer.Context,
     humans: Annotated[
         list[Path],
         input_files("HUMAN", "Human motion files, or folders of them."),
     ],
     out: OutOption,
     *,
+    map_: Annotated[
+        str,
+        typer.Option(
+            "--map",
+            metavar="auto|people|policy",
+            help="How hands go over: people's keep their pinches, a policy's are those of the "
+            "labels it learned from; auto takes what the file is.",
+        ),
+    ] = "auto",
+    align: Annotated[
+        str,
+        typer.Option(
+            metavar="start|shoulders|none", help="Where people's wrists go in the robot's world."
+        ),
+    ] = "start",
+    scale: Annotated[
+        float,
+        typer.Option(metavar="X", callback=positive, help="Of the ways of people's wrists."),
+    ] = 1.0,
     json: Annotated[Path | None, file_option("--json", "Write the report as JSON.")] = None,
+    html: Annotated[
+        Path | None, file_option("--html", "Write people's report as a page with plots.")
+    ] = None,
     refine: RefineOption = 0,
     tolerated: ToleranceOptions,
     using: RetargeterOptions,
 ) -> None:
     """Turn human hand motion into demonstrations of the robot, and judge them as replay does.
 
-    Reads what `retarget to-human` writes; of a policy's output, coefficients and wrists are enough.
-    Exit code: 0 valid, 1 not valid, 2 bad input.
+    Reads what `retarget to-human` and `from-human` write; of a policy's output, coefficients and
+    wrists are enough. Exit code: 0 valid, 1 not valid, 2 bad input.
     """
+    known = ("auto", *MAPS)
+    if map_ not in known:
+        raise InputError(f"--map must be one of {', '.join(known)}, got {map_!r}")
+    idle = {"policy": ("align", "scale", "html"), "people": ("refine", "weights", "calibration")}
+    refuse_idle(context, idle.get(map_, ()), f"--map {map_} has no use for it")
     sources = find_sources(humans, without=out)
     outputs = plan_outputs(sources, humans, out)
     check_places(
         chain(inputs(sources), using.reads()),
-        [*(Output("--out", place) for place in outputs), Output("--json", json, text=True)],
+        [
+            *(Output("--out", place) for place in outputs),
+            Output("--json", json, text=True),
+            Output("--html", html, text=True),
+        ],
     )
 
-    from retarget.cli.replay_report import print_human_replay
-    from retarget.replay.human_to_demo import human_to_demo
+    from retarget.cli.replay_report import print_returned
     from retarget.replay.report_json import replay_json, write_json
 
-    retargeter, tolerances = using.load_retargeter(refine), tolerated.load_tolerances()
-    convert = partial(human_to_demo, retargeter=retargeter, tolerances=tolerances)
+    ways = WaysToRobot(
+        map_, align, scale, refine, using, tolerated.load_tolerances(), page=html is not None
+    )
 
-    def report(results: Sequence[tuple[str, HumanReplay | str]], code: int) -> None:
+    def report(results: Sequence[tuple[str, HumanReplay | PeopleReplay | str]], code: int) -> None:
         if json is not None:
             make_folder(json)
-            write_json(json, replay_json(results, retargeter, tolerances, code))
+            write_json(json, replay_json(results, ways.settings(), ways.tolerances, code))
             say(f"wrote {json}")
+        if html is not None:
+            make_folder(html)
+            ways.write_page(html, [(p, r) for p, r in results if isinstance(r, str)])
+            say(written(html))
 
-    convert_all(sources, outputs, convert, show=print_human_replay, report=report)
+    convert_all(sources, outputs, ways.convert, show=print_returned, report=report)
 
 
 def to_actions(

@@ -84,7 +84,7 @@ def replay(
 
     from retarget.cli.replay_report import print_replay, print_summary
     from retarget.replay.replay import Replay, replay_file
-    from retarget.replay.report_json import replay_json, write_json
+    from retarget.replay.report_json import replay_json, retargeter_settings, write_json
 
     tolerances = tolerated.load_tolerances()
     retargeter = using.load_retargeter(refine)
@@ -142,7 +142,7 @@ def replay(
             say(f"wrote {place}")
     if json is not None:
         make_folder(json)
-        write_json(json, replay_json(results, retargeter, tolerances, code))
+        write_json(json, replay_json(results, retargeter_settings(retargeter), tolerances, code))
         say(f"wrote {json}")
     if page is not None and html is not None:
         make_folder(html)

@@ -10,7 +10,7 @@ import numpy as np
 from retarget.core.errors import FileError, InputError
 from retarget.core.progress import Progress, no_progress
 from retarget.core.text import length_text
-from retarget.core.types import SIDES, FloatArray, HumanMotion, IntArray, Status
+from retarget.core.types import SIDES, BoolArray, FloatArray, HumanMotion, IntArray, Status
 from retarget.data.convert import Conversion, status_texts, unconverged
 from retarget.data.file_attributes import software_versions
 from retarget.data.human_file import HumanFileInfo, HumanWriter
@@ -18,7 +18,7 @@ from retarget.data.people.readers import AUTO, read_people
 from retarget.data.people.recording import PeopleRecording
 from retarget.human.hand_model import HandModel
 from retarget.human.keypoint_fitter import FEW, KeypointFitter
-from retarget.human.keypoints import KEYPOINT_TIPS
+from retarget.human.keypoints import KEYPOINT_TIPS, tip_gaps
 from retarget.human.motion_gaps import fill_gaps, smooth_motion, stretches
 from retarget.human.user import User
 from retarget.human.user_calibration import FEWEST_FRAMES, calibrate_user
@@ -168,10 +168,9 @@ def _rows(
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """A title and a text for each side."""
     residuals, gaps, pinches = [], [], []
-    tips = keypoints[..., list(KEYPOINT_TIPS), :]
-    apart = np.linalg.norm(tips[..., 1:, :] - tips[..., :1, :], axis=-1)
+    apart = tip_gaps(keypoints[..., list(KEYPOINT_TIPS), :])
     with np.errstate(invalid="ignore"):
-        touching = (apart <= user.contact_gap + _TOUCHING).any(axis=-1)
+        touching: BoolArray = np.asarray((apart <= user.contact_gap + _TOUCHING).any(axis=-1))
     for side in range(len(SIDES)):
         known = motion.residual[:, side][np.isfinite(motion.residual[:, side])]
         if known.size:

@@ -9,11 +9,12 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from retarget.replay.people_to_demo import PeopleReplay
 from retarget.replay.report_html import tables
 from retarget.replay.report_html.plots import Plot
 
 if TYPE_CHECKING:
-    from retarget.replay.replay import Replay
+    from retarget.replay.replay import Judged
 
 # nothing is loaded from anywhere; scripts and styles are those written here
 _POLICY = (
@@ -33,7 +34,7 @@ class Section:
         notes: what should be known about the section, a sentence each.
     """
 
-    replay: Replay
+    replay: Judged
     plots: str = ""
     view: str = ""
     worst_frame: int = 0
@@ -47,6 +48,8 @@ def document(
     *,
     folder: str = "",
     view_head: str = "",
+    title: str = "Replay",
+    about: str = "Robot motion written as human hand motion and turned back, and what that lost.",
 ) -> str:
     """The whole page.
 
@@ -56,22 +59,22 @@ def document(
         settings: terms and what they were in this run.
         folder: what names in the summary are relative to, or "".
         view_head: what the 3D playback needs in the head, "" where there is none.
+        title: what the document is of.
+        about: that in a sentence.
     """
     several = len(sections) != 1 or bool(refused)
     names = [tables.shown_name(section.replay.path, folder) for section in sections]
-    title = "Replay report" if several else f"Replay of {names[0]}"
+    head = f"{title} report" if several else f"{title} of {names[0]}"
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{escape(title)}</title>",
+        f"<title>{escape(head)}</title>",
         f"<style>{_part('report.css')}</style>",
         view_head,
         "</head><body>",
-        "<header><h1>Replay report</h1>"
-        "<p>Robot motion written as human hand motion and turned back, and what that lost.</p>"
-        "</header><main>",
+        f"<header><h1>{escape(title)} report</h1><p>{escape(about)}</p></header><main>",
     ]
     if several:
         parts.append(_summary(sections, refused, folder))
@@ -131,6 +134,7 @@ def _section(section: Section, name: str, demo: int, *, hidden: bool) -> str:
             f'<aside aria-label="3D playback"><div class="view"></div>'
             f'<template class="player">{section.view}</template></aside>'
         )
+    people = tables.pinch_tables(replay) if isinstance(replay, PeopleReplay) else ""
     plots = section.plots.replace('id="@-', f'id="demo-{demo}-')
     return (
         f'<article id="demo-{demo}" data-demo="{demo}" data-frames="{replay.frames}" '
@@ -140,7 +144,7 @@ def _section(section: Section, name: str, demo: int, *, hidden: bool) -> str:
         f'<div class="columns{"" if view else " alone"}"><div class="figures">'
         f"{tables.verdict(replay, demo)}{tables.facts(replay)}{notes}"
         f'<p class="now" role="status" aria-live="off"></p>'
-        f'<div class="tables">{tables.error_tables(replay, demo)}'
+        f'<div class="tables">{people}{tables.error_tables(replay, demo)}'
         f"{tables.motion_table(replay, demo)}</div></div>"
         f'{view}<div class="plots">{plots}</div></div></article>'
     )

@@ -26,7 +26,8 @@ from retarget.viewer.colours import STATUS_COLOURS, STATUS_TEXT
 
 if TYPE_CHECKING:
     from retarget.mapping.retargeter import RoundTrip
-    from retarget.replay.replay import Replay
+    from retarget.replay.metrics import Measured
+    from retarget.replay.replay import Judged, Replay
     from retarget.replay.tolerances import Tolerances
     from retarget.robot.robot import Robot
 
@@ -66,21 +67,21 @@ def demo_plots(
     trip: RoundTrip, replay: Replay, robot: Robot, tolerances: Tolerances
 ) -> Iterable[Plot]:
     """All plots of a demonstration, in the order to show them."""
-    yield _statuses(trip, replay)
+    yield statuses(trip, replay)
     yield _fingertips(trip, replay, tolerances)
-    yield _wrists(trip, replay, tolerances)
+    yield wrists(trip, replay, tolerances)
     yield _hand_joints(trip, replay)
     yield _residuals(trip, replay)
     yield _histogram(trip, replay, tolerances)
-    yield _motion(trip, replay, robot)
+    yield motion(trip, replay, robot)
     for group in ("arm", "hand"):
         for h in range(len(SIDES)):
-            yield _joint_angles(trip, robot, h, group)
+            yield joint_angles(trip, robot, h, group)
 
 
-def _statuses(trip: RoundTrip, replay: Replay) -> Plot:
+def statuses(trip: Measured, replay: Judged) -> Plot:
     """A timeline: what became of each hand and arm in each frame, and where something jumps."""
-    grid = Grid(1, 1, trip.demo.frames, row_height=130)
+    grid = Grid(1, 1, len(trip.robot.qpos), row_height=130)
     rows = {f"{side} {part}": (h, part) for h, side in enumerate(SIDES) for part in ("hand", "arm")}
     bars: dict[Status, list[tuple[int, int, str]]] = {status: [] for status in Status}
     for row, (h, part) in rows.items():
@@ -91,7 +92,7 @@ def _statuses(trip: RoundTrip, replay: Replay) -> Plot:
         if found:
             grid.add(0, 0, _bars(status, found))
     jumps = (
-        ("label jump", "hand", "diamond", [side.label_jump_frames for side in replay.sides]),
+        ("label jump", "hand", "diamond", [side.label_jump_frames or () for side in replay.sides]),
         ("arm jump", "arm", "triangle-up", [side.arm_jump_frames for side in replay.sides]),
     )
     for name, part, symbol, frames in jumps:
@@ -186,14 +187,14 @@ def _fingertips(trip: RoundTrip, replay: Replay, tolerances: Tolerances) -> Plot
         "Distance between each recorded fingertip and that of the joints that come back. Dashed: "
         f"the mean tolerated, {length_text(levels[0])}; dotted: the 99th percentile tolerated, "
         f"{length_text(levels[1])}.",
-        _stats_text(replay, "fingertip_error_m"),
+        stats_text(replay, "fingertip_error_m"),
         grid.figure(),
     )
 
 
-def _wrists(trip: RoundTrip, replay: Replay, tolerances: Tolerances) -> Plot:
+def wrists(trip: Measured, replay: Judged, tolerances: Tolerances) -> Plot:
     """Position and rotation error of the wrists over time."""
-    grid = Grid(2, 2, trip.demo.frames, SIDES, row_height=120)
+    grid = Grid(2, 2, len(trip.robot.qpos), SIDES, row_height=120)
     keys = "wrist_position_error_m", "wrist_rotation_error_rad"
     for row, metric in enumerate(METRICS[key] for key in keys):
         errors, level = metric.errors(trip), metric.tolerated(tolerances)
@@ -209,7 +210,7 @@ def _wrists(trip: RoundTrip, replay: Replay, tolerances: Tolerances) -> Plot:
         "What the arm's inverse kinematics leaves, poses out of reach included. Dashed: tolerated, "
         f"{length_text(tolerances.wrist_m)} and {angle_text(tolerances.wrist_rad)}. Errors under "
         f"{length_text(FLOOR)} or {angle_text(FLOOR)} are drawn there.",
-        " Rotation: ".join(_stats_text(replay, key) for key in keys),
+        " Rotation: ".join(stats_text(replay, key) for key in keys),
         grid.figure(),
     )
 
@@ -229,7 +230,7 @@ def _hand_joints(trip: RoundTrip, replay: Replay) -> Plot:
         "Hand joint error",
         f"Difference of recorded and returned joints: the largest of a hand's {errors.shape[-1]} "
         "joints, and their mean. Joint by joint they are compared below.",
-        _stats_text(replay, "hand_joint_error_rad"),
+        stats_text(replay, "hand_joint_error_rad"),
         grid.figure(),
     )
 
@@ -253,14 +254,14 @@ def _residuals(trip: RoundTrip, replay: Replay) -> Plot:
         "human hand cannot do. It is not part of the round trip's error. Means: "
         + ", ".join(means)
         + ".",
-        _stats_text(replay, "fit_residual_m"),
+        stats_text(replay, "fit_residual_m"),
         grid.figure(),
     )
 
 
 def _histogram(trip: RoundTrip, replay: Replay, tolerances: Tolerances) -> Plot:
     """How often errors of each size occur, on a logarithmic scale."""
-    shown = [metric for metric in METRICS.values() if metric.of != "fit"]
+    shown = [m for m in METRICS.values() if m.of != "fit" and m.key in replay.sides[0].errors]
     titles = [metric.title for metric in shown]
     grid = Grid(1, len(shown), 0, titles, row_height=150, gaps=(0.045, 14))
     for column, metric in enumerate(shown):
@@ -282,7 +283,7 @@ def _histogram(trip: RoundTrip, replay: Replay, tolerances: Tolerances) -> Plot:
         "Histogram of errors",
         "Share of all frames, and fingers or joints, whose error is of that size; the dashed line "
         "is tolerated (fingertips: in 1 % of cases).",
-        _stats_text(replay, "fingertip_error_m"),
+        stats_text(replay, "fingertip_error_m"),
         grid.figure(),
     )
 
@@ -301,25 +302,23 @@ def _steps(errors: FloatArray, edges: FloatArray, name: str, style: int) -> dict
     }  # fmt: skip
 
 
-def _motion(trip: RoundTrip, replay: Replay, robot: Robot) -> Plot:
+def motion(trip: Measured, replay: Judged, robot: Robot) -> Plot:
     """Speed and jerk of the arm joint that is fastest, as recorded and as it comes back."""
-    grid = Grid(2, 2, trip.demo.frames, SIDES, row_height=120)
+    grid = Grid(2, 2, len(trip.robot.qpos), SIDES, row_height=120)
     shown: tuple[list[FloatArray], list[FloatArray]] = [], []
     for h, side in enumerate(robot.sides):
         arm = robot.indices(side.arm_joints)
-        for style, (name, q) in enumerate(
-            (("recorded", trip.demo.qpos[:, arm]), ("returned", trip.robot.qpos[:, arm]))
-        ):
+        for style, (name, q) in enumerate(_paths(trip)):
             for row, order in enumerate((1, 3)):
-                shown[row].append(_peaks(q, order, replay.rate))
+                shown[row].append(_peaks(q[:, arm], order, replay.rate))
                 grid.line(row, h, shown[row][-1], name, style, unit=f" rad/s{'³' if row else ''}")
     grid.same_y(0, "velocity, rad/s", range=from_zero(shown[0]))
     grid.same_y(1, "jerk, rad/s³", range=from_zero(shown[1]), tickformat="~s")
-    peaks = (
-        f"{side}: peak {found.peak_velocity_rad_s.value:.3g} rad/s returned, "
-        f"{found.recorded_peak_velocity_rad_s.value:.3g} recorded"
-        for side, found in zip(SIDES, replay.sides, strict=True)
-    )
+    peaks = []
+    for name, found in zip(SIDES, replay.sides, strict=True):
+        recorded = found.recorded_peak_velocity_rad_s
+        beside = f", {recorded.value:.3g} recorded" if recorded.joint else ""
+        peaks.append(f"{name}: peak {found.peak_velocity_rad_s.value:.3g} rad/s returned{beside}")
     return Plot(
         "motion",
         "Arm velocity and jerk",
@@ -327,6 +326,13 @@ def _motion(trip: RoundTrip, replay: Replay, robot: Robot) -> Plot:
         "; ".join(peaks),
         grid.figure(),
     )
+
+
+def _paths(trip: Measured) -> list[tuple[str, FloatArray]]:
+    """Joints (T, n) by what they are: recorded, where they were, and returned."""
+    recorded = getattr(trip, "demo", None)
+    before = [] if recorded is None else [("recorded", recorded.qpos)]
+    return [*before, ("returned", trip.robot.qpos)]
 
 
 def _peaks(q: FloatArray, order: int, rate: float) -> FloatArray:
@@ -337,18 +343,16 @@ def _peaks(q: FloatArray, order: int, rate: float) -> FloatArray:
     return peaks
 
 
-def _joint_angles(trip: RoundTrip, robot: Robot, h: int, group: str) -> Plot:
+def joint_angles(trip: Measured, robot: Robot, h: int, group: str) -> Plot:
     """Joints of an arm or a hand, recorded and returned, each over its whole range."""
     side = robot.sides[h]
     names = side.arm_joints if group == "arm" else side.hand_joints
     places = robot.indices(names)
     rows = -(-len(names) // _ACROSS)
-    grid = Grid(rows, _ACROSS, trip.demo.frames, row_height=92, gaps=(0.035, 30))
+    grid = Grid(rows, _ACROSS, len(trip.robot.qpos), row_height=92, gaps=(0.035, 30))
     for k, place in enumerate(places):
         row, column = divmod(k, _ACROSS)
-        for style, (name, q) in enumerate(
-            (("recorded", trip.demo.qpos), ("returned", trip.robot.qpos))
-        ):
+        for style, (name, q) in enumerate(_paths(trip)):
             grid.line(
                 row, column, q[:, place], name, style, points=_JOINT_POINTS, lows=True, unit=" rad"
             )
@@ -373,7 +377,7 @@ def _joint_angles(trip: RoundTrip, robot: Robot, h: int, group: str) -> Plot:
     )
 
 
-def _stats_text(replay: Replay, key: str) -> str:
+def stats_text(replay: Judged, key: str) -> str:
     """Mean, maximum and worst frame of a metric, per side."""
     text = METRICS[key].text
     found = []

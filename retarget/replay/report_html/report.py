@@ -20,7 +20,7 @@ from retarget.replay.summary import common_folder, worst_first
 
 if TYPE_CHECKING:
     from retarget.mapping.retargeter import Retargeter, RoundTrip
-    from retarget.replay.replay import Replay
+    from retarget.replay.replay import Judged, Replay
     from retarget.replay.tolerances import Tolerances
     from retarget.viewer.page import Fragment
     from retarget.viewer.scene import Scene
@@ -180,13 +180,15 @@ def _fitting(
         rows = max(FEWEST, int(0.9 * len(playback.frames) * room / len(fragment.body)))
 
 
-def worst_frame(replay: Replay, tolerances: Tolerances) -> int:
+def worst_frame(replay: Judged, tolerances: Tolerances) -> int:
     """The frame whose error is the largest share of its tolerance; 0 where nothing is known."""
     shares = [
         (stats.max / max(metric.tolerated(tolerances), 1e-12), stats.worst_frame)
         for side in replay.sides
         for metric in METRICS.values()
-        if metric.tolerance and (stats := side.errors[metric.key]).worst_frame >= 0
+        if metric.tolerance
+        and (stats := side.errors.get(metric.key)) is not None
+        and stats.worst_frame >= 0
     ]
     return max(shares, default=(0.0, 0), key=lambda share: share[0])[1]
 

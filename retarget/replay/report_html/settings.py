@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retarget.core.text import angle_text, length_text
 from retarget.core.types import SIDES
+from retarget.human.hand_model import hands_hash
 
 if TYPE_CHECKING:
     from retarget.mapping.retargeter import Retargeter
+    from retarget.replay.people_to_demo import PeopleMapping
     from retarget.replay.tolerances import Tolerances
+    from retarget.robot.robot import Robot
 
 _OWN = "the library's own"
 _PACKAGES = ("retarget", "numpy", "pin", "plotly")
@@ -37,11 +41,7 @@ def settings(
     )
     hands = " and ".join(Path(hand.source).name for hand in fitter.hands)
     return [
-        (
-            "Robot",
-            f"{robot.name}, {len(robot.joint_names)} joints, {robot.urdf_path.name}, "
-            f"hash {robot.hash}",
-        ),
+        _robot(robot),
         (
             "Hand model",
             f"{hands}, hash {fitter.hand_hash}; fit of {fitter.components} components",
@@ -52,12 +52,42 @@ def settings(
         (
             "Tolerances",
             f"fingertips {length_text(tolerances.fingertip_m)} on average and "
-            f"{length_text(tolerances.fingertip_p99_m)} in 1 % of cases; wrists "
-            f"{length_text(tolerances.wrist_m)} and {angle_text(tolerances.wrist_rad)}; a hand "
-            f"missing in {100.0 * tolerances.missing:.3g} % of the frames",
+            f"{length_text(tolerances.fingertip_p99_m)} in 1 % of cases; {_wrists(tolerances)}",
         ),
-        ("Versions", ", ".join([*_versions(), f"Python {platform.python_version()}"])),
+        _software(),
     ]
+
+
+def mapping_terms(mapping: PeopleMapping) -> list[tuple[str, str]]:
+    """Terms and what they were where people's motion was mapped."""
+    robot, weights = mapping.robot, asdict(mapping.robot.map_settings)
+    hands = " and ".join(Path(hand.source).name for hand in mapping.hands)
+    return [
+        _robot(robot),
+        ("Hand model", f"{hands}, hash {hands_hash(mapping.hands)}"),
+        ("Hand map", ", ".join(f"{name} {value}" for name, value in weights.items())),
+        ("Workspace", f"wrists placed by {mapping.align!r}, ways scaled by {mapping.scale:g}"),
+        ("Tolerances", _wrists(mapping.tolerances)),
+        _software(),
+    ]
+
+
+def _robot(robot: Robot) -> tuple[str, str]:
+    return (
+        "Robot",
+        f"{robot.name}, {len(robot.joint_names)} joints, {robot.urdf_path.name}, hash {robot.hash}",
+    )
+
+
+def _wrists(tolerances: Tolerances) -> str:
+    return (
+        f"wrists {length_text(tolerances.wrist_m)} and {angle_text(tolerances.wrist_rad)}; a hand "
+        f"missing in {100.0 * tolerances.missing:.3g} % of the frames"
+    )
+
+
+def _software() -> tuple[str, str]:
+    return "Versions", ", ".join([*_versions(), f"Python {platform.python_version()}"])
 
 
 def _networks(retargeter: Retargeter) -> str:

@@ -9,33 +9,42 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from retarget.core.text import length_text
+from retarget.core.text import angle_text, length_text
 from retarget.core.types import SIDES
 from retarget.replay.metrics import METRICS, REACHED, worst_frame_text
-from retarget.replay.summary import COLUMNS, MOTION, larger
+from retarget.replay.people_summary import HAND_ROWS, PINCH_CAPTION, PINCH_COLUMNS, pinch_rows
+from retarget.replay.people_to_demo import PeopleReplay
+from retarget.replay.replay import Replay
+from retarget.replay.summary import COLUMNS, MOTION, figure_known, larger
 from retarget.replay.verdict import self_check_text
 
 if TYPE_CHECKING:
     from retarget.replay.metrics import Metric
-    from retarget.replay.replay import Replay
+    from retarget.replay.replay import Judged
+    from retarget.replay.summary import Cell
 
 _STATS = ("mean", "p50", "p99", "max")
 _FRAMES = re.compile(r"\bframes?:? \d[\d, -]*")
 _RUN = re.compile(r"(\d+)(?:-\d+)?")
 
 
-def verdict(replay: Replay, demo: int) -> str:
+def verdict(replay: Judged, demo: int) -> str:
     """VALID, or NOT VALID and why, and what is worth saying; frames are links."""
     reasons = "".join(f"<li>{_linked(reason.text, demo)}</li>" for reason in replay.reasons)
     said = f"<ul>{reasons}</ul>" if reasons else "<p>Every rule of the verdict is kept.</p>"
     notes = "".join(f"<li>{_linked(note, demo)}</li>" for note in replay.notes)
     said += f'<ul class="notes">{notes}</ul>' if notes else ""
-    mean = larger(*(side.fingertip_error_m.mean for side in replay.sides))
     wrist = larger(*(side.reached_wrist_position_error_m.max for side in replay.sides))
+    if isinstance(replay, PeopleReplay):
+        mean = larger(*(side.direction_error_rad.p50 for side in replay.sides))
+        hands = f"fingers point {angle_text(mean)} off (median)"
+    else:
+        mean = larger(*(side.fingertip_error_m.mean for side in replay.sides))
+        hands = f"fingertips come back {length_text(mean)} off on average"
     return (
         f'<div class="verdict {"good" if replay.passed else "bad"}">'
-        f"<p>{stamp(replay.passed)} <span>fingertips come back {escape(length_text(mean))} off on "
-        f"average, wrists within reach {escape(length_text(wrist))} at most</span></p>{said}</div>"
+        f"<p>{stamp(replay.passed)} <span>{escape(hands)}, wrists within reach "
+        f"{escape(length_text(wrist))} at most</span></p>{said}</div>"
     )
 
 
@@ -48,21 +57,27 @@ def stamp(passed: bool) -> str:
     )
 
 
-def facts(replay: Replay) -> str:
+def facts(replay: Judged) -> str:
     """How long the recording is, and how the file agrees with itself."""
-    tone = "" if replay.check.ok else ' class="warning"'
+    tone, said = "", ""
+    if isinstance(replay, PeopleReplay):
+        said = f"wrists placed by {replay.align!r}"
+    elif isinstance(replay, Replay):
+        tone = "" if replay.check.ok else ' class="warning"'
+        said = self_check_text(replay.check)
     return (
         f"<p>{replay.frames} frames, {replay.seconds:.3g} s at {replay.rate:.3g} Hz; "
-        f"<span{tone}>{escape(self_check_text(replay.check))}</span></p>"
+        f"<span{tone}>{escape(said)}</span></p>"
     )
 
 
-def error_tables(replay: Replay, demo: int) -> str:
+def error_tables(replay: Judged, demo: int) -> str:
     """A table of the hands' errors and one of the arms'."""
-    hands = [(m.title, m.key, m) for m in METRICS.values() if m.of != "arm"]
+    known = [metric for metric in METRICS.values() if metric.key in replay.sides[0].errors]
+    hands = [(m.title, m.key, m) for m in known if m.of != "arm"]
     missed = any(side.unreachable.frames for side in replay.sides)
     arms = []
-    for metric in METRICS.values():
+    for metric in known:
         if metric.of == "arm":
             arms.append((metric.title, metric.key, metric))
             if missed:
@@ -71,7 +86,7 @@ def error_tables(replay: Replay, demo: int) -> str:
 
 
 def _errors(
-    replay: Replay, demo: int, caption: str, rows: Sequence[tuple[str, str, Metric]]
+    replay: Judged, demo: int, caption: str, rows: Sequence[tuple[str, str, Metric]]
 ) -> str:
     head = "".join(f'<th scope="col">{name}</th>' for name in (*_STATS, "worst frame"))
     lines = []
@@ -94,16 +109,18 @@ def _errors(
                 f"<td {key}>{worst}</td></tr>"
             )
     return (
-        f'<table class="errors"><caption>{caption}: what the round trip loses</caption>'
+        f'<table class="errors"><caption>{caption}: what is lost</caption>'
         f'<thead><tr><th scope="col">difference</th><th scope="col">side</th>{head}</tr></thead>'
         f"<tbody>{''.join(lines)}</tbody></table>"
     )
 
 
-def motion_table(replay: Replay, demo: int) -> str:
+def motion_table(replay: Judged, demo: int) -> str:
     """Statuses, jumps, limits, velocity and jerk per side."""
     lines = []
     for title, name, cell in MOTION:
+        if not any(figure_known(getattr(side, name)) for side in replay.sides):
+            continue
         cells = []
         for side in replay.sides:
             value = getattr(side, name)
@@ -120,6 +137,37 @@ def motion_table(replay: Replay, demo: int) -> str:
     )
 
 
+def pinch_tables(replay: PeopleReplay) -> str:
+    """What becomes of a person's pinches, and how the robot's hands move."""
+    lines = []
+    for finger, side, cells in pinch_rows(replay.hands):
+        first = (
+            f'<th scope="rowgroup" rowspan="{len(SIDES)}">thumb and {finger}</th>' if finger else ""
+        )
+        lines.append(f'<tr>{first}<th scope="row">{side}</th>{"".join(map(_cell, cells))}</tr>')
+    head = "".join(f'<th scope="col">{name}</th>' for name in PINCH_COLUMNS)
+    pinches = (
+        f'<table class="errors"><caption>Pinches. {escape(PINCH_CAPTION)}</caption><thead><tr>'
+        f'<th scope="col">tips</th><th scope="col">side</th>{head}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table>"
+    )
+    rows = (
+        f'<tr><th scope="row">{escape(title)}</th>'
+        f"{''.join(_cell(cell(hand)) for hand in replay.hands)}</tr>"
+        for title, cell in HAND_ROWS
+    )
+    sides = "".join(f'<th scope="col">{side}</th>' for side in SIDES)
+    return (
+        f'{pinches}<table class="motion"><caption>Hands</caption><thead><tr><th scope="col">what '
+        f"the robot's hands do</th>{sides}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    )
+
+
+def _cell(cell: Cell) -> str:
+    tone = ' class="bad"' if cell.bad else ""
+    return f"<td{tone}>{escape(cell.text)}</td>"
+
+
 def _where(value: Any, demo: int) -> str:
     """The frame of an extreme, or the first of those out of reach."""
     frame = getattr(value, "frame", -1)
@@ -130,7 +178,7 @@ def _where(value: Any, demo: int) -> str:
 
 
 def summary_table(
-    replays: Sequence[Replay], refused: Sequence[tuple[str, str]], folder: str
+    replays: Sequence[Judged], refused: Sequence[tuple[str, str]], folder: str
 ) -> str:
     """Many demonstrations, in the order given, after those that are bad input.
 
