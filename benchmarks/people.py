@@ -26,6 +26,7 @@ from retarget.core.types import FINGERS, FloatArray, side_index
 from retarget.human.hand_model import MIRROR
 from retarget.human.keypoints import tip_gaps
 from retarget.mapping.hand_map import person_tips
+from retarget.mapping.live_hands import LiveHands
 
 KINDS = ("dexpilot", "vector", "position")
 NEAR, FAR = 0.015, 0.040  # [m] between two tips: a pinch, and none
@@ -184,20 +185,16 @@ def _speed(
     if peer is None:
         return {}
     bench.say("speeds")
-    live = KeypointFitter(user=hand_map.user)
+    live = LiveHands(bench.robot, hand_map.user)
     mirrored = frames * MIRROR
     both = np.stack([frames, mirrored] if side == 0 else [mirrored, frames], axis=1)
-
-    def step(keypoints: FloatArray) -> None:
-        motion = live.fit(keypoints)
-        hand_map.joints(person_tips(keypoints, motion.T_world_mano, hand_map.robot))
 
     pilot, single, steps, batch = [], [], [], []
     for start in range(0, min(LIVE, len(frames)), timing.BLOCK):
         rows = slice(start, start + timing.BLOCK)
         pilot += timing.clocked(peer.call, tips[rows, side])
         single += timing.clocked(hand_map.joints, tips[rows])
-        steps += timing.clocked(step, both[rows])
+        steps += timing.clocked(live.step, both[rows])
         batch += [value / len(tips) for value in timing.clocked(hand_map.joints, [tips])]
     one = float(np.median(pilot))
     return {

@@ -8,6 +8,9 @@ namespace retarget_baseline {
 extern const retarget::Kernels kernels;
 }
 #ifdef RETARGET_X86
+namespace retarget_fma {
+extern const retarget::Kernels kernels;
+}
 namespace retarget_avx2 {
 extern const retarget::Kernels kernels;
 }
@@ -25,7 +28,7 @@ std::vector<const Kernels*> available_kernels() {
   if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw"))
     found.push_back(&retarget_avx512::kernels);
-  if (avx2) found.push_back(&retarget_avx2::kernels);
+  if (avx2) found.push_back(&retarget_avx2::kernels), found.push_back(&retarget_fma::kernels);
 #endif
   found.push_back(&retarget_baseline::kernels);
   return found;
@@ -33,7 +36,9 @@ std::vector<const Kernels*> available_kernels() {
 
 const Kernels& find_kernels(const std::string& isa) {
   std::string names;
+  const bool narrow = isa == "narrow";
   for (const Kernels* kernels : available_kernels()) {
+    if (narrow && kernels->f64.lanes == 2) return *kernels;
     if (isa.empty() || isa == kernels->isa) return *kernels;
     names += (names.empty() ? "" : ", ") + std::string(kernels->isa);
   }

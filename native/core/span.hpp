@@ -74,6 +74,11 @@ class Rows {
     check_bounds(row >= 0 && row < count_, row, count_);
     return {data_ + row * step_, width_};
   }
+  /// The `count` rows from `first` on.
+  RETARGET_INLINE Rows part(long first, long count) const {
+    check_bounds(first >= 0 && count >= 0 && first + count <= count_, first + count, count_);
+    return {data_ + first * step_, count, width_, step_};
+  }
   RETARGET_INLINE T* data() const { return data_; }
   RETARGET_INLINE long count() const { return count_; }
   RETARGET_INLINE long width() const { return width_; }

@@ -10,6 +10,12 @@
 
 namespace retarget {
 
+/// A hand and how it follows.
+struct HandMapSolver {
+  MapHand hand;
+  MapSettings settings;
+};
+
 /// Frames of one hand, a row each.
 struct MapBatch {
   Rows<const double> tips;  // (frames, 15)

@@ -23,6 +23,7 @@ void bind_arm(nb::module_& m);
 void bind_mlp(nb::module_& m);
 void bind_control(nb::module_& m);
 void bind_map(nb::module_& m);
+void bind_live(nb::module_& m);
 
 inline std::string text(const std::vector<long>& shape) {
   std::string s = "(";

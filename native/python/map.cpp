@@ -9,11 +9,6 @@ using Object = nb::handle;
 
 /// joints: (J, 18) rows of rotation (9), step (3), axis (3), driven joint, gain, offset; counts: (5) of each
 /// finger's; tips: (5, 3); limits: (M) each; settings: (14) in the order of MapSettings.
-struct HandMapSolver {
-  MapHand hand;
-  MapSettings settings;
-};
-
 void make(HandMapSolver* self, Object joints_, Object counts_, Object tips_, Object lower_, Object upper_,
           Object settings_) {
   const Doubles joints(joints_, "joints"), tips(tips_, "tips"), lower(lower_, "lower"), upper(upper_, "upper"),

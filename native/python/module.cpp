@@ -1,6 +1,6 @@
 // The Python module retarget.core._native; its users are retarget/human/native.py,
 // retarget/human/native_keypoints.py, retarget/robot/arm/native.py, retarget/mapping (network.py,
-// hand_map.py), retarget/actions/ensembler.py and
+// hand_map.py, live_hands.py), retarget/actions/ensembler.py and
 // retarget/control.
 #include "core/dispatch.hpp"
 #include "core/workers.hpp"
@@ -25,4 +25,5 @@ NB_MODULE(_native, m) {
   bind_mlp(m);
   bind_control(m);
   bind_map(m);
+  bind_live(m);
 }

@@ -25,13 +25,15 @@ using retarget::Grid;
 using retarget::Rows;
 using retarget::Span;
 
-#if defined(__AVX512F__)
-constexpr int kPackBytes = 64;
-#elif defined(__AVX__)
-constexpr int kPackBytes = 32;
+// RETARGET_NARROW: registers of two numbers whatever the set has, for calls of one frame or two
+#if defined(__AVX512F__) && !defined(RETARGET_NARROW)
+#define RETARGET_PACK_BYTES 64
+#elif defined(__AVX__) && !defined(RETARGET_NARROW)
+#define RETARGET_PACK_BYTES 32
 #else
-constexpr int kPackBytes = 16;
+#define RETARGET_PACK_BYTES 16
 #endif
+constexpr int kPackBytes = RETARGET_PACK_BYTES;
 
 template <class E>
 struct Register;
@@ -63,10 +65,10 @@ struct Mask {
   /// A bit per lane: what branches and loops over SIMD lanes look at.
   unsigned word() const {
     // one instruction where there is one; compilers take SIMD lanes out one by one
-#if defined(__AVX512DQ__)
+#if RETARGET_PACK_BYTES == 64
     if constexpr (sizeof(E) == 8) return unsigned(_mm512_movepi64_mask((__m512i)bits));
     else return unsigned(_mm512_movepi32_mask((__m512i)bits));
-#elif defined(__AVX__)
+#elif RETARGET_PACK_BYTES == 32
     if constexpr (sizeof(E) == 8) return unsigned(_mm256_movemask_pd((__m256d)bits));
     else return unsigned(_mm256_movemask_ps((__m256)bits));
 #elif defined(__SSE2__)

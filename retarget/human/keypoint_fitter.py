@@ -158,13 +158,23 @@ class KeypointFitter:
 
     def keypoints(self, motion: HumanMotion) -> FloatArray:
         """The 21 keypoints of the user's hands, (..., 2, 21, 3) [m]; NaN of a missing hand."""
-        points = np.full((*motion.pca.shape[:-1], KEYPOINT_COUNT, 3), np.nan)
+        return self.placed(motion.pca, motion.T_world_mano)
+
+    def placed(self, pca: FloatArray, T_world_mano: FloatArray) -> FloatArray:
+        """The same of coefficients (..., 2, K) and wrist poses (..., 2, 4, 4) [m]."""
+        points = np.full((*pca.shape[:-1], KEYPOINT_COUNT, 3), np.nan)
         for side in self.sides:
-            flat = motion.pca[..., side, :].reshape(-1, self.components)
-            placed = self._natives[side].keypoints(flat)
-            points[..., side, :, :] = placed.reshape(*motion.pca.shape[:-2], KEYPOINT_COUNT, 3)
-        R, t = motion.T_world_mano[..., :3, :3], motion.T_world_mano[..., :3, 3]
+            placed = self._natives[side].keypoints(pca[..., side, :].reshape(-1, self.components))
+            points[..., side, :, :] = placed.reshape(*pca.shape[:-2], KEYPOINT_COUNT, 3)
+        R, t = T_world_mano[..., :3, :3], T_world_mano[..., :3, 3]
         return np.asarray(points @ R.swapaxes(-1, -2) + t[..., None, :])
+
+    def live_solvers(self) -> tuple[tuple[NativeKeypoints, NativeKeypoints], BoolArray]:
+        """What fits the left and the right hand, and whether it sees them in the mirror (2,)."""
+        left, right = self._natives
+        if self._mirrored:
+            return (right, right), np.array([True, False])
+        return (left, right), np.array([False, False])
 
     def _weights(
         self,

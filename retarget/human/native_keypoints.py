@@ -32,7 +32,9 @@ from retarget.human.user_shape import PALM, rest_hand
 FEWEST = 11  # keypoints without which a hand is left out
 # where the wrist may be off after the palm was laid on the rest palm: part of the prior
 WRIST_SCALE = (1.0, 0.1)  # [rad], [m]
-_PALM = np.array(PALM, dtype=np.int64)
+PALM_POINTS = np.array(PALM, dtype=np.int64)
+NARROW = 2  # frames that leave wide registers all but empty
+DAMPING, MOST_STEPS = 1e-5, 200  # of the fit's Levenberg-Marquardt
 
 
 class PlacedFits(NamedTuple):
@@ -71,6 +73,10 @@ class NativeKeypoints(Remade):
         sigma: (K,) standard deviations of the coefficients, as the prior sees them [rad].
         quick: fits start from a regression on the fingertips, made with the first of them in some
             ten milliseconds.
+
+    Attributes:
+        components: number of coefficients K.
+        reference: (21, 3) keypoints of the mean pose in the hand model's frame [m].
     """
 
     def __init__(
@@ -88,11 +94,12 @@ class NativeKeypoints(Remade):
         self._hand, self._quick, self._sigma = hand, quick, sigma[:components]
         self._points = rest.joints, rest.keypoints, weights[order], size * blend[order]
         self._placed = hand_solver(hand, *self._points, self._sigma)
-        self._reference = _places(self._placed, np.zeros((1, components)))[0]
+        self.reference = _places(self._placed, np.zeros((1, components)))[0]
         self.components, self._unknowns = components, components + 6
 
     @cached_property
-    def _solver(self) -> Any:
+    def solver(self) -> Any:
+        """The core's solver, its wrist free."""
         start, sigma = None, self._hand.sigma
         if self._quick:
             sampled = sigma[: max(self.components, FREEDOMS)]
@@ -139,20 +146,20 @@ class NativeKeypoints(Remade):
         root, cost, iterations = np.empty((n, 4, 4)), np.empty(n), np.empty(n, dtype=np.int32)
         fitted, converged = np.empty(n, dtype=np.bool_), np.empty(n, dtype=np.bool_)
         call(
-            self._solver.fit_placed,
+            self.solver.fit_placed,
             numbers(keypoints, "keypoints"),
             None if weights is None else numbers(weights, "weights"),
             mirrored,
-            self._reference,
-            _PALM,
+            self.reference,
+            PALM_POINTS,
             FEWEST,
             3.0 * noise,
             noise * noise,
-            1e-5,
+            DAMPING,
             tolerance,
-            200,
+            MOST_STEPS,
             threads,
-            "",
+            "narrow" if n <= NARROW else "",
             unknowns,
             root,
             residual,

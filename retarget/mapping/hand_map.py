@@ -37,7 +37,7 @@ from retarget.robot.map_settings import MapSettings, as_numbers
 from retarget.robot.robot import Robot
 
 TOLERANCE = 1e-9  # [rad] of the step that ends a frame
-_MOST_STEPS = 60
+MOST_STEPS = 60
 _TOUCH = 1e-9  # [m] what rounding leaves of tips that touch
 _OK, _FAILED, _MISSING = map(int, (Status.OK, Status.NOT_CONVERGED, Status.MISSING_INPUT))
 
@@ -69,6 +69,7 @@ class HandMap(Remade):
 
     Attributes:
         sizes: (2,) reach of each hand model over the user's [-].
+        solvers: the core's, left and right.
 
     Raises:
         InputError: an argument out of range, or a hand with prismatic joints, more than 8 joints in
@@ -90,7 +91,7 @@ class HandMap(Remade):
         self.hands = load_hands() if hands is None else hands
         row = as_numbers(self.settings, self.user.contact_gap)
         self._threads = whole("threads", threads, 0)
-        self._solvers = [_solver(self.robot, side, row) for side in range(len(SIDES))]
+        self.solvers = [_solver(self.robot, side, row) for side in range(len(SIDES))]
         self._fitters: dict[int, KeypointFitter] = {}
         self._active = len(self.robot.sides[0].active_joints)
         self.sizes = np.array(
@@ -123,12 +124,12 @@ class HandMap(Remade):
         mapped, converged = np.empty((n, 2), dtype=np.bool_), np.empty((n, 2), dtype=np.bool_)
         call(
             _native.map_hands,
-            self._solvers,
+            self.solvers,
             wanted.reshape(n, 2, 5, 3),
             self.sizes,
             FEWEST_FINGERS,
             TOLERANCE,
-            _MOST_STEPS,
+            MOST_STEPS,
             self._threads,
             q,
             iterations,

@@ -48,7 +48,7 @@ def evaluated(
     hand_map: HandMap, side: int, q: FloatArray, tips: FloatArray
 ) -> tuple[float, FloatArray, FloatArray, FloatArray]:
     places, gradient, hessian = np.empty((5, 3)), np.empty(len(q)), np.empty((len(q), len(q)))
-    solver = hand_map._solvers[side]
+    solver = hand_map.solvers[side]
     cost, _ = solver.evaluate(q, np.ascontiguousarray(tips), 1.0, places, gradient, hessian)
     return cost, places, gradient, hessian
 
