@@ -13,6 +13,7 @@ from retarget.cli.commands.calibrate import calibrate
 from retarget.cli.commands.console import INTERRUPTED, complain, examples
 from retarget.cli.commands.convert import to_actions, to_human, to_robot
 from retarget.cli.commands.hand_networks import check_hand, train_hand
+from retarget.cli.commands.inspect import inspect
 from retarget.cli.commands.make_demo import make_demo
 from retarget.cli.commands.options import Untrusted, unfolded
 from retarget.cli.commands.people import calibrate_user, from_human
@@ -135,6 +136,14 @@ for _command, _short_help, _examples in (
         (
             "retarget to-actions demo.hdf5 --out actions.hdf5",
             "retarget to-actions recordings/ --out chunks/ --chunks --normalize egovla",
+        ),
+    ),
+    (
+        inspect,
+        "What recordings of people's hands are, and what looks wrong.",
+        (
+            "retarget inspect session.npz --side right",
+            "retarget inspect recordings/ --json found.json",
         ),
     ),
     (

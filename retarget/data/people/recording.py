@@ -16,6 +16,9 @@ from retarget.core.values import ArrayValue
 from retarget.data.people.foreign_mano import HANDS, ForeignMano
 
 FRAMES = ("world", "camera", "wrist")
+# what notes say of hands that are missing though the file has numbers
+FLAGGED = "is flagged as not seen but has numbers"
+IN_ONE_POINT = "has all its keypoints in one point"
 FARTHEST = 1000.0  # [m] from the origin; people with cameras walk
 _LARGEST_COEFFICIENT = 100.0  # standard deviations, or their like
 _SMALLEST_HAND, _LARGEST_HAND = 0.04, 0.6  # [m] across the keypoints of one hand
@@ -119,14 +122,14 @@ def recording(
     lost = flagged | points | empty
     said = [*notes]
     for found, why in (
-        (flagged & ~empty, "is flagged as not seen but has numbers: missing"),
-        (points, "has all its keypoints in one point: missing"),
+        (flagged & ~empty, f"{FLAGGED}: missing"),
+        (points, f"{IN_ONE_POINT}: missing"),
     ):
         said += [f"{name} {why}" for name in _hands_and_frames(found)]
     if keypoints is not None:
         keypoints = np.where(lost[..., None, None], np.nan, keypoints)
+        _check_size(path, keypoints)  # first: of millimetres, coordinates are far, too
         _check_coordinates(path, keypoints)
-        _check_size(path, keypoints)
     if pose is not None:
         pose = pose.without(lost | pose.missing)
         _check_coordinates(path, pose.translation[:, :, None])
@@ -240,6 +243,7 @@ def _check_size(path: str | Path, keypoints: FloatArray) -> None:
             f"expected {_SMALLEST_HAND:g} to {_LARGEST_HAND:g} m{hint}",
             frame=frame,
             value=size,
+            mistake="lengths",
         )
 
 
@@ -257,5 +261,6 @@ def _checked_time(path: str | Path, time: FloatArray, frames: int) -> FloatArray
             f"{time[max(frame - 1, 0)]:.6f} s",
             frame=frame,
             value=float(time[frame]),
+            mistake="time",
         )
     return np.asarray(time - time[0])
