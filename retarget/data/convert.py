@@ -10,12 +10,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retarget.actions import Action, Normalization, action_from_motion, make_chunks, pack, unpack
+from retarget.actions import (
+    Action,
+    Normalization,
+    action_from_motion,
+    make_chunks,
+    pack,
+    to_camera,
+    unpack,
+)
+from retarget.core.geometry import transform_inverse
 from retarget.core.progress import BLOCK, Progress, no_progress
 from retarget.core.statistics import FrameStats
 from retarget.core.status import status_counts, statuses_text
 from retarget.core.text import frames_text, length_text
-from retarget.core.types import SIDES, Demo, FloatArray, IntArray, Status
+from retarget.core.types import (
+    SIDES,
+    BoolArray,
+    Demo,
+    FloatArray,
+    HumanMotion,
+    IntArray,
+    Status,
+)
 from retarget.data.action_file import ActionFileInfo, ActionWriter
 from retarget.data.demo.findings import Finding
 from retarget.data.demo.recording import Recording
@@ -23,6 +40,7 @@ from retarget.data.file_attributes import software_versions
 from retarget.data.file_kind import FileKind, file_kind
 from retarget.data.human_file import HumanReader, HumanWriter, body_joints, human_info
 from retarget.data.peak_speeds import SpeedWatch
+from retarget.mapping.people_labels import PeopleLabels
 
 if TYPE_CHECKING:
     from retarget.mapping.retargeter import Retargeter
@@ -115,6 +133,7 @@ def to_actions(
     retargeter: Retargeter,
     *,
     camera: str | None = None,
+    own_camera: bool = False,
     horizon: int | None = None,
     stride: int = 1,
     normalization: Normalization | None = None,
@@ -130,6 +149,8 @@ def to_actions(
         out: the action file.
         retargeter: converts a demonstration.
         camera: the robot's camera whose frame the wrists are expressed in; world frame where None.
+        own_camera: of a person's file take what it has itself instead: the camera that moves, the
+            chunk of a frame in the camera's frame then, or else the frame it is in.
         horizon: rows of a chunk; single steps are written where None.
         stride: frames from one chunk to the next.
         normalization: applied to the actions.
@@ -143,7 +164,6 @@ def to_actions(
             be written.
         InputError: the robot has no such camera, or the hand model has more than 15 components.
     """
-    T = None if camera is None else retargeter.robot.camera(camera).T_camera_world
     reader: HumanReader | Recording
     if file_kind(path) is FileKind.HUMAN:
         reader = HumanReader(path, hand=retargeter.fitter.hand_hash, rate=rate)
@@ -152,14 +172,24 @@ def to_actions(
     done, frames = [], 0
     with reader:
         findings: tuple[Finding, ...] = ()
+        path_of: FloatArray | None = None
+        user = reader.info.user if isinstance(reader, HumanReader) else None
         if isinstance(reader, Recording):
             reader.check(progress=progress)
             findings = reader.findings
+        elif own_camera and user is not None:
+            camera = reader.info.camera if reader.camera_moves else None
+            path_of = reader.read_camera() if reader.camera_moves else None
+        still = camera is not None and path_of is None
+        T = retargeter.robot.camera(str(camera)).T_camera_world if still else None
+        labels = None if user is None else PeopleLabels(retargeter.fitter, user)
         for read in reader.blocks(block):
             human = retargeter.to_human(read) if isinstance(read, Demo) else read[0]
+            if labels is not None:
+                human = labels.of(human)
+            if path_of is not None:
+                human = _seen(human, path_of[frames : frames + len(human.pca)])
             action = action_from_motion(human, T)
-            if normalization is not None:
-                action = normalization.apply(action)
             done.append((human.status, human.fit_residual, pack(action)))
             frames += len(action)
             progress("converting", frames, reader.frames)
@@ -174,10 +204,12 @@ def to_actions(
         source=Path(path).name,
         versions=software_versions(),
     )
-    whole = unpack(vectors, normalization=normalization)
+    whole = unpack(vectors)
+    if path_of is not None:
+        path_of = _gapless(path_of)
     with ActionWriter(out, info) as writer:
-        for part in [whole] if horizon is None else _chunks(whole, horizon, stride):
-            writer.append(part)
+        for part in _parts(whole, horizon, stride, path_of):
+            writer.append(part if normalization is None else normalization.apply(part))
     return _human_conversion(path, out, reader.rate, status, residual, findings=findings)
 
 
@@ -210,12 +242,41 @@ def _joined(blocks: Iterable[tuple[NDArray[Any], ...]]) -> tuple[NDArray[Any], .
     return tuple(np.concatenate(parts) for parts in zip(*blocks, strict=True))
 
 
-def _chunks(whole: Action, horizon: int, stride: int) -> Iterator[Action]:
-    """The chunks of a motion, some at a time."""
+def _parts(
+    whole: Action, horizon: int | None, stride: int, T_world_camera: FloatArray | None
+) -> Iterator[Action]:
+    """The steps of a motion at once, or its chunks some at a time, as a moving camera sees them."""
+    if horizon is None:
+        T = T_world_camera
+        yield whole if T is None else to_camera(whole, transform_inverse(T))
+        return
     step = _CHUNKS_AT_ONCE * stride
     for start in range(0, len(whole), step):
-        part = make_chunks(whole[start : start + step + horizon], horizon, stride=stride)
+        rows = slice(start, start + step + horizon)
+        T = None if T_world_camera is None else T_world_camera[rows]
+        part = make_chunks(whole[rows], horizon, stride=stride, T_world_camera=T)
         yield part[: -(-min(step, len(whole) - start) // stride)]
+
+
+def _seen(human: HumanMotion, T_world_camera: FloatArray) -> HumanMotion:
+    """The motion without the hands of frames (T) in which nobody knows where the camera is."""
+    known: BoolArray = np.asarray(np.isfinite(T_world_camera).all(axis=(-2, -1)))
+    lost = ~known[:, None]
+    return replace(
+        human,
+        pca=np.where(lost[..., None], np.nan, human.pca),
+        T_world_mano=np.where(lost[..., None, None], np.nan, human.T_world_mano),
+        status=np.where(lost, int(Status.MISSING_INPUT), human.status),
+    )
+
+
+def _gapless(T: FloatArray) -> FloatArray:
+    """Poses (T, 4, 4), where one is not known that of the last frame before, or the first known."""
+    known: BoolArray = np.asarray(np.isfinite(T).all(axis=(-2, -1)))
+    if not known.any():
+        return np.broadcast_to(np.eye(4), T.shape)
+    last = np.maximum.accumulate(np.where(known, np.arange(len(T)), int(np.argmax(known))))
+    return np.asarray(T[last])
 
 
 def status_texts(status: IntArray) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from retarget.core.checks import are_rigid, missing_poses
 from retarget.core.errors import FileError, InputError
+from retarget.core.geometry import transform_inverse
 from retarget.core.hdf5 import (
     attribute,
     first_frame,
@@ -55,7 +56,9 @@ _POSES = {1: "T_world_wrist", 2: "T_world_mano"}  # what each version calls the 
 _OPTIONAL = ("residual", "iterations", "status")
 _INTEGERS = ("iterations", "status")
 _HANDS = len(SIDES)
-_FARTHEST = 20.0  # [m] from the origin
+_FARTHEST, _WALKED = 20.0, 1000.0  # [m] from the origin; people with cameras walk
+_PATH = "T_world_camera"  # of a camera that moves
+_FRAMES = ("world", "camera", "wrist")
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,10 @@ class HumanFileInfo:
         robot_hash: hash of its kinematics, "" where unknown.
         calibrations: left and right, robot hand to human hand; None where unknown.
         camera: name of the camera of ``T_camera_mano``, "" where there is none.
-        T_camera_world: (4, 4) environment frame to that camera's OpenCV frame [m], or None.
+        T_camera_world: (4, 4) environment frame to that camera's OpenCV frame [m]; None without a
+            camera, or where it moves: the file then has its path, ``T_world_camera``.
+        frame: what the wrists are in: "world"; of people also "camera", or "wrist" where they are
+            known only relative to themselves.
         body_joints: the m joints that are neither arm nor hand, in the order of ``body_qpos``.
         source: the demonstration it was made from, "" where unknown.
         start: index of the first frame within the source.
@@ -88,6 +94,7 @@ class HumanFileInfo:
     calibrations: tuple[Calibration, Calibration] | None = None
     camera: str = ""
     T_camera_world: FloatArray | None = None
+    frame: str = "world"
     body_joints: tuple[str, ...] = ()
     source: str = ""
     start: int = 0
@@ -238,6 +245,34 @@ class HumanReader(HDF5Reader):
             hand=self.info.hand,
         )
 
+    @property
+    def camera_moves(self) -> bool:
+        """The file has the path of a camera."""
+        return _PATH in self._file
+
+    def read_camera(self, start: int = 0, stop: int | None = None) -> FloatArray:
+        """``T_world_camera`` (T, 4, 4) in frames ``start`` to ``stop`` [m]; NaN where not known.
+
+        Raises:
+            InputError: the range is empty or leaves the file.
+            FileError: there is none, or a pose is not rigid.
+        """
+        start, stop = self._range(start, stop)
+        if not self.camera_moves:
+            raise FileError(self.path, f"has no {_PATH!r}: no camera moves", key=_PATH)
+        T = self._file.rows(_PATH, start, stop)
+        known: BoolArray = np.asarray(np.isfinite(T).all(axis=(-2, -1)))
+        wrong = known & ~are_rigid(np.where(known[:, None, None], T, np.eye(4)))
+        frame = first_frame(wrong[:, None])
+        if frame is not None:
+            raise FileError(
+                self.path,
+                f"{_PATH!r} frame {start + frame} is not a rigid transform",
+                key=_PATH,
+                frame=start + frame,
+            )
+        return np.where(known[:, None, None], T, np.nan)
+
     def read_body(self, start: int = 0, stop: int | None = None) -> FloatArray:
         """Positions of ``info.body_joints`` in frames ``start`` to ``stop``, (T, m) [rad].
 
@@ -291,6 +326,8 @@ class HumanReader(HDF5Reader):
         }
         if self.info.body_joints:
             shapes["body_qpos"] = (None, len(self.info.body_joints))
+        if _PATH in self._file:
+            shapes[_PATH] = (None, 4, 4)
         for key, shape in shapes.items():
             if key in _OPTIONAL and key not in self._file:
                 continue
@@ -308,8 +345,9 @@ class HumanReader(HDF5Reader):
     def _check_poses(self, poses: FloatArray, lost: BoolArray, start: int) -> None:
         known = np.where(lost[..., None, None], np.eye(4), poses)
         self._refuse(~are_rigid(known), self._poses, start, "is not a rigid transform")
-        far = ~(np.abs(known[..., :3, 3]).max(axis=-1) <= _FARTHEST)
-        said = f"lies farther than {_FARTHEST:g} m from the origin (are these millimetres?)"
+        farthest = _FARTHEST if self.info.user is None else _WALKED
+        far = ~(np.abs(known[..., :3, 3]).max(axis=-1) <= farthest)
+        said = f"lies farther than {farthest:g} m from the origin (are these millimetres?)"
         self._refuse(far, self._poses, start, said)
 
     def _status(self, start: int, stop: int, lost: BoolArray) -> IntArray:
@@ -361,6 +399,7 @@ class HumanWriter(HDF5Writer):
         *,
         keypoints: FloatArray | None = None,
         body_qpos: FloatArray | None = None,
+        T_world_camera: FloatArray | None = None,
     ) -> None:
         """Write the next frames.
 
@@ -368,16 +407,24 @@ class HumanWriter(HDF5Writer):
             motion: (T, 2, ...) human motion of the hand model and components of the file.
             keypoints: (T, 2, 21, 3) in the environment frame [m].
             body_qpos: (T, m) positions of ``info.body_joints`` [rad]; needed where there are any.
+            T_world_camera: (T, 4, 4) where a camera that moves is [m], NaN where that is not known.
 
         Raises:
             InputError: shapes, hand model or components do not fit the file, or a wrist is no rigid
                 transform.
         """
-        frames = self._check(motion, keypoints, body_qpos)
+        frames = self._check(motion, keypoints, body_qpos, T_world_camera)
         self._extend("pca", motion.pca)
         self._extend("T_world_mano", motion.T_world_mano)
         if self._info.T_camera_world is not None:
             self._extend("T_camera_mano", self._info.T_camera_world @ motion.T_world_mano)
+        if T_world_camera is not None:
+            self._extend(_PATH, T_world_camera)
+            finite: BoolArray = np.asarray(np.isfinite(T_world_camera).all(axis=(-2, -1)))
+            known = finite[:, None, None]
+            seen = transform_inverse(np.where(known, T_world_camera, np.eye(4)))[:, None]
+            here = np.where(known[:, None], seen @ motion.T_world_mano, np.nan)
+            self._extend("T_camera_mano", here)
         if keypoints is not None:
             self._extend("keypoints", keypoints)
         self._extend("residual", motion.residual)
@@ -389,7 +436,11 @@ class HumanWriter(HDF5Writer):
         self._frames += frames
 
     def _check(
-        self, motion: HumanMotion, keypoints: FloatArray | None, body_qpos: FloatArray | None
+        self,
+        motion: HumanMotion,
+        keypoints: FloatArray | None,
+        body_qpos: FloatArray | None,
+        T_world_camera: FloatArray | None,
     ) -> int:
         if motion.hand != self._info.hand:
             raise InputError(
@@ -406,17 +457,23 @@ class HumanWriter(HDF5Writer):
             "status": (motion.status, (frames, _HANDS)),
             "keypoints": (keypoints, (frames, _HANDS, KEYPOINT_COUNT, 3)),
             "body_qpos": (body_qpos, (frames, joints)),
+            _PATH: (T_world_camera, (frames, 4, 4)),
         }
         for name, (array, shape) in wanted.items():
-            if array is None and (name == "keypoints" or joints == 0):
+            if array is None and (name in ("keypoints", _PATH) or joints == 0):
                 continue
             if array is None or array.shape != shape:
                 got = "none" if array is None else array.shape
                 raise InputError(f"{name} must have shape {shape}, got {got}")
         known = np.isfinite(motion.pca).all(axis=-1)
         missing_poses(motion.T_world_mano, "T_world_mano", np.asarray(known))
-        if self._frames and (keypoints is None) == ("keypoints" in self._file):
-            raise InputError("keypoints must be in every block of a file, or in none")
+        for name, given in (("keypoints", keypoints), (_PATH, T_world_camera)):
+            if self._frames and (given is None) == (name in self._file):
+                raise InputError(f"{name} must be in every block of a file, or in none")
+        if T_world_camera is not None:
+            if self._info.T_camera_world is not None:
+                raise InputError("a camera stands still or moves: T_camera_world, T_world_camera")
+            missing_poses(T_world_camera, _PATH)
         return frames
 
     def _finish(self) -> None:
@@ -434,6 +491,7 @@ def _read_info(file: HDF5File, rate: float | None) -> HumanFileInfo:
         calibrations=attribute(file, "calibration", _calibrations, None),
         camera=attribute(file, "camera", text, ""),
         T_camera_world=attribute(file, "T_camera_world", matrix, None),
+        frame=attribute(file, "frame", _frame, "world"),
         body_joints=attribute(file, "body_joints", names, ()),
         source=attribute(file, "source", text, ""),
         start=attribute(file, "start", whole_number, 0),
@@ -465,6 +523,8 @@ def _write_info(file: Any, info: HumanFileInfo) -> None:
                 for side, calibration in zip(SIDES, info.calibrations, strict=True)
             }
         )
+    if info.frame != "world":
+        attrs["frame"] = info.frame
     attrs["body_joints"] = list(info.body_joints) or np.zeros(0, dtype="S1")
     attrs["source"], attrs["start"] = info.source, info.start
     attrs["sim"] = info.sim
@@ -483,6 +543,13 @@ def _speeds(value: Any) -> tuple[PeakSpeeds, PeakSpeeds]:
         for side in SIDES
     )
     return left, right
+
+
+def _frame(value: Any) -> str:
+    found = text(value)
+    if found not in _FRAMES:
+        raise ValueError(f"must be one of {', '.join(_FRAMES)}, got {found!r}")
+    return found
 
 
 def _user(value: Any) -> User:

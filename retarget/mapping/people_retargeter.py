@@ -118,7 +118,7 @@ class PeopleRetargeter:
     def to_robot(
         self,
         human: HumanMotion,
-        place: Workspace,
+        place: Workspace | None,
         *,
         body: ArrayLike | None = None,
         q0: ArrayLike | None = None,
@@ -129,7 +129,7 @@ class PeopleRetargeter:
 
         Args:
             human: T frames of both hands, of this user.
-            place: where the wrists go.
+            place: where the wrists go; None leaves the arms at rest.
             body: (T, n) or (n,) joint positions; those of joints that are neither arm nor hand are
                 copied; zero by default [rad].
             q0: (n,) configuration before the first frame [rad]; without, the arms' first frame is
@@ -147,7 +147,11 @@ class PeopleRetargeter:
         if human.pca.ndim != 3:
             raise InputError(f"to_robot takes T frames, pca (T, 2, K), got {human.pca.shape}")
         mapped = self.hand_map.joints(human)
-        T_world_wrist = place.wrists(human.T_world_mano, self.robot)
+        if place is None:
+            rest = np.stack([arm.forward(arm.posture) for arm in self.arms])
+            T_world_wrist = np.broadcast_to(rest, human.T_world_mano.shape)
+        else:
+            T_world_wrist = place.wrists(human.T_world_mano, self.robot)
         known: BoolArray = np.asarray(
             (mapped.status != _MISSING) & np.isfinite(T_world_wrist).all(axis=(-2, -1))
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from retarget.human.hand_model import HandModel
     from retarget.mapping.people_retargeter import MappedMotion
     from retarget.robot.robot import Robot
+
+AT_REST = "rest"  # the arms, where wrists are known only relative to themselves
+# of a file in a camera's frame, whose y is down: its world is taken to be level with the camera
+_LEVEL = np.array(
+    [[0.0, 0.0, 1.0, 0.0], [-1.0, 0.0, 0.0, 0.0], [0.0, -1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class PeopleReplay(Judged):
     Attributes:
         out: the demonstration written.
         hands: what became of the hands, left and right.
-        align: where the wrists went.
+        align: where the wrists went; "rest" where nothing says and the arms stay.
     """
 
     out: Path
@@ -64,7 +70,8 @@ class PeopleReplay(Judged):
     @property
     def notes(self) -> tuple[str, ...]:
         """What is worth saying, valid or not, and is not a reason."""
-        return tuple(people_notes(self.hands))
+        at_rest = "the file's wrists are known only relative to themselves: the arms stay at rest"
+        return (*[at_rest] * (self.align == AT_REST), *people_notes(self.hands))
 
 
 def people_to_demo(
@@ -96,17 +103,23 @@ def people_to_demo(
     with HumanReader(path, hand=hands_hash(mapping.hands)) as reader:
         info = reader.info
         people = PeopleRetargeter(robot, info.user, hands=mapping.hands)
-        first = _first_wrists(reader, block)
+        first, frame = _first_wrists(reader, block)
+        camera = reader.read_camera(frame, frame + 1)[0] if reader.camera_moves else None
+        level = _LEVEL if info.frame == "camera" else np.eye(4)
         try:
-            place = people.workspace(first, mapping.align, scale=mapping.scale)
+            place = people.workspace(
+                level @ first, mapping.align, T_world_camera=camera, scale=mapping.scale
+            )
         except InputError as error:
             raise FileError(path, str(error)) from error
+        rests = info.frame == "wrist"
         record = ReplayRecord(robot, info.rate, mapping.tolerances)
         hands = PeopleRecord(robot, people.hand_map.smallest_gaps(), info.rate)
         q0: FloatArray | None = None
         with RobotWriter(out, robot, info, Path(path).name) as writer:
             for human, _ in reader.blocks(block):
-                motion = people.to_robot(human, place, q0=q0)
+                there = replace(human, T_world_mano=level @ human.T_world_mano)
+                motion = people.to_robot(there, None if rests else place, q0=q0)
                 q0 = motion.qpos[-1]
                 mapped = people.measure(human, motion)
                 record.add(mapped)
@@ -125,16 +138,21 @@ def people_to_demo(
         reasons=(*reasons(record, one_hand=True), *people_reasons(found)),
         out=Path(out),
         hands=found,
-        align=mapping.align,
+        align=AT_REST if rests else mapping.align,
     )
 
 
-def _first_wrists(reader: HumanReader, block: int) -> FloatArray:
-    """Wrists (2, 4, 4) of the first frame with a hand, NaN where none is; reads every frame."""
-    first = np.full((2, 4, 4), np.nan)
+def _first_wrists(reader: HumanReader, block: int) -> tuple[FloatArray, int]:
+    """Wrists (2, 4, 4) of the first frame with a hand, NaN where none is, and that frame.
+
+    Reads every frame.
+    """
+    first, done, at = np.full((2, 4, 4), np.nan), 0, 0
     for human, _ in reader.blocks(block):  # every frame is sound before any is computed
         known: BoolArray = np.asarray(np.isfinite(human.T_world_mano).all(axis=(-2, -1)))
         if not np.isfinite(first).any() and known.any():
             frame = int(np.argmax(known.any(axis=1)))
             first = np.where(known[frame, :, None, None], human.T_world_mano[frame], np.nan)
-    return first
+            at = done + frame
+        done += len(known)
+    return first, at

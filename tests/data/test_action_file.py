@@ -343,7 +343,7 @@ def test_many_chunks_are_written_as_one_would(tmp_path: Path) -> None:
 
     whole = random_action(0, (2000,))
     for stride in (1, 3):
-        parts = list(convert_actions._chunks(whole, 7, stride))
+        parts = list(convert_actions._parts(whole, 7, stride, None))
         assert len(parts) > 1
         want = make_chunks(whole, 7, stride=stride)
         np.testing.assert_array_equal(np.concatenate([part.pca for part in parts]), want.pca)

@@ -192,7 +192,10 @@ def to_actions(
     ] = 1,
     camera: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Camera of the robot, or `world`; by default `main`."),
+        typer.Option(
+            metavar="NAME",
+            help="Camera of the robot, or `world`; by default `main`, of people their own.",
+        ),
     ] = None,
     normalize: Annotated[
         str | None,
@@ -230,6 +233,7 @@ def to_actions(
         convert_to_actions,
         retargeter=retargeter,
         camera=None if camera == "world" else _camera(fitter.robot, camera),
+        own_camera=camera is None,
         horizon=horizon if chunks else None,
         stride=stride,
         normalization=normalization,

@@ -130,17 +130,20 @@ def people_to_human(
     motion = fill_gaps(motion, options.fill, options.longest)
     if options.smooth:
         motion = smooth_motion(motion, rate)
+    camera, path_of = _camera(recording)
     info = HumanFileInfo(
         rate=rate,
         hand=fitter.hand_hash,
         components=fitter.components,
+        camera=camera,
+        frame=recording.frame,
         source=Path(path).name,
         sim=False,
         user=user,
         versions=software_versions(),
     )
     with HumanWriter(out, info) as writer:
-        writer.append(motion, keypoints=fitter.keypoints(motion))
+        writer.append(motion, keypoints=fitter.keypoints(motion), T_world_camera=path_of)
     progress("fitting", recording.frames, recording.frames)
     return Conversion(
         path=Path(path),
@@ -151,6 +154,17 @@ def people_to_human(
         reasons=_reasons(status),
         notes=tuple(notes),
     )
+
+
+def _camera(recording: PeopleRecording) -> tuple[str, FloatArray | None]:
+    """Name and path (T, 4, 4) of what the person sees with, "" and None where that is not known."""
+    if recording.frame != "world":
+        return "", None
+    if recording.T_world_camera is not None:
+        return "camera", recording.T_world_camera
+    if recording.T_world_head is not None:
+        return "head", recording.T_world_head
+    return "", None
 
 
 def _user_of(recording: PeopleRecording, hands: tuple[HandModel, HandModel], layout: str) -> User:
