@@ -19,6 +19,7 @@ from retarget.cli.commands.options import Untrusted, unfolded
 from retarget.cli.commands.people import calibrate_user, from_human
 from retarget.cli.commands.replay import replay
 from retarget.cli.commands.run import run
+from retarget.cli.commands.teleop import teleop
 from retarget.cli.commands.view import view
 from retarget.cli.ending import ended
 
@@ -158,6 +159,15 @@ for _command, _short_help, _examples in (
         calibrate_user,
         "Find a person's hands and tracker.",
         ("retarget calibrate-user keypoints.npz --side right --out user.toml",),
+    ),
+    (
+        teleop,
+        "A person's hands live to joint commands.",
+        (
+            "retarget teleop",
+            "retarget teleop session.npz --user user.toml --out commands.hdf5",
+            "retarget teleop --source websocket --port 9870 --seconds 600",
+        ),
     ),
     (
         run,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from retarget.data.people.inspection import Inspection
     from retarget.data.people.recording import PeopleRecording
     from retarget.human.user import User
+    from retarget.live.loop import TeleopReport
 
 _STATS = ("mean", "p50", "p99", "max")
 
@@ -165,6 +166,48 @@ def _frame(recording: PeopleRecording) -> str:
     words = frame.get(recording.frame, "in the world")
     moving = " with the camera's path" if recording.T_world_camera is not None else ""
     return f"{words}{moving}"
+
+
+def print_teleop(console: Console, report: TeleopReport) -> None:
+    """How a run of teleoperation went, side by side, and the verdict."""
+    console.print()
+    line(console, f"{report.steps} steps at {report.rate:.3g} Hz")
+    console.print()
+    console.print(
+        side_table(
+            "",
+            [
+                (title, [_counts(counts) for counts in sides])
+                for title, sides in (
+                    ("phases", report.phases),
+                    ("holds", report.holds),
+                    ("arms", report.arm_status),
+                )
+            ],
+        )
+    )
+    console.print()
+    line(
+        console,
+        f"joints beyond limits: {report.beyond_limits}; fastest joint at "
+        f"{report.speed_share:.3g} times its velocity limit",
+    )
+    delay = report.latency
+    line(
+        console,
+        f"from message to command {1e3 * delay.p50:.2f} ms, 99 % within {1e3 * delay.p99:.2f} ms",
+    )
+    if report.received or report.dropped:
+        line(console, f"{report.received} messages taken, {sum(report.dropped.values())} dropped")
+        for reason, count in sorted(report.dropped.items(), key=lambda item: -item[1]):
+            line(console, f" {count} times: {reason}")
+    console.print()
+    reasons = () if report.passed else report.reasons
+    print_verdict(console, reasons, report.reasons if report.passed else ())
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "-"
 
 
 def print_user(console: Console, user: User) -> None:

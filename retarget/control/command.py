@@ -49,7 +49,10 @@ NO_ACTION = "no action"  # no chunk speaks about this step
 NOT_USABLE = "action not usable"  # the chunk of this step is not finite, degenerate, or malformed
 NO_JOINTS = "measured joints not finite"
 NO_ARM = "arm solver failed"
-REASONS = (NO_ACTION, NOT_USABLE, NO_JOINTS, NO_ARM)
+NOT_SEEN = "hand not seen"  # of people: the tracker has lost it, or nothing new has come
+JUMPED = "wrist jumped"  # farther than a wrist goes: another hand, or none
+NO_HAND = "keypoints fit no hand"
+REASONS = (NO_ACTION, NOT_USABLE, NO_JOINTS, NO_ARM, NOT_SEEN, JUMPED, NO_HAND)
 
 
 class Command(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,24 +11,15 @@ from retarget.actions import ACTION_FIELDS, ACTION_SIZE, Action
 from retarget.actions.chunk_check import as_chunk, as_numbers
 from retarget.actions.ensembler import ChunkCounts, ChunkEnsembler
 from retarget.actions.layout_check import require_layout
-from retarget.control.collision_guard import CollisionGuard
-from retarget.control.command import NO_ACTION, NO_JOINTS, NOT_USABLE, Command, CommandWriter, Phase
-from retarget.control.filters import make_filter
-from retarget.control.limited_motion import LimitedMotion
+from retarget.control.command import NO_ACTION, NOT_USABLE, Command
+from retarget.control.follower import Follower, finite_joints
 from retarget.control.settings import ControllerSettings
-from retarget.control.side_control import SideControl
 from retarget.control.targets import TargetSolver
 from retarget.core.errors import InputError
-from retarget.core.types import SIDES, FloatArray, IntArray, Status
-from retarget.robot.joint_limits import DrivenJoints, JointLimits
+from retarget.core.types import SIDES, FloatArray
 
 if TYPE_CHECKING:
     from retarget.mapping.retargeter import Retargeter
-
-_STATUS = tuple(Status)
-_NOT_BLOCKED = (False, False)
-_SLACK = 0.1  # how far beyond a limit the first measured joints may be [rad]
-_THERE = 1e-12  # joints this near to their targets are there [rad]
 
 
 class Controller:
@@ -65,42 +55,30 @@ class Controller:
         robot = retargeter.robot
         self.settings, self.names = s, robot.joint_names
         self._robot = robot
-        limits = s.limits or JointLimits.of(
-            robot, arm_velocity=s.arm_velocity, hand_velocity=s.hand_velocity
-        )
-        self.limits = limits.only(robot.joint_names)
+        self._follower = Follower(robot, s)
+        self.limits = self._follower.limits
         # chunks are averaged in the frame of the camera that stands still: a mean of poses moves
         # with its frame
         self._T_camera_world = (
             np.eye(4) if s.camera is None else robot.camera(s.camera).T_camera_world
         )
-        self._driven = DrivenJoints(robot)
-        self._driven_limits = self._driven.limits(self.limits)
         self._ensembler = ChunkEnsembler(
             s.horizon, wrist_decay=s.wrist_decay, hand_decay=s.hand_decay
         )
         self._targets = TargetSolver(retargeter, self._T_camera_world)
-        self._writer = CommandWriter(robot, self._driven)
-        self._filter = make_filter(s.filter, self._driven.size, s.rate)
-        self._guard = (
-            None
-            if s.collision_margin is None
-            else CollisionGuard(robot, self._driven, s.collision_margin)
-        )
         self.reset()
         self._warm_up()
 
     def reset(self) -> None:
         """Forget everything: the next step is the first again."""
         self._ensembler.reset()
-        self._steps = 0
         self._layout_known = False
-        self._motion: LimitedMotion | None = None
+        self._follower.reset()
 
     @property
     def steps(self) -> int:
         """Commands given so far: the number of the step to come."""
-        return self._steps
+        return self._follower.steps
 
     @property
     def counts(self) -> ChunkCounts:
@@ -133,52 +111,12 @@ class Controller:
                 numbers of another layout or normalised, measured joints that are not finite or far
                 beyond their limits. Later the same is held and reported.
         """
-        now = self._steps
-        measured = _finite_joints(qpos, len(self.names))
-        motion = self._motion or self._start(measured, qpos)
+        now = self.steps
+        measured = finite_joints(qpos, len(self.names))
+        motion = self._follower.motion or self._follower.start(measured, qpos)
         missing = self._take(action, step, T_world_camera)
-        self._motion = motion
         targets = self._targets.solve(self._ensembler, now + 1, motion.q, missing)
-        aim = targets.joints.ravel()
-        phases, holds, arm_status, hand_status, lag = [], [], [], [], []
-        for k, control in enumerate(self._controls):
-            place, hold = self._driven.sides[k], None
-            reason = targets.reasons[k] if measured is not None else NO_JOINTS
-            if reason:
-                aim[place], phase, hold = control.hold(reason)
-            else:
-                aim[place], phase, began = control.follow(targets.joints[k])
-                if began and self._filter is not None:
-                    self._filter.reset(place, aim[place])
-            phases.append(phase)
-            holds.append(hold)
-            arm_status.append(Status.HELD if hold else _STATUS[targets.status[k]])
-            hand_status.append(Status.HELD if hold else Status.OK)
-            lag.append(math.nan if hold else targets.lag_m[k])
-        smooth = aim if self._filter is None else self._filter.step(aim)
-        proposal, blocked, nearest = motion.propose(smooth), _NOT_BLOCKED, None
-        joints = self._rest.copy()
-        if self._guard is not None:
-            proposal, nearest, blocked = self._guard.step(motion, proposal, joints)
-        q = motion.take(proposal)
-        hands, behind = self._writer.write(q, aim, joints)
-        if max(behind) > _THERE or max(phases) != Phase.TRACKING:
-            lag = self._targets.lag_m(targets, joints)
-        self._steps = now + 1
-        return Command(
-            qpos=joints,
-            names=self.names,
-            hand_command=hands,
-            step=now,
-            phases=(phases[0], phases[1]),
-            holds=(holds[0], holds[1]),
-            arm_status=(arm_status[0], arm_status[1]),
-            hand_status=(hand_status[0], hand_status[1]),
-            lag_m=(lag[0], lag[1]),
-            lag_rad=behind,
-            blocked=blocked,
-            nearest=nearest,
-        )
+        return self._follower.step(motion, targets, measured is not None, self._targets.lag_m)
 
     def _require_layout(self, action: ArrayLike) -> None:
         """Look once at the first numbers that come: a program's mistake is in all of them."""
@@ -198,32 +136,6 @@ class Controller:
             self.step(action, qpos)
         self.reset()
 
-    def _start(self, measured: FloatArray | None, given: ArrayLike) -> LimitedMotion:
-        """Begin at the measured joints."""
-        measured = _require_start(measured, given, self.limits, self._driven.rows)
-        s = self.settings
-        q = measured[self._driven.rows]
-        motion = LimitedMotion(self._driven_limits, s.rate, q)
-        self._controls = [
-            SideControl(
-                self._driven_limits.only(self._driven.names[place]),
-                motion,
-                place,
-                self._driven.arms,
-                rate=s.rate,
-                share=s.approach,
-                timeout=round(s.hold_timeout * s.rate),
-                posture=side.arm_posture if s.after_timeout == "posture" else None,
-            )
-            for side, place in zip(self._robot.sides, self._driven.sides, strict=True)
-        ]
-        if self._guard is not None:
-            self._guard.reset()
-        self._rest = np.clip(measured, self.limits.lower, self.limits.upper)
-        if self._filter is not None:
-            self._filter.reset(slice(None), motion.q)
-        return motion
-
     def _take(
         self, action: ArrayLike | Action | None, step: int | None, T_world_camera: ArrayLike | None
     ) -> str:
@@ -231,7 +143,7 @@ class Controller:
         if action is None:
             return NO_ACTION
         try:
-            seen = _observed_step(step, self._steps)
+            seen = _observed_step(step, self.steps)
             if not self._layout_known and not isinstance(action, Action):
                 self._require_layout(action)
             if T_world_camera is None and self._ensembler.push_vectors(action, seen + 1):
@@ -242,7 +154,7 @@ class Controller:
                     T = self._T_camera_world @ _camera_pose(T_world_camera)
                 report = self._ensembler.push(as_chunk(action, T), seen + 1)
         except InputError:
-            if self._steps == 0:
+            if self.steps == 0:
                 raise
             return NOT_USABLE
         return NOT_USABLE if any(report.unusable) else NO_ACTION
@@ -277,44 +189,3 @@ def _camera_pose(T_world_camera: ArrayLike) -> FloatArray:
     if T.shape != (4, 4):
         raise InputError(f"a camera's pose must be a (4, 4) transform, got {T.shape}")
     return T
-
-
-def _finite_joints(qpos: ArrayLike, joints: int) -> FloatArray | None:
-    """Measured joints (n,) [rad], None where they are not n finite numbers."""
-    try:
-        q = as_numbers(qpos, "qpos")
-    except InputError:
-        return None
-    # in a loop whose caches are cold, a sum of floats costs less than an array's function
-    return q if q.shape == (joints,) and math.isfinite(sum(q.tolist())) else None
-
-
-def _require_start(
-    measured: FloatArray | None, given: ArrayLike, limits: JointLimits, driven: IntArray
-) -> FloatArray:
-    """Measured joints (n,) that a motion can begin from [rad].
-
-    Args:
-        measured: as `_finite_joints` has them.
-        given: what it had them from.
-        limits: of the n joints.
-        driven: places of the joints that will be driven.
-
-    Raises:
-        InputError: they are not n finite numbers, or a driven joint is more than 0.1 rad beyond its
-            limits.
-    """
-    if measured is None:
-        raise InputError(
-            f"the first qpos must be {len(limits.names)} finite numbers, got shape "
-            f"{np.shape(given)}: from an unknown pose nothing can be commanded"
-        )
-    beyond = np.maximum(limits.lower - measured, measured - limits.upper)[driven]
-    if beyond.max() > _SLACK:
-        row = int(driven[int(beyond.argmax())])
-        raise InputError(
-            f"the first qpos has joint {limits.names[row]!r} at {measured[row]:.3f} rad, beyond "
-            f"its limits {limits.lower[row]:.3f} to {limits.upper[row]:.3f}; check the order of "
-            "joints and their units"
-        )
-    return measured

@@ -75,7 +75,7 @@ class TargetSolver:
             "",
         )
         self._mean, self._counted = empty_mean()
-        self._wrists = _WristPoints(robot)
+        self._wrists = WristPoints(robot)
 
     def solve(self, ensembler: ChunkEnsembler, step: int, q: FloatArray, missing: str) -> Targets:
         """Targets for what chunks say about a step.
@@ -98,11 +98,7 @@ class TargetSolver:
 
     def lag_m(self, targets: Targets, qpos: FloatArray) -> list[float]:
         """How far wrists at joints (n,) [rad] are from where they are wanted, if they are [m]."""
-        away = (self._wrists(qpos) - targets.points).tolist()
-        return [
-            math.nan if status == _MISSING else math.hypot(*way)
-            for status, way in zip(targets.status, away, strict=True)
-        ]
+        return self._wrists.lag_m(targets, qpos)
 
     def _refined(self, joints: FloatArray, status: tuple[int, int]) -> tuple[int, int]:
         """Hand joints in place of those of the networks alone, and the statuses after that."""
@@ -117,7 +113,7 @@ class TargetSolver:
         return found[0], found[1]
 
 
-class _WristPoints:
+class WristPoints:
     """Origins of the wrist frames in the environment frame, of one configuration at a time.
 
     Args:
@@ -137,6 +133,14 @@ class _WristPoints:
         self._rotation = robot.T_world_base[:3, :3].T.copy()
         self._origin = robot.T_world_base[:3, 3].copy()
         self._q = np.zeros(robot.model.nq)
+
+    def lag_m(self, targets: Targets, qpos: FloatArray) -> list[float]:
+        """How far wrists at joints (n,) [rad] are from where they are wanted, if they are [m]."""
+        away = (self(qpos) - targets.points).tolist()
+        return [
+            math.nan if status == _MISSING else math.hypot(*way)
+            for status, way in zip(targets.status, away, strict=True)
+        ]
 
     def __call__(self, qpos: FloatArray) -> FloatArray:
         """Wrists (2, 3) [m] of finite joint positions (n,) [rad]."""

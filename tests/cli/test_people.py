@@ -207,3 +207,17 @@ def test_ways_that_do_not_fit_are_refused(recording: Path, tmp_path: Path) -> No
         assert ended.exit_code == 2, (options, ended)
         assert said in ended.stderr, (options, ended.stderr)
         assert not out.exists()
+
+
+@pytest.mark.parametrize("command", ["inspect", "calibrate-user", "from-human"])
+def test_files_of_people_may_be_read_in_a_child(
+    command: str, recording: Path, tmp_path: Path
+) -> None:
+    out = ("--out", tmp_path / "human.hdf5") if command == "from-human" else ()
+    alone = run(command, recording, *out)
+    confined = run(command, recording, *out, "--untrusted", "60")
+    # wrists of these frames, each drawn alone, jump, as inspect says
+    assert confined.exit_code == alone.exit_code == (command == "inspect"), confined
+    ended = run(command, recording, *out, "--untrusted", "0")
+    assert ended.exit_code == 2
+    assert "must be a positive number" in ended.stderr

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import h5py
 import numpy as np
+import people_files
 import pytest
 import torch
 from action_values import random_action, random_transforms
 from places import ROOT
 
+from benchmarks.synthetic_people import person
 from retarget import Retargeter, Robot
 from retarget.actions import action_from_motion, make_chunks, pack
 from retarget.control.action_feed import standing
 from retarget.data.convert import to_actions
 from retarget.data.generate.make_demo import make_demo
+from retarget.human.keypoint_layouts import from_mano21
+from retarget.live.message import read_message
 
 DOCS = ROOT / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -76,8 +82,31 @@ def deploying_page(folder: Path) -> dict[str, Any]:
     }
 
 
+def live_page(folder: Path) -> dict[str, Any]:
+    """Nothing."""
+    return {}
+
+
+def people_page(folder: Path) -> dict[str, Any]:
+    """Recordings in the folder, and a person's keypoints."""
+    t = people_files.truth()
+    people_files.vitra(folder, t).rename(folder / "episode.npy")
+    np.savez(folder / "glove.npz", keypoints=from_mano21(t.keypoints[:, 1], "manus25"))
+    with h5py.File(folder / "file.hdf5", "w") as file:
+        file["tracking/keypoints"] = t.keypoints
+    np.save(folder / "chunk.npy", np.tile(pack(random_action(3, (5,))), 1))
+    keypoints = person(40, 4).keypoints
+    return {"keypoints": keypoints, "frame": keypoints[0, 1]}
+
+
 @pytest.mark.parametrize(
-    ("page", "given"), [("actions.md", actions_page), ("deploying.md", deploying_page)]
+    ("page", "given"),
+    [
+        ("actions.md", actions_page),
+        ("deploying.md", deploying_page),
+        ("live.md", live_page),
+        ("people.md", people_page),
+    ],
 )
 def test_the_pages_python_runs(
     page: str, given: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -91,6 +120,24 @@ def test_the_pages_python_runs(
     if page == "deploying.md":
         assert len(names["state"].sent) == 15
         assert names["controller"].limits.velocity.max() < 16.0  # halved
+    if page == "live.md":
+        for message in senders(names):
+            found = read_message(json.dumps(message).encode())
+            assert found.valid.all()
+            assert found.sequence == 3
+
+
+def senders(names: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the page's senders make of what trackers give."""
+    T = np.tile(np.eye(4), (25, 1, 1))
+    vision = {f"{side}_fingers": T for side in ("left", "right")}
+    vision |= dict.fromkeys(("left_wrist", "right_wrist", "head"), T[:1])
+    point, hand = SimpleNamespace(x=0.1, y=0.2, z=0.3), SimpleNamespace
+    result = SimpleNamespace(
+        hand_world_landmarks=[[point] * 21] * 2,
+        handedness=[[hand(category_name="Left")], [hand(category_name="Right")]],
+    )
+    return [names["from_vision_pro"](vision, 3, 0.1), names["from_mediapipe"](result, 3, 0.1)]
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))

@@ -16,8 +16,8 @@ from retarget.cli.commands.console import (
     say,
     stdout,
 )
-from retarget.cli.commands.options import HandsOption, file_option, hand_files, input_files
-from retarget.cli.commands.people import LayoutOption, SideOption
+from retarget.cli.commands.options import file_option, input_files
+from retarget.cli.commands.people import PeopleReading
 from retarget.cli.commands.places import (
     Output,
     check_places,
@@ -37,10 +37,8 @@ def inspect(
         input_files("FILE", "Recordings of people's hands, of any format of docs/people.md."),
     ],
     *,
-    layout: LayoutOption = "auto",
-    side: SideOption = None,
     json: Annotated[Path | None, file_option("--json", "Write what was found as JSON.")] = None,
-    hands: HandsOption = "open",
+    reading: PeopleReading,
 ) -> None:
     """Say what recordings of people's hands are, and what looks wrong with them.
 
@@ -52,13 +50,13 @@ def inspect(
     sources = find_sources(
         files, without=json, accepts=is_recording, what="recording of people's hands"
     )
-    check_places([*inputs(sources), *hand_files(hands)], [Output("--json", json, text=True)])
+    check_places([*inputs(sources), *reading.reads()], [Output("--json", json, text=True)])
 
     from retarget.cli.tables import print_inspection
     from retarget.data.people.inspection import inspect_people
     from retarget.human.hand_model import load_hands
 
-    models, console = load_hands(hands), stdout()
+    models, console = load_hands(reading.hands), stdout()
     results: list[tuple[str, Inspection | str]] = []
     with progress_bar(len(sources)) as bar:
         for source in sources:
@@ -67,7 +65,9 @@ def inspect(
                 if source.error:
                     raise RetargetError(source.error)
                 step("looking", 0, 1)
-                found = inspect_people(source.path, models, layout=layout, side=side)
+                found = inspect_people(
+                    source.path, models, layout=reading.layout, side=reading.side
+                )
                 step("looking", 1, 1)
             except RetargetError as error:
                 complain(str(error))

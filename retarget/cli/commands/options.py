@@ -170,6 +170,17 @@ HandsOption = Annotated[
 WeightsOption = Annotated[
     Path | None, file_option("--weights", "Hand networks to take instead of the robot's own.")
 ]
+UntrustedOption = Annotated[
+    float | None,
+    typer.Option(
+        UNTRUSTED,
+        metavar="SECONDS",
+        is_eager=True,
+        callback=_confine,
+        help="Run in a child process that is ended after this time: for files that may be "
+        "damaged so badly that reading them crashes or hangs.",
+    ),
+]
 RefineOption = Annotated[
     int,
     typer.Option(
@@ -259,18 +270,7 @@ class HandOptions:
         Path | None, file_option("--urdf", "URDF to take instead of the robot's own.")
     ] = None
     hands: HandsOption = "open"
-
-    untrusted: Annotated[
-        float | None,
-        typer.Option(
-            UNTRUSTED,
-            metavar="SECONDS",
-            is_eager=True,
-            callback=_confine,
-            help="Run in a child process that is ended after this time: for files that may be "
-            "damaged so badly that reading them crashes or hangs.",
-        ),
-    ] = None
+    untrusted: UntrustedOption = None
 
     def reads(self) -> Iterator[tuple[str, Path]]:
         """The files that are read, with the option that names each."""

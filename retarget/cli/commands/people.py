@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -13,6 +15,7 @@ from retarget.cli.commands.console import remark, stdout, working
 from retarget.cli.commands.convert import OutOption, convert_all
 from retarget.cli.commands.options import (
     HandsOption,
+    UntrustedOption,
     file_option,
     hand_files,
     input_files,
@@ -56,6 +59,20 @@ SideOption = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class PeopleReading:
+    """How recordings of people are read, and the hand models that they are held against."""
+
+    layout: LayoutOption = "auto"
+    side: SideOption = None
+    hands: HandsOption = "open"
+    untrusted: UntrustedOption = None
+
+    def reads(self) -> Iterator[tuple[str, Path]]:
+        """The files that are read, with the option that names each."""
+        yield from hand_files(self.hands)
+
+
 def from_human(
     files: Annotated[
         list[Path],
@@ -63,8 +80,6 @@ def from_human(
     ],
     out: OutOption,
     *,
-    layout: LayoutOption = "auto",
-    side: SideOption = None,
     user: Annotated[
         Path | None,
         file_option("--user", "Whose hands, by calibrate-user; found in each file by default."),
@@ -87,7 +102,7 @@ def from_human(
     smooth: Annotated[
         bool, typer.Option("--smooth", help="Take out what is faster than hands are.")
     ] = False,
-    hands: HandsOption = "open",
+    reading: PeopleReading,
 ) -> None:
     """Write recordings of people's hands as human hand motion.
 
@@ -102,7 +117,7 @@ def from_human(
     outputs = plan_outputs(sources, files, out, ".hdf5")
     given = [] if user is None else [("--user", user)]
     check_places(
-        chain(inputs(sources), given, hand_files(hands)),
+        chain(inputs(sources), given, reading.reads()),
         [Output("--out", place) for place in outputs],
     )
 
@@ -112,11 +127,11 @@ def from_human(
     from retarget.human.user import User
 
     options = PeopleOptions(
-        hands=load_hands(hands),
+        hands=load_hands(reading.hands),
         user=None if user is None else User.load(user),
         components=components,
-        layout=layout,
-        side=side,
+        layout=reading.layout,
+        side=reading.side,
         rate=rate,
         fill=fill,
         longest=longest_gap,
@@ -131,15 +146,13 @@ def calibrate_user(
     out: Annotated[
         Path | None, file_option("--out", "Write it: for --user of other commands.")
     ] = None,
-    layout: LayoutOption = "auto",
-    side: SideOption = None,
-    hands: HandsOption = "open",
+    reading: PeopleReading,
 ) -> None:
     """Find a person's hands and tracker: bones and palm, noise, where fingertips touch.
 
     From 20 frames or more in which the hands move.
     """
-    check_places([("", file), *hand_files(hands)], [Output("--out", out)])
+    check_places([("", file), *reading.reads()], [Output("--out", out)])
 
     from retarget.cli.tables import line, print_user
     from retarget.data.people.convert import find_user
@@ -148,9 +161,9 @@ def calibrate_user(
     with working("finding the user"):
         found, recording = find_user(
             file,
-            load_hands(hands),
-            layout=layout,
-            side=side,
+            load_hands(reading.hands),
+            layout=reading.layout,
+            side=reading.side,
         )
     for note in recording.notes:
         remark(note)
