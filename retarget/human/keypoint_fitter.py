@@ -25,6 +25,7 @@ from retarget.human.user import User
 BOTH = "both"
 TIP_WEIGHT = 2.0  # of a fingertip, whose place is what hands are for
 FEW = 15  # components that people's poses are known to spread over
+UNFOLLOWED = 1e-3  # [m] what hands do that so few components do not
 FLOOR = 0.07  # [rad] with more, none is taken to spread less
 
 _OK, _FAILED, _MISSING = map(int, (Status.OK, Status.NOT_CONVERGED, Status.MISSING_INPUT))
@@ -65,6 +66,12 @@ class KeypointFitter:
             raise InputError(f"components must be 1 to 45, got {components}")
         self._tolerance = real("tolerance", tolerance)
         self._threads = whole("threads", threads, 0)
+
+    @property
+    def noise(self) -> float:
+        """Spread of a coordinate as the fit sees it [m]: the tracker's and, of few components, more."""
+        few = self.components <= FEW
+        return float(np.hypot(self.user.noise, UNFOLLOWED)) if few else self.user.noise
 
     @property
     def sigma(self) -> FloatArray:
@@ -150,7 +157,7 @@ class KeypointFitter:
                 points.reshape(-1, KEYPOINT_COUNT, 3),
                 counts.reshape(-1, KEYPOINT_COUNT),
                 own,
-                noise=self.user.noise,
+                noise=self.noise,
                 tolerance=self._tolerance,
                 threads=self._threads,
             )

@@ -134,7 +134,7 @@ class LiveHands(Remade):
         robot = self.hand_map.robot
         weights = np.ones(KEYPOINT_COUNT)
         weights[list(KEYPOINT_TIPS)] = TIP_WEIGHT
-        noise = self.fitter.user.noise
+        noise = self.fitter.noise
         return call(
             _native.LiveHandsSolver,
             [fit.solver for fit in fits],
