@@ -15,7 +15,7 @@ folder, hands = Path(tempfile.mkdtemp()), load_hands()
 make_people_file(folder / "session.hdf5", seconds=8.0)  # in the place of your own
 
 found = inspect_people(folder / "session.hdf5", hands)
-print(f"{len(found.findings)} findings; reach {1e3 * found.reach_m:.0f} mm")
+print(f"{len(found.findings)} findings; reach {1e3 * found.hands[1].reach:.0f} mm")
 human = folder / "human.hdf5"
 people_to_human(folder / "session.hdf5", human, PeopleOptions(hands=hands))
 

@@ -159,6 +159,8 @@ void levenberg_marquardt(Problem& problem, const retarget::LmOptions& options, L
     const M good = fresh | (trial.cost <= at.cost * rounding);
     const V reach = one + damping.lambda * V(E(1 / options.softest));  // a damped step hides a longer one
     const M settled = (length2 * reach * reach <= tolerance2) & ~fresh;
+    // as near as rounding lets it come: where steps are this short to the last one, they are noise
+    const M near = (length2 * reach * reach <= tolerance2 * V(E(1e6))) & ~fresh;
     const M arrived = good & (settled | (trial.cost <= enough));
     const M stuck = ~good & damping.hopeless();
     work.secant.learn(at, trial, good & ~fresh, n);
@@ -180,7 +182,7 @@ void levenberg_marquardt(Problem& problem, const retarget::LmOptions& options, L
     problem.arrive(at, finished);
     for (int lane = 0; lane < V::lanes; ++lane) {
       if (!finished[lane]) continue;
-      const bool converged = (arrived[lane] || stuck[lane]) && !hopeless[lane];
+      const bool converged = (arrived[lane] || stuck[lane] || near[lane]) && !hopeless[lane];
       if (problem.finish(lane, at, int(iterations[lane]), converged)) begin(lane);
       else take_next(lane);
     }

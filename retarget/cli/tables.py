@@ -16,8 +16,6 @@ from retarget.core.types import FINGERS, SIDES, Calibration
 
 if TYPE_CHECKING:
     from retarget.data.convert import Conversion
-    from retarget.data.people.inspection import Inspection
-    from retarget.data.people.recording import PeopleRecording
     from retarget.human.user import User
     from retarget.live.loop import TeleopReport
 
@@ -124,48 +122,6 @@ def print_calibration(console: Console, calibrations: Sequence[Calibration]) -> 
         table.add_row(side, f"{found.scale:.4f}", *vectors)
     console.print(table)
     console.print()
-
-
-def print_inspection(console: Console, found: Inspection) -> None:
-    """What a recording of a person's hands is, and what looks wrong with it."""
-    console.print()
-    line(console, (str(found.path), "bold"))
-    recording, user = found.recording, found.user
-    if recording is not None:
-        rate = "of no known rate" if recording.rate is None else f"at {recording.rate:.3g} Hz"
-        line(console, f"{recording.format}: {recording.frames} frames {rate}, {_frame(recording)}")
-        if recording.text:
-            line(console, f"“{recording.text}”")
-        console.print()
-        seen = (f"{int(n)} of {recording.frames}" for n in recording.valid.sum(axis=0))
-        console.print(side_table("", [("frames with the hand", seen)]))
-        if user is not None:
-            console.print()
-            line(
-                console,
-                f"hands of {user.size:.3f} times the model's size, {length_text(found.reach_m)} "
-                f"from wrist to fingertips; tracker noise {length_text(user.noise)}",
-            )
-    console.print()
-    wrong = [finding for finding in found.findings if not finding.note]
-    if wrong:
-        line(console, " ", Text("LOOKS WRONG", "bold red"))
-    else:
-        line(console, " ", Text("NOTHING LOOKS WRONG", "bold green"))
-    for finding in wrong:
-        line(console, f" - {finding.text}")
-    said = [finding.text for finding in found.findings if finding.note]
-    if recording is not None:
-        said += [note for note in recording.notes if note not in said]
-    print_notes(console, said)
-
-
-def _frame(recording: PeopleRecording) -> str:
-    """What the coordinates of a recording are in."""
-    frame = {"wrist": "relative to the wrist", "camera": "in the camera's frame"}
-    words = frame.get(recording.frame, "in the world")
-    moving = " with the camera's path" if recording.T_world_camera is not None else ""
-    return f"{words}{moving}"
 
 
 def print_teleop(console: Console, report: TeleopReport) -> None:

@@ -54,7 +54,7 @@ class KeypointFitter:
         components: int = FEW,
         *,
         hands: tuple[HandModel, HandModel] | None = None,
-        tolerance: float = 1e-9,
+        tolerance: float = 3e-11,
         threads: int = 0,
     ) -> None:
         self.sides = (0, 1) if side == BOTH else (side_index(side),)
@@ -69,7 +69,7 @@ class KeypointFitter:
 
     @property
     def noise(self) -> float:
-        """Spread of a coordinate as the fit sees it [m]: the tracker's and, of few components, more."""
+        """Spread of a coordinate, as the fit sees it [m]: of few components more than a user's."""
         few = self.components <= FEW
         return float(np.hypot(self.user.noise, UNFOLLOWED)) if few else self.user.noise
 

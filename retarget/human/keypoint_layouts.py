@@ -174,6 +174,10 @@ def guess_layout(keypoints: ArrayLike) -> tuple[KeypointLayout, str]:
         layout = next(iter(candidates.values()))
         return layout, f"{number} joints a hand, taken to be in the order of {layout.name}"
     bones = {layout.name: _bone(_take(points, places)) for places, layout in candidates.items()}
+    seen = np.isfinite(points.reshape(-1, number, 3)).all(axis=-1).reshape(-1, number)
+    if not seen[:, 1:].any():  # a wrist at most
+        layout = next(iter(candidates.values()))
+        return layout, f"no finger is seen; taken to be in the order of {layout.name}"
     (best, short), (next_best, longer) = sorted(bones.items(), key=lambda pair: pair[1])[:2]
     if not longer > _CLEARLY * short:
         raise InputError(

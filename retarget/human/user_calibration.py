@@ -97,7 +97,8 @@ def contact_gaps(keypoints: FloatArray) -> FloatArray:
     often near its least. Where it never comes close, `CONTACT_GAP`.
     """
     gaps = tip_gaps(keypoints[:, list(KEYPOINT_TIPS)])
-    least = np.array([np.percentile(g[np.isfinite(g)], 1.0) if g.size else 1.0 for g in gaps.T])
+    known = [g[np.isfinite(g)] for g in gaps.T]  # some layouts have no tips
+    least = np.array([np.percentile(g, 1.0) if g.size else 1.0 for g in known])
     return np.where(least < _NEAR, np.maximum(least, _LEAST_GAP), CONTACT_GAP)
 
 
@@ -106,7 +107,7 @@ def _shaped(hand: HandModel, points: FloatArray) -> User:
     pick = np.unique(np.linspace(0, len(points) - 1, min(len(points), SAMPLES)).astype(int))
     sample = points[pick]
     weights = np.isfinite(sample).all(axis=-1).astype(np.float64)
-    user = User(size=_size(hand, sample), noise=NOISE)
+    user = User(size=palm_size(hand, sample), noise=NOISE)
     directions = shape_directions(hand, user)
     for _ in range(2):  # the noise tells how much the prior on poses counts
         for _ in range(_STEPS):
@@ -122,8 +123,12 @@ def _shaped(hand: HandModel, points: FloatArray) -> User:
     return user
 
 
-def _size(hand: HandModel, points: FloatArray) -> float:
-    """Spread of the palm's keypoints over that of the hand model's: the median over frames."""
+def palm_size(hand: HandModel, points: FloatArray) -> float:
+    """Spread of the palm's keypoints (n, 21, 3) over that of the hand model's: the median over n.
+
+    Raises:
+        InputError: no frame has wrist and knuckles, or it is not 0.2 to 5.
+    """
     palm = points[:, list(PALM)]
     palm = palm[np.isfinite(palm).all(axis=(1, 2))]
     if len(palm) == 0:

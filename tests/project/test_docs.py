@@ -96,6 +96,7 @@ def people_page(folder: Path) -> dict[str, Any]:
         file["tracking/keypoints"] = t.keypoints
     np.save(folder / "chunk.npy", np.tile(pack(random_action(3, (5,))), 1))
     keypoints = person(40, 4).keypoints
+    np.savez(folder / "session.npz", keypoints=keypoints, rate=30.0)
     return {"keypoints": keypoints, "frame": keypoints[0, 1]}
 
 

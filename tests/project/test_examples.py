@@ -77,6 +77,13 @@ CLAIMS = {
         (r"large hands: .* right (.+)", 1.38, 1.42),
         (r"fit residual (.+) mm", 0.1, 0.5),
     ],
+    "11_people_to_robot": [
+        (r"(\d+) findings; reach", 0, 0),
+        (r"left: (\d+) frames of pinches", 10, 60),
+        (r"right: .* the robot's (.+) mm", 0.0, 3.0),
+        (r"^valid()$", None, None),
+        (r"chunks \(240, (\d+)\)", 30, 30),
+    ],
 }
 
 
@@ -105,7 +112,7 @@ def test_prints_what_it_claims(path: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert not done.stderr
     for pattern, least, most in CLAIMS[path.stem]:
-        found = re.search(pattern, done.stdout)
+        found = re.search(pattern, done.stdout, re.MULTILINE)
         assert found, (pattern, done.stdout)
         if least is not None and most is not None:
             assert least <= float(found[1]) <= most, (pattern, done.stdout)

@@ -58,6 +58,7 @@ def test_the_notebooks_are_these() -> None:
         "02_fit_a_hand",
         "03_from_policy_to_robot",
         "04_your_own_robot",
+        "05_people",
     ]
 
 
@@ -235,3 +236,24 @@ def test_04_your_own_robot(run: Callable[..., dict[str, Any]]) -> None:
     assert found["wrist"] < 1e-9
     assert "VALID" in found["verdict"]
     assert "NOT VALID" not in found["verdict"]
+
+
+def test_05_people(run: Callable[..., dict[str, Any]]) -> None:
+    found = run(
+        "05_people",
+        findings="len(found.findings)",
+        medians="medians",
+        pinch="float(np.median(robot_gap[pinching]))",
+        pinches="int(pinching.sum())",
+        passed="replay.passed",
+        chunks="list(chunks.shape)",
+        ahead="[float(ahead.min()), float(ahead.max())]",
+    )
+    assert found["pictures"] == 3
+    assert found["findings"] == 0
+    assert found["medians"]["the user"] < 0.6 * found["medians"]["the model's size"]
+    assert found["pinches"] > 20
+    assert found["pinch"] < 3.0  # [mm], "meet"
+    assert found["passed"]
+    assert found["chunks"] == [300, 30]
+    assert 0.2 < found["ahead"][0] < found["ahead"][1] < 1.0

@@ -17,7 +17,7 @@ from retarget.core.types import FloatArray, side_index
 from retarget.data.people.hands import both_hands, in_order, side_of_name, side_of_source
 from retarget.data.people.recording import PeopleRecording, recording
 from retarget.data.people.source import Source
-from retarget.human.keypoint_layouts import LAYOUTS
+from retarget.human.keypoint_layouts import LAYOUTS, KeypointLayout
 
 NAME = "arrays"
 _JOINTS = frozenset(len(layout.joints) for layout in LAYOUTS.values())
@@ -42,7 +42,8 @@ def read(source: Source) -> PeopleRecording:
     """
     found = pick(source, keypoints=True)
     notes: list[str] = []
-    parts = [_both(source, name, array, len(found) > 1, notes) for name, array in found]
+    arranged = [_both(source, name, array, len(found) > 1, notes) for name, array in found]
+    parts = [keypoints for keypoints, _ in arranged]
     frames = {len(part) for part in parts}
     if len(frames) > 1:
         raise source.error(f"{found[0][0]!r} and {found[1][0]!r} have {sorted(frames)} frames")
@@ -62,6 +63,7 @@ def read(source: Source) -> PeopleRecording:
         NAME,
         keypoints=keypoints,
         frame=frame,
+        layout=arranged[0][1].name,
         notes=notes,
         **_beside(source, len(keypoints)),
     )
@@ -148,8 +150,8 @@ def _split(shape: tuple[int, ...]) -> tuple[tuple[int, ...], int] | None:
 
 def _both(
     source: Source, name: str, array: FloatArray, one_of_two: bool, notes: list[str]
-) -> FloatArray:
-    """Keypoints (T, 2, 21, 3) of an array as it stands in the file."""
+) -> tuple[FloatArray, KeypointLayout]:
+    """Keypoints (T, 2, 21, 3) of an array as it stands in the file, and their layout there."""
     split = _split(array.shape)
     if split is None:
         hint = ""
@@ -179,12 +181,12 @@ def _both(
         if source.side is not None:
             side = side_index(source.side)
             keypoints[:, 1 - side] = np.nan
-        return keypoints
+        return keypoints, layout
     named = side_of_name(name) if one_of_two else None
     if named is None:
         named, said = side_of_source(source, name)
         notes.append(said)
-    return both_hands(keypoints[:, 0], named)
+    return both_hands(keypoints[:, 0], named), layout
 
 
 def _at(source: Source, key: str) -> FloatArray:

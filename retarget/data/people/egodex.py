@@ -82,6 +82,7 @@ def read(source: Source) -> PeopleRecording:
             T_world_camera=camera,
             text=_text(source),
             joint_confidence=confidence,
+            layout=_LAYOUT.name,
             notes=notes,
         )
     )

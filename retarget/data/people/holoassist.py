@@ -57,6 +57,7 @@ def read(source: Source) -> PeopleRecording:
         keypoints=np.stack(hands, axis=1),
         valid=np.stack(flags, axis=1),
         time=time,
+        layout=_LAYOUT.name,
         notes=notes,
     )
 

@@ -87,6 +87,21 @@ def read_people(
             with file, key, frame and value.
         InputError: there is no such layout or side.
     """
+    found = read_as_recorded(path, layout, key, side)
+    if found.frame == "camera" and found.T_world_camera is not None:
+        return to_world(found)
+    return found
+
+
+def read_as_recorded(
+    path: str | Path, layout: str = AUTO, key: str | None = None, side: str | int | None = None
+) -> PeopleRecording:
+    """The same as `read_people`, in the frame that the file has its hands in.
+
+    Raises:
+        FileError: see `read_people`.
+        InputError: see `read_people`.
+    """
     if layout != AUTO and layout not in LAYOUTS and layout not in VECTORS:
         raise InputError(
             f"layout must be {AUTO!r}, {', '.join(map(repr, (*LAYOUTS, *VECTORS)))}, got {layout!r}"
@@ -96,12 +111,9 @@ def read_people(
     try:
         with _faults_reported(source.path):
             reader = _reader_of(source)
-            found = reader.read(source)
+            return reader.read(source)
     finally:
         source.close()
-    if found.frame == "camera" and found.T_world_camera is not None:
-        return to_world(found)
-    return found
 
 
 def is_recording(path: Path) -> bool:

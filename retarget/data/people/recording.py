@@ -16,12 +16,11 @@ from retarget.core.values import ArrayValue
 from retarget.data.people.foreign_mano import HANDS, ForeignMano
 
 FRAMES = ("world", "camera", "wrist")
-# what notes say of hands that are missing though the file has numbers
-FLAGGED = "is flagged as not seen but has numbers"
-IN_ONE_POINT = "has all its keypoints in one point"
 FARTHEST = 1000.0  # [m] from the origin; people with cameras walk
 _LARGEST_COEFFICIENT = 100.0  # standard deviations, or their like
 _SMALLEST_HAND, _LARGEST_HAND = 0.04, 0.6  # [m] across the keypoints of one hand
+IGNORED = "is flagged as not seen but has numbers: missing"
+COLLAPSED = "has all its keypoints in one point: missing"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +42,9 @@ class PeopleRecording(ArrayValue):
         T_world_head: (T, 4, 4) where the headset is, NaN where that is not known, or None.
         text: what is being done, in words; "" where the file does not tell.
         joint_confidence: (T, 2, 21) the tracker's own, 0 to 1, or None.
+        layout: name of the order that the file has its keypoints in, "" where it has only poses.
+        ignored: (T, 2) True where a hand is flagged as not seen but has numbers, or None.
+        collapsed: (T, 2) True where all keypoints of a hand lie in one point, or None.
         notes: what was found and done on reading, in sentences.
     """
 
@@ -58,6 +60,9 @@ class PeopleRecording(ArrayValue):
     T_world_head: FloatArray | None = None
     text: str = ""
     joint_confidence: FloatArray | None = None
+    layout: str = ""
+    ignored: BoolArray | None = None
+    collapsed: BoolArray | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -80,6 +85,7 @@ def recording(
     T_world_head: FloatArray | None = None,
     text: str = "",
     joint_confidence: FloatArray | None = None,
+    layout: str = "",
     notes: Sequence[str] = (),
 ) -> PeopleRecording:
     """A recording of what a file holds: checked, and missing where it says or shows so.
@@ -100,11 +106,12 @@ def recording(
         T_world_head: see `PeopleRecording`.
         text: see `PeopleRecording`.
         joint_confidence: see `PeopleRecording`.
+        layout: see `PeopleRecording`.
         notes: what there is to say.
 
     Raises:
         FileError: no frames, infinite or far coordinates, hands of an impossible size, or time that
-            does not go on; with frame, value and what was expected.
+            does not go on; with frame, value and what was expected, and the `mistake` that it is.
         InputError: neither keypoints nor a pose, or an unknown frame.
     """
     if frame not in FRAMES:
@@ -120,15 +127,13 @@ def recording(
     if pose is not None:
         empty &= pose.missing
     lost = flagged | points | empty
+    ignored = flagged & ~empty
     said = [*notes]
-    for found, why in (
-        (flagged & ~empty, f"{FLAGGED}: missing"),
-        (points, f"{IN_ONE_POINT}: missing"),
-    ):
-        said += [f"{name} {why}" for name in _hands_and_frames(found)]
+    for found, why in ((ignored, IGNORED), (points, COLLAPSED)):
+        said += [f"{name} {why}" for name in hands_and_frames(found)]
     if keypoints is not None:
         keypoints = np.where(lost[..., None, None], np.nan, keypoints)
-        _check_size(path, keypoints)  # first: of millimetres, coordinates are far, too
+        _check_size(path, keypoints)  # first: it tells millimetres from what lies far away
         _check_coordinates(path, keypoints)
     if pose is not None:
         pose = pose.without(lost | pose.missing)
@@ -155,6 +160,9 @@ def recording(
         T_world_head=T_world_head,
         text=text,
         joint_confidence=joint_confidence,
+        layout=layout,
+        ignored=ignored,
+        collapsed=points,
         notes=tuple(said),
     )
 
@@ -175,7 +183,7 @@ def _are_points(keypoints: FloatArray) -> BoolArray:
     return np.asarray((high - low < 1e-9).all(axis=-1) & (known.sum(axis=(-2, -1)) > 1))
 
 
-def _hands_and_frames(found: BoolArray) -> list[str]:
+def hands_and_frames(found: BoolArray) -> list[str]:
     """Each side with a frame in a mask (T, 2), and which frames those are."""
     return [
         f"the {side} hand in {count} of {len(found)} frames ({frames_text(np.flatnonzero(hand))})"
@@ -220,7 +228,7 @@ def _refuse_beyond(
         value = float(values[at])
         frame, side = at[0], SIDES[at[1]]
         message = f"frame {frame}, {side} hand, has {said(at, value)}"
-        raise FileError(path, message, frame=frame, side=side, value=value)
+        raise FileError(path, message, frame=frame, side=side, value=value, mistake="range")
 
 
 def _check_size(path: str | Path, keypoints: FloatArray) -> None:
@@ -233,9 +241,11 @@ def _check_size(path: str | Path, keypoints: FloatArray) -> None:
         return
     size = float(np.median(sizes[sizes > 0.0]))
     if not _SMALLEST_HAND <= size <= _LARGEST_HAND:
-        hint = " (are these millimetres?)" if size >= 1000.0 * _SMALLEST_HAND else ""
-        if not hint and size >= 100.0 * _SMALLEST_HAND:
-            hint = " (are these centimetres?)"
+        mistake = ""
+        for unit, fold in (("millimetres", 1000.0), ("centimetres", 100.0)):
+            if not mistake and size >= fold * _SMALLEST_HAND:
+                mistake = unit
+        hint = f" (are these {mistake}?)" if mistake else ""
         frame = int(np.argmax((sizes > 0.0).any(axis=1)))
         raise FileError(
             path,
@@ -243,7 +253,7 @@ def _check_size(path: str | Path, keypoints: FloatArray) -> None:
             f"expected {_SMALLEST_HAND:g} to {_LARGEST_HAND:g} m{hint}",
             frame=frame,
             value=size,
-            mistake="lengths",
+            mistake=mistake or "size",
         )
 
 
@@ -255,12 +265,14 @@ def _checked_time(path: str | Path, time: FloatArray, frames: int) -> FloatArray
     bad[1:] |= ~(np.diff(time) > 0.0)
     if bad.any():
         frame = int(np.argmax(bad))
+        step = float(time[frame] - time[frame - 1]) if frame else float("nan")
+        mistake = "duplicate_time" if step == 0.0 else "backward_time" if step < 0.0 else "time"
         raise FileError(
             path,
             f"time does not go on in frame {frame}: {time[frame]:.6f} s after "
             f"{time[max(frame - 1, 0)]:.6f} s",
             frame=frame,
             value=float(time[frame]),
-            mistake="time",
+            mistake=mistake,
         )
     return np.asarray(time - time[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import numpy as np
 
@@ -53,12 +54,25 @@ def read(source: Source) -> PeopleRecording:
         raise source.error("holds no rows")
     table = np.array(rows)
     notes = [FRAME_NOTE]
-    points = _by_name(source, header, table, notes) if named else _by_place(source, table, notes)
-    return recording(source.path, NAME, keypoints=points, time=_time(header, table), notes=notes)
+    arrange = partial(_by_name, source, header) if named else partial(_by_place, source)
+    points, layout = arrange(table, notes)
+    return recording(
+        source.path,
+        NAME,
+        keypoints=points,
+        time=_time(header, table),
+        layout=layout,
+        notes=notes,
+    )
 
 
-def _by_name(source: Source, header: list[str], table: FloatArray, notes: list[str]) -> FloatArray:
-    """Keypoints of columns that name a joint and an axis; joints of no hand are of the only one."""
+def _by_name(
+    source: Source, header: list[str], table: FloatArray, notes: list[str]
+) -> tuple[FloatArray, str]:
+    """Keypoints of columns that name a joint and an axis, and their layout's name.
+
+    Joints of no hand are of the only one.
+    """
     joints: dict[int | None, dict[str, dict[str, int]]] = {}
     for k, name in enumerate(header):
         found = _AXIS.fullmatch(name.strip().strip('"'))
@@ -71,7 +85,7 @@ def _by_name(source: Source, header: list[str], table: FloatArray, notes: list[s
         del joints[None]
     if not joints:
         raise source.error(f"has no columns of joints, as 'wrist_x'; it has {header[:4]}", line=1)
-    both = np.full((len(table), 2, 21, 3), np.nan)
+    both, name = np.full((len(table), 2, 21, 3), np.nan), "mano21"
     for side, stems in joints.items():
         for stem, axes in stems.items():
             if set(axes) != set("xyz"):
@@ -85,21 +99,26 @@ def _by_name(source: Source, header: list[str], table: FloatArray, notes: list[s
             order = [list(stems).index(name) for name in KEYPOINT_NAMES]
             both[:, where] = points[:, order]
         else:
-            both[:, where] = in_order(source, points, notes)[0]
-    return both
+            both[:, where], layout = in_order(source, points, notes)
+            name = layout.name
+    return both, name
 
 
-def _by_place(source: Source, table: FloatArray, notes: list[str]) -> FloatArray:
+def _by_place(source: Source, table: FloatArray, notes: list[str]) -> tuple[FloatArray, str]:
     columns = table.shape[1]
     for hands in (1, 2):
         if columns % (3 * hands) == 0 and columns // (3 * hands) in _JOINTS:
             points = table.reshape(len(table), hands, -1, 3)
             if hands == 2:
                 notes.append("no header: the left hand's columns, then the right hand's")
-                return np.stack([in_order(source, points[:, k], notes)[0] for k in (0, 1)], axis=1)
+                parts, layouts = zip(
+                    *(in_order(source, points[:, k], notes) for k in (0, 1)), strict=True
+                )
+                return np.stack(parts, axis=1), layouts[0].name
             side, said = side_of_source(source)
             notes.append(said)
-            return both_hands(in_order(source, points[:, 0], notes)[0], side)
+            keypoints, layout = in_order(source, points[:, 0], notes)
+            return both_hands(keypoints, side), layout.name
     wanted = sorted({3 * n for n in _JOINTS} | {6 * n for n in _JOINTS})
     raise source.error(f"has {columns} columns and no header, expected one of {wanted}", line=1)
 
