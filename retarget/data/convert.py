@@ -185,8 +185,8 @@ def to_actions(
         labels = None if user is None else PeopleLabels(retargeter.fitter, user)
         for read in reader.blocks(block):
             human = retargeter.to_human(read) if isinstance(read, Demo) else read[0]
-            if labels is not None:
-                human = labels.of(human)
+            if labels is not None and isinstance(reader, HumanReader):
+                human = labels.of(human, reader.read_seen(frames, frames + len(human.pca)))
             if path_of is not None:
                 human = _seen(human, path_of[frames : frames + len(human.pca)])
             action = action_from_motion(human, T)

@@ -58,6 +58,7 @@ _INTEGERS = ("iterations", "status")
 _HANDS = len(SIDES)
 _FARTHEST, _WALKED = 20.0, 1000.0  # [m] from the origin; people with cameras walk
 _PATH = "T_world_camera"  # of a camera that moves
+_SEEN = "seen"  # keypoints as a person's tracker had them
 _FRAMES = ("world", "camera", "wrist")
 
 
@@ -273,6 +274,21 @@ class HumanReader(HDF5Reader):
             )
         return np.where(known[:, None, None], T, np.nan)
 
+    def read_seen(self, start: int = 0, stop: int | None = None) -> FloatArray | None:
+        """A person's keypoints as they were seen, (T, 2, 21, 3) [m], NaN where missing, or None.
+
+        Raises:
+            InputError: the range is empty or leaves the file.
+            FileError: a coordinate is infinite.
+        """
+        start, stop = self._range(start, stop)
+        if _SEEN not in self._file:
+            return None
+        seen = self._file.rows(_SEEN, start, stop)
+        infinite: BoolArray = np.asarray(np.isinf(seen).any(axis=(-2, -1)))
+        self._refuse(infinite, _SEEN, start, "has an infinite coordinate")
+        return seen
+
     def read_body(self, start: int = 0, stop: int | None = None) -> FloatArray:
         """Positions of ``info.body_joints`` in frames ``start`` to ``stop``, (T, m) [rad].
 
@@ -328,6 +344,8 @@ class HumanReader(HDF5Reader):
             shapes["body_qpos"] = (None, len(self.info.body_joints))
         if _PATH in self._file:
             shapes[_PATH] = (None, 4, 4)
+        if _SEEN in self._file:
+            shapes[_SEEN] = (None, _HANDS, KEYPOINT_COUNT, 3)
         for key, shape in shapes.items():
             if key in _OPTIONAL and key not in self._file:
                 continue
@@ -400,6 +418,7 @@ class HumanWriter(HDF5Writer):
         keypoints: FloatArray | None = None,
         body_qpos: FloatArray | None = None,
         T_world_camera: FloatArray | None = None,
+        seen: FloatArray | None = None,
     ) -> None:
         """Write the next frames.
 
@@ -408,12 +427,14 @@ class HumanWriter(HDF5Writer):
             keypoints: (T, 2, 21, 3) in the environment frame [m].
             body_qpos: (T, m) positions of ``info.body_joints`` [rad]; needed where there are any.
             T_world_camera: (T, 4, 4) where a camera that moves is [m], NaN where that is not known.
+            seen: (T, 2, 21, 3) a person's keypoints as they were seen [m], NaN where missing.
 
         Raises:
             InputError: shapes, hand model or components do not fit the file, or a wrist is no rigid
                 transform.
         """
-        frames = self._check(motion, keypoints, body_qpos, T_world_camera)
+        optional = {"keypoints": keypoints, _PATH: T_world_camera, _SEEN: seen}
+        frames = self._check(motion, body_qpos, optional)
         self._extend("pca", motion.pca)
         self._extend("T_world_mano", motion.T_world_mano)
         if self._info.T_camera_world is not None:
@@ -422,11 +443,13 @@ class HumanWriter(HDF5Writer):
             self._extend(_PATH, T_world_camera)
             finite: BoolArray = np.asarray(np.isfinite(T_world_camera).all(axis=(-2, -1)))
             known = finite[:, None, None]
-            seen = transform_inverse(np.where(known, T_world_camera, np.eye(4)))[:, None]
-            here = np.where(known[:, None], seen @ motion.T_world_mano, np.nan)
+            to_camera = transform_inverse(np.where(known, T_world_camera, np.eye(4)))[:, None]
+            here = np.where(known[:, None], to_camera @ motion.T_world_mano, np.nan)
             self._extend("T_camera_mano", here)
         if keypoints is not None:
             self._extend("keypoints", keypoints)
+        if seen is not None:
+            self._extend(_SEEN, seen)
         self._extend("residual", motion.residual)
         self._extend("iterations", motion.iterations.astype(np.int32))
         self._extend("status", motion.status.astype(np.uint8))
@@ -438,9 +461,8 @@ class HumanWriter(HDF5Writer):
     def _check(
         self,
         motion: HumanMotion,
-        keypoints: FloatArray | None,
         body_qpos: FloatArray | None,
-        T_world_camera: FloatArray | None,
+        optional: dict[str, FloatArray | None],
     ) -> int:
         if motion.hand != self._info.hand:
             raise InputError(
@@ -449,31 +471,33 @@ class HumanWriter(HDF5Writer):
             )
         frames = motion.pca.shape[0] if motion.pca.ndim else 0
         joints = len(self._info.body_joints)
+        points = (frames, _HANDS, KEYPOINT_COUNT, 3)
         wanted: dict[str, tuple[Any, tuple[int, ...]]] = {
             "pca": (motion.pca, (frames, _HANDS, self._info.components)),
             "T_world_mano": (motion.T_world_mano, (frames, _HANDS, 4, 4)),
             "residual": (motion.residual, (frames, _HANDS, self._info.fitted_points)),
             "iterations": (motion.iterations, (frames, _HANDS)),
             "status": (motion.status, (frames, _HANDS)),
-            "keypoints": (keypoints, (frames, _HANDS, KEYPOINT_COUNT, 3)),
+            **{name: (optional[name], points) for name in ("keypoints", _SEEN)},
             "body_qpos": (body_qpos, (frames, joints)),
-            _PATH: (T_world_camera, (frames, 4, 4)),
+            _PATH: (optional[_PATH], (frames, 4, 4)),
         }
         for name, (array, shape) in wanted.items():
-            if array is None and (name in ("keypoints", _PATH) or joints == 0):
+            if array is None and (name in optional or joints == 0):
                 continue
             if array is None or array.shape != shape:
                 got = "none" if array is None else array.shape
                 raise InputError(f"{name} must have shape {shape}, got {got}")
         known = np.isfinite(motion.pca).all(axis=-1)
         missing_poses(motion.T_world_mano, "T_world_mano", np.asarray(known))
-        for name, given in (("keypoints", keypoints), (_PATH, T_world_camera)):
+        for name, given in optional.items():
             if self._frames and (given is None) == (name in self._file):
                 raise InputError(f"{name} must be in every block of a file, or in none")
-        if T_world_camera is not None:
+        camera = optional[_PATH]
+        if camera is not None:
             if self._info.T_camera_world is not None:
                 raise InputError("a camera stands still or moves: T_camera_world, T_world_camera")
-            missing_poses(T_world_camera, _PATH)
+            missing_poses(camera, _PATH)
         return frames
 
     def _finish(self) -> None:

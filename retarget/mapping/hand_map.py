@@ -143,8 +143,21 @@ class HandMap(Remade):
             iterations=iterations.astype(np.int64).reshape(*lead, 2),
         )
 
-    def tips_of(self, motion: HumanMotion) -> FloatArray:
-        """What `joints` takes, of the user's fitted hands, (..., 2, 5, 3) [m]."""
+    def tips_of(self, motion: HumanMotion, seen: ArrayLike | None = None) -> FloatArray:
+        """What `joints` takes of the user's hands, (..., 2, 5, 3) [m].
+
+        Args:
+            motion: (...) frames of both hands, as fitted.
+            seen: (..., 2, 21, 3) keypoints as they were seen [m]; a fingertip that is NaN there, or
+                all where None, is where the fitted hand has it.
+        """
+        fitted = self._fitted_tips(motion)
+        if seen is None:
+            return fitted
+        tips = person_tips(seen, motion.T_world_mano, self.robot)
+        return np.where(np.isfinite(tips), tips, fitted)
+
+    def _fitted_tips(self, motion: HumanMotion) -> FloatArray:
         components = motion.pca.shape[-1]
         if components not in self._fitters:
             self._fitters[components] = KeypointFitter(

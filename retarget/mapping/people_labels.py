@@ -35,11 +35,13 @@ class PeopleLabels:
         )
         self._people: dict[int, KeypointFitter] = {}
 
-    def of(self, motion: HumanMotion) -> HumanMotion:
+    def of(self, motion: HumanMotion, seen: FloatArray | None = None) -> HumanMotion:
         """The motion on the canonical hand.
 
         Args:
             motion: (T, 2, K) of the user's hands.
+            seen: (T, 2, 21, 3) keypoints as they were seen [m]: of their fingertips those that are
+                known are taken, rather than the fitted hand's.
 
         Returns:
             Coefficients of the fitter, the same wrists, and residuals (T, 2, 5) of the fingertips
@@ -59,6 +61,10 @@ class PeopleLabels:
             )
         identity = np.broadcast_to(np.eye(4), motion.T_world_mano.shape)
         tips = self._people[components].placed(motion.pca, identity)[..., list(KEYPOINT_TIPS), :]
+        if seen is not None:
+            R, t = motion.T_world_mano[..., :3, :3], motion.T_world_mano[..., :3, 3]
+            own = (seen[..., list(KEYPOINT_TIPS), :] - t[..., None, :]) @ R
+            tips = np.where(np.isfinite(own), own, tips)
         fits = [
             self.fitter.fit_hand(side, self.sizes[side] * tips[:, side] + hand.root)
             for side, hand in zip(range(len(SIDES)), self.fitter.hands, strict=True)

@@ -120,6 +120,7 @@ class PeopleRetargeter:
         human: HumanMotion,
         place: Workspace | None,
         *,
+        seen: ArrayLike | None = None,
         body: ArrayLike | None = None,
         q0: ArrayLike | None = None,
     ) -> RobotMotion:
@@ -130,6 +131,8 @@ class PeopleRetargeter:
         Args:
             human: T frames of both hands, of this user.
             place: where the wrists go; None leaves the arms at rest.
+            seen: (T, 2, 21, 3) keypoints as they were seen, in the frame of the motion [m]: their
+                fingertips are followed, where they are known, rather than the fitted hand's.
             body: (T, n) or (n,) joint positions; those of joints that are neither arm nor hand are
                 copied; zero by default [rad].
             q0: (n,) configuration before the first frame [rad]; without, the arms' first frame is
@@ -146,7 +149,7 @@ class PeopleRetargeter:
             )
         if human.pca.ndim != 3:
             raise InputError(f"to_robot takes T frames, pca (T, 2, K), got {human.pca.shape}")
-        mapped = self.hand_map.joints(human)
+        mapped = self.hand_map.joints(self.hand_map.tips_of(human, seen))
         if place is None:
             rest = np.stack([arm.forward(arm.posture) for arm in self.arms])
             T_world_wrist = np.broadcast_to(rest, human.T_world_mano.shape)
@@ -166,10 +169,12 @@ class PeopleRetargeter:
             q0=q0,
         )
 
-    def measure(self, human: HumanMotion, robot: RobotMotion) -> MappedMotion:
+    def measure(
+        self, human: HumanMotion, robot: RobotMotion, *, seen: ArrayLike | None = None
+    ) -> MappedMotion:
         """How a robot's motion (T frames) compares with the person's that it was made from."""
         known = robot.hand_status != _MISSING
-        wanted = np.where(known[..., None, None], self.hand_map.tips_of(human), np.nan)
+        wanted = np.where(known[..., None, None], self.hand_map.tips_of(human, seen), np.nan)
         reached = np.full_like(wanted, np.nan)
         for k, side in enumerate(self.robot.sides):
             active = robot.qpos[:, self.robot.indices(side.active_joints)]

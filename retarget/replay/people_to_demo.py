@@ -119,9 +119,12 @@ def people_to_demo(
         with RobotWriter(out, robot, info, Path(path).name) as writer:
             for human, _ in reader.blocks(block):
                 there = replace(human, T_world_mano=level @ human.T_world_mano)
-                motion = people.to_robot(there, None if rests else place, q0=q0)
+                seen = reader.read_seen(writer.frames, writer.frames + len(human.pca))
+                if seen is not None:
+                    seen = seen @ level[:3, :3].T
+                motion = people.to_robot(there, None if rests else place, seen=seen, q0=q0)
                 q0 = motion.qpos[-1]
-                mapped = people.measure(human, motion)
+                mapped = people.measure(there, motion, seen=seen)
                 record.add(mapped)
                 hands.add(mapped)
                 if keep is not None:

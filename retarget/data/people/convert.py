@@ -143,7 +143,12 @@ def people_to_human(
         versions=software_versions(),
     )
     with HumanWriter(out, info) as writer:
-        writer.append(motion, keypoints=fitter.keypoints(motion), T_world_camera=path_of)
+        writer.append(
+            motion,
+            keypoints=fitter.keypoints(motion),
+            T_world_camera=path_of,
+            seen=None if options.smooth else keypoints,
+        )
     progress("fitting", recording.frames, recording.frames)
     return Conversion(
         path=Path(path),

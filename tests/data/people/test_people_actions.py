@@ -25,6 +25,7 @@ from retarget.human.keypoint_fitter import KeypointFitter
 from retarget.human.keypoints import KEYPOINT_TIPS, tip_gaps
 from retarget.human.user import User
 from retarget.human.user_calibration import calibrate_user
+from retarget.mapping.hand_map import HandMap, person_tips
 from retarget.mapping.people_labels import PeopleLabels
 
 FRAMES = 40
@@ -222,3 +223,38 @@ def test_labels_are_a_function_of_the_frame(
     np.testing.assert_array_equal(found.pca[known], whole.pca[known])
     with pytest.raises(InputError, match="of hand model other"):
         labels.of(replace(motion, hand="other"))
+
+
+def test_seen_fingertips_are_kept_and_followed(tmp_path: Path, retargeter: Retargeter) -> None:
+    points = person(30, 13, pinching=True).keypoints
+    points[4, 1], points[7, 0, KEYPOINT_TIPS[2]] = np.nan, np.nan
+    np.savez(tmp_path / "x.npz", keypoints=points, rate=30.0)
+    human, smooth = tmp_path / "h.hdf5", tmp_path / "s.hdf5"
+    hands = load_hands("open")
+    people_to_human(tmp_path / "x.npz", human, PeopleOptions(hands=hands))
+    people_to_human(tmp_path / "x.npz", smooth, PeopleOptions(hands=hands, smooth=True))
+    with HumanReader(smooth) as reader:
+        assert reader.read_seen() is None
+    with HumanReader(human) as reader:
+        seen, motion, user = reader.read_seen(), reader.read(), reader.info.user
+    assert seen is not None
+    assert user is not None
+    np.testing.assert_array_equal(seen, points)
+    hand_map = HandMap("h1_inspire", user)
+    fitted, tips = hand_map.tips_of(motion), hand_map.tips_of(motion, seen)
+    expected = person_tips(points, motion.T_world_mano, hand_map.robot)
+    known = np.isfinite(expected)
+    np.testing.assert_array_equal(tips[known], expected[known])
+    np.testing.assert_array_equal(tips[7, 0, 2], fitted[7, 0, 2])
+    assert np.isnan(tips[4, 1]).all()
+    labels = PeopleLabels(retargeter.fitter, user)
+    one, other = labels.of(motion), labels.of(motion, seen)
+    assert np.nanmax(np.abs(one.pca - other.pca)) > 1e-3
+    to_actions(human, tmp_path / "a.hdf5", retargeter, own_camera=True)
+    steps, _ = load_actions(tmp_path / "a.hdf5")
+    fine = np.isfinite(other.pca)
+    np.testing.assert_allclose(steps.pca[fine], other.pca[fine], atol=1e-6)
+    with h5py.File(human, "r+") as file:
+        file["seen"][3, 0, 2, 1] = np.inf
+    with HumanReader(human) as reader, pytest.raises(FileError, match="frame 3, left hand"):
+        reader.read_seen()
