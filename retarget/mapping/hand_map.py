@@ -143,6 +143,19 @@ class HandMap(Remade):
             iterations=iterations.astype(np.int64).reshape(*lead, 2),
         )
 
+    def step(self, tips: ArrayLike) -> FloatArray:
+        """Active joints (2, m) for the fingertips (2, 5, 3) of one frame [rad]; see `joints`.
+
+        For a live loop; from keypoints on `LiveHands` does all in one call.
+
+        Raises:
+            InputError: wrong shape or type.
+        """
+        wanted = numbers(tips, "tips")
+        if wanted.shape != (len(SIDES), len(FINGERS), 3):
+            raise InputError(f"tips must have shape (2, 5, 3), got {wanted.shape}")
+        return self.joints(wanted).active
+
     def tips_of(self, motion: HumanMotion, seen: ArrayLike | None = None) -> FloatArray:
         """What `joints` takes of the user's hands, (..., 2, 5, 3) [m].
 

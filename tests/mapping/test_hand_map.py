@@ -274,3 +274,12 @@ def test_shapes_are_checked(hand_map: HandMap, tips: FloatArray) -> None:
 def test_keypoints_need_both_hands() -> None:
     with pytest.raises(InputError, match="keypoints must have shape"):
         person_tips(np.zeros((21, 3)), np.eye(4), Robot.load("h1_inspire"))
+
+
+def test_a_step_is_a_frame_of_the_batch(hand_map: HandMap) -> None:
+    tips = human_tips(hand_map, 5, 8)
+    whole = hand_map.joints(tips).active
+    for k in range(5):
+        np.testing.assert_array_equal(hand_map.step(tips[k]), whole[k])
+    with pytest.raises(InputError, match=r"must have shape \(2, 5, 3\), got \(5, 2, 5, 3\)"):
+        hand_map.step(tips)
