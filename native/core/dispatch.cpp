@@ -28,17 +28,27 @@ std::vector<const Kernels*> available_kernels() {
   if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw"))
     found.push_back(&retarget_avx512::kernels);
-  if (avx2) found.push_back(&retarget_avx2::kernels), found.push_back(&retarget_fma::kernels);
+  if (avx2) found.push_back(&retarget_avx2::kernels);
 #endif
   found.push_back(&retarget_baseline::kernels);
   return found;
 }
 
+namespace {
+/// Registers of two numbers, for fits of a frame or two; walks of arms are not promised to be the same by
+/// them to the last bit.
+const Kernels& narrow_kernels() {
+#ifdef RETARGET_X86
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return retarget_fma::kernels;
+#endif
+  return retarget_baseline::kernels;
+}
+}  // namespace
+
 const Kernels& find_kernels(const std::string& isa) {
   std::string names;
-  const bool narrow = isa == "narrow";
+  if (isa == "narrow") return narrow_kernels();
   for (const Kernels* kernels : available_kernels()) {
-    if (narrow && kernels->f64.lanes == 2) return *kernels;
     if (isa.empty() || isa == kernels->isa) return *kernels;
     names += (names.empty() ? "" : ", ") + std::string(kernels->isa);
   }

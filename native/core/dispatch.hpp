@@ -11,6 +11,7 @@ namespace retarget {
 std::vector<const Kernels*> available_kernels();
 
 /// The named set, or the best one for an empty name; throws std::invalid_argument for one that cannot run.
+/// Also by "narrow": registers of two numbers, for fits of a frame or two.
 const Kernels& find_kernels(const std::string& isa);
 
 }  // namespace retarget
