@@ -46,7 +46,7 @@ def rest_hand(hand: HandModel, user: User | None = None) -> RestHand:
     joints = hand.joints()
     rest = np.concatenate([joints, hand.template[list(TIP_VERTICES.values())]])
     if user is not None:
-        chains = _chains()
+        chains = finger_chains()
         bones = np.diff(rest[chains], axis=1) * user.stretch[:, :, None]
         palm = user.palm * (MIRROR if hand.side == SIDES[0] else 1.0)
         base = user.size * (rest[chains[:, 0]] - rest[0]) + palm
@@ -117,6 +117,6 @@ def shape_directions(hand: HandModel, user: User) -> ShapeDirections:
     )
 
 
-def _chains() -> NDArray[np.intp]:
+def finger_chains() -> NDArray[np.intp]:
     """(5, 4) places of each finger's joints, then tip, among the joints and then the tips."""
     return np.array(KEYPOINT_ORDER[1:]).reshape(len(FINGERS), BONES + 1)
