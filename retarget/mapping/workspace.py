@@ -51,7 +51,11 @@ class Workspace(ArrayValue):
 
     def wrists(self, T_world_mano: ArrayLike, robot: Robot) -> FloatArray:
         """Poses (..., 2, 4, 4) of human wrists -> poses of the robot's wrists in its world [m]."""
-        T = robot_wrists(robot, np.asarray(T_world_mano, dtype=np.float64))
+        return self.moved(robot_wrists(robot, np.asarray(T_world_mano, dtype=np.float64)))
+
+    def moved(self, poses: ArrayLike) -> FloatArray:
+        """Poses (..., 4, 4) of the person's world -> poses of the robot's world [m]."""
+        T = np.array(poses, dtype=np.float64)
         R = rotation_from_rotvec([0.0, 0.0, self.turn])
         T[..., :3, :3] = R @ T[..., :3, :3]
         T[..., :3, 3] = self.origin + self.scale * (T[..., :3, 3] - self.anchor) @ R.T

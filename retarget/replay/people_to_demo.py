@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from retarget.core.errors import FileError, InputError
 from retarget.core.progress import BLOCK, Progress, no_progress
-from retarget.core.types import BoolArray, FloatArray
-from retarget.data.human_file import HumanReader
-from retarget.human.hand_model import hands_hash
-from retarget.mapping.people_retargeter import PeopleRetargeter
+from retarget.data.people.mapped_file import AT_REST, MappedFile
 from retarget.replay.human_to_demo import RobotWriter
 from retarget.replay.people_record import HandReplay, PeopleRecord, people_notes, people_reasons
 from retarget.replay.record import ReplayRecord
@@ -26,12 +20,6 @@ if TYPE_CHECKING:
     from retarget.human.hand_model import HandModel
     from retarget.mapping.people_retargeter import MappedMotion
     from retarget.robot.robot import Robot
-
-AT_REST = "rest"  # the arms, where wrists are known only relative to themselves
-# of a file in a camera's frame, whose y is down: its world is taken to be level with the camera
-_LEVEL = np.array(
-    [[0.0, 0.0, 1.0, 0.0], [-1.0, 0.0, 0.0, 0.0], [0.0, -1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
-)
 
 
 @dataclass(frozen=True)
@@ -100,62 +88,29 @@ def people_to_demo(
             what the alignment needs, or ``out`` cannot be written.
     """
     robot = mapping.robot
-    with HumanReader(path, hand=hands_hash(mapping.hands)) as reader:
-        info = reader.info
-        people = PeopleRetargeter(robot, info.user, hands=mapping.hands)
-        first, frame = _first_wrists(reader, block)
-        camera = reader.read_camera(frame, frame + 1)[0] if reader.camera_moves else None
-        level = _LEVEL if info.frame == "camera" else np.eye(4)
-        try:
-            place = people.workspace(
-                level @ first, mapping.align, T_world_camera=camera, scale=mapping.scale
-            )
-        except InputError as error:
-            raise FileError(path, str(error)) from error
-        rests = info.frame == "wrist"
+    with MappedFile(
+        path, robot, mapping.hands, align=mapping.align, scale=mapping.scale, block=block
+    ) as file:
+        info = file.reader.info
         record = ReplayRecord(robot, info.rate, mapping.tolerances)
-        hands = PeopleRecord(robot, people.hand_map.smallest_gaps(), info.rate)
-        q0: FloatArray | None = None
+        hands = PeopleRecord(robot, file.people.hand_map.smallest_gaps(), info.rate)
         with RobotWriter(out, robot, info, Path(path).name) as writer:
-            for human, _ in reader.blocks(block):
-                there = replace(human, T_world_mano=level @ human.T_world_mano)
-                seen = reader.read_seen(writer.frames, writer.frames + len(human.pca))
-                if seen is not None:
-                    seen = seen @ level[:3, :3].T
-                motion = people.to_robot(there, None if rests else place, seen=seen, q0=q0)
-                q0 = motion.qpos[-1]
-                mapped = people.measure(there, motion, seen=seen)
-                record.add(mapped)
-                hands.add(mapped)
+            for found in file.blocks():
+                record.add(found.mapped)
+                hands.add(found.mapped)
                 if keep is not None:
-                    keep(mapped)
-                writer.add(motion)
-                progress("converting", writer.frames, reader.frames)
+                    keep(found.mapped)
+                writer.add(found.mapped.robot)
+                progress("converting", writer.frames, file.reader.frames)
     left, right = (side.result() for side in record.sides)
-    found = hands.hands()
+    became = hands.hands()
     return PeopleReplay(
         path=Path(path),
         frames=record.done,
         rate=info.rate,
         sides=(left, right),
-        reasons=(*reasons(record, one_hand=True), *people_reasons(found)),
+        reasons=(*reasons(record, one_hand=True), *people_reasons(became)),
         out=Path(out),
-        hands=found,
-        align=AT_REST if rests else mapping.align,
+        hands=became,
+        align=file.align,
     )
-
-
-def _first_wrists(reader: HumanReader, block: int) -> tuple[FloatArray, int]:
-    """Wrists (2, 4, 4) of the first frame with a hand, NaN where none is, and that frame.
-
-    Reads every frame.
-    """
-    first, done, at = np.full((2, 4, 4), np.nan), 0, 0
-    for human, _ in reader.blocks(block):  # every frame is sound before any is computed
-        known: BoolArray = np.asarray(np.isfinite(human.T_world_mano).all(axis=(-2, -1)))
-        if not np.isfinite(first).any() and known.any():
-            frame = int(np.argmax(known.any(axis=1)))
-            first = np.where(known[frame, :, None, None], human.T_world_mano[frame], np.nan)
-            at = done + frame
-        done += len(known)
-    return first, at
