@@ -1,13 +1,16 @@
-"""Equality of frozen dataclasses that hold arrays."""
+"""Frozen dataclasses that hold arrays: when they are equal, and how blocks of one are joined."""
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
 from retarget.core.arrays import as_numpy, namespace
+
+T = TypeVar("T")
 
 
 class ArrayValue:
@@ -36,3 +39,24 @@ def _same(a: Any, b: Any) -> bool:
     one, other = np.asarray(as_numpy(a)), np.asarray(as_numpy(b))
     real = one.dtype.kind == other.dtype.kind == "f"
     return bool(np.array_equal(one, other, equal_nan=real))
+
+
+def joined(blocks: Sequence[T]) -> T:
+    """Successive blocks of one motion as one: a frozen dataclass whose arrays begin with frames.
+
+    Fields that are dataclasses are joined likewise; what is no array is taken from the first.
+    """
+    first: Any = blocks[0]
+    if len(blocks) == 1:
+        return blocks[0]
+    values = {}
+    for field in fields(first):
+        parts = [getattr(block, field.name) for block in blocks]
+        if is_dataclass(parts[0]):
+            values[field.name] = joined(parts)
+        elif isinstance(parts[0], np.ndarray):
+            values[field.name] = np.concatenate(parts)
+        else:
+            values[field.name] = parts[0]
+    result: T = type(first)(**values)
+    return result

@@ -43,7 +43,7 @@ from retarget.data.file_attributes import (
     require_rate,
     software_versions,
 )
-from retarget.data.file_kind import FileKind, require_format
+from retarget.data.file_kind import FileKind, file_kind, require_format
 from retarget.data.peak_speeds import PeakSpeeds
 from retarget.human.keypoints import KEYPOINT_COUNT
 from retarget.human.user import User
@@ -146,6 +146,18 @@ def body_joints(robot: Robot) -> tuple[str, ...]:
     """The robot's joints that are neither arm nor hand joints, in index order."""
     moved = {name for side in robot.sides for name in (*side.arm_joints, *side.hand_joints)}
     return tuple(name for name in robot.joint_names if name not in moved)
+
+
+def is_of_person(path: str | Path) -> bool:
+    """Whether a file is human motion of a person, rather than a robot's, or something else.
+
+    Raises:
+        FileError: the file cannot be read.
+    """
+    if file_kind(path) is not FileKind.HUMAN:
+        return False
+    with HumanReader(path) as reader:
+        return reader.info.user is not None
 
 
 def load_human(

@@ -1,7 +1,8 @@
-"""A demonstration file as a page or a still picture."""
+"""A file's motion as a page or a still picture: a demonstration, or a person's and the robot's."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from retarget.data.demo.findings import Finding
 from retarget.data.demo.recording import Recording
 from retarget.viewer.browser import find_browser, save_picture
 from retarget.viewer.page import playback_page
-from retarget.viewer.playback import error_range, record, thinned
+from retarget.viewer.playback import Playback, error_range, record, thinned
 from retarget.viewer.scene import Scene, scene_of
 from retarget.viewer.server import PageServer
 
@@ -24,20 +25,30 @@ MAX_FRAMES = 1000  # in a page, so that it stays small
 
 
 @dataclass(frozen=True)
-class DemoView:
-    """A demonstration's round trip, ready to be shown.
+class FileView(ABC):
+    """A file's motion, ready to be shown.
 
     Attributes:
-        path: the demonstration.
-        scene: of its robot and hands, colours scaled to its errors.
-        trip: its round trip.
-        findings: what its check found beside its geometry.
+        path: the file.
+        scene: what is shown.
     """
 
     path: Path
     scene: Scene
-    trip: RoundTrip
-    findings: tuple[Finding, ...] = ()
+
+    @property
+    @abstractmethod
+    def frames(self) -> int:
+        """Number of frames."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth saying of it: what could not be drawn."""
+        return self.scene.notes
+
+    @abstractmethod
+    def playback(self, rows: slice) -> Playback:
+        """Some of the frames, played."""
 
     def page(self, *, stride: int | None = None) -> str:
         """A self-contained page that plays it.
@@ -49,7 +60,7 @@ class DemoView:
             InputError: the stride is not positive.
             ModelError: meshcat's viewer is not installed.
         """
-        playback = record(self.scene, self.trip, rows=self.rows(stride))
+        playback = self.playback(self.rows(stride))
         return playback_page(self.scene, playback, title=self.path.name)
 
     def rows(self, stride: int | None = None) -> slice:
@@ -59,7 +70,7 @@ class DemoView:
             InputError: the stride is not positive.
         """
         if stride is None:
-            return thinned(self.trip.demo.frames, MAX_FRAMES)
+            return thinned(self.frames, MAX_FRAMES)
         if stride < 1:
             raise InputError(f"stride must be at least 1, got {stride}", value=stride)
         return slice(None, None, stride)
@@ -79,7 +90,7 @@ class DemoView:
 
         Args:
             path: the file to write.
-            frame: the demonstration's frame.
+            frame: the file's frame.
             camera: name of a preset of the scene.
             width: of the picture [px].
             height: of the picture [px].
@@ -91,7 +102,7 @@ class DemoView:
             RetargetError: there is no browser, or it did not draw the page.
             FileError: the file cannot be written.
         """
-        frames = self.trip.demo.frames
+        frames = self.frames
         if not 0 <= frame < frames:
             raise InputError(f"frame must be 0 to {frames - 1}, got {frame}", value=frame)
         layers = [layer.path.strip("/").replace("/", "-") for layer in self.scene.layers]
@@ -101,7 +112,7 @@ class DemoView:
         for layer in hide:
             _one_of("layer", layer, layers)
         find_browser()  # before any work
-        playback = record(self.scene, self.trip, rows=slice(frame, frame + 1))
+        playback = self.playback(slice(frame, frame + 1))
         asked = {"camera": camera, "theme": theme, "ui": "still", "hide": ",".join(hide)}
         server = PageServer(playback_page(self.scene, playback, title=self.path.name))
         try:
@@ -109,6 +120,33 @@ class DemoView:
             save_picture(url, path, width=width, height=height)
         finally:
             server.close()
+
+
+@dataclass(frozen=True)
+class DemoView(FileView):
+    """A demonstration's round trip, ready to be shown, colours scaled to its errors.
+
+    Attributes:
+        trip: its round trip.
+        findings: what its check found beside its geometry.
+    """
+
+    trip: RoundTrip
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return self.trip.demo.frames
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth saying of it: what its check found, and what could not be drawn."""
+        return (*(str(finding.text) for finding in self.findings), *self.scene.notes)
+
+    def playback(self, rows: slice) -> Playback:
+        """Some of the frames, played."""
+        return record(self.scene, self.trip, rows=rows)
 
 
 def view_demo(

@@ -130,6 +130,7 @@ def scene_header(scene: Scene) -> dict[str, Any]:
         "colour_table": scene.colour_table.tolist(),
         "error_levels": scene.error_levels,
         "error_max_mm": 1e3 * scene.error_max_m,
+        "error_label": scene.error_label,
         "statuses": [
             {
                 "value": int(status),

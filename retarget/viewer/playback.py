@@ -12,7 +12,7 @@ from retarget.core.types import BoolArray, FloatArray, IntArray, Status
 from retarget.human.hand_model import hands_hash
 from retarget.mapping.retargeter import RoundTrip
 from retarget.viewer.scene import Scene
-from retarget.viewer.states import frame_states, trip_fields
+from retarget.viewer.states import FrameState, frame_states, trip_fields
 
 LEVELS = 65534  # of 16 bits, one kept out so that both ends round to a level
 SMALLEST_RANGE = 1e-4  # of a colour scale [m]
@@ -72,24 +72,38 @@ def record(
     if trip.robot.names != robot.joint_names or trip.human.hand != hands_hash(hands):
         raise InputError(f"the round trip is of another robot or hands than the scene's {robot!r}")
     demo = trip.demo
-    if demo.frames == 0:
-        raise InputError("a playback needs at least one frame")
-    if rows is None:
-        rows = thinned(demo.frames, max_frames)
-    numbers = np.arange(demo.frames)[rows]
-    stride = 1 if rows.step is None else rows.step
-    if len(numbers) == 0 or stride < 1:
-        raise InputError(f"a playback needs at least one of {demo.frames} frames, got {rows}")
-    state = frame_states(scene, **trip_fields(trip, rows))
-    vertices, scale, offset = quantised(state.vertices)
-    notes = (
-        (f"one in {stride} of {demo.frames} frames, {demo.rate / stride:g} a second",)
-        if stride > 1
-        else ()
+    rows = chosen(demo.frames, rows, max_frames)
+    return playback_of(
+        frame_states(scene, **trip_fields(trip, rows)),
+        rows,
+        first=demo.start,
+        frames=demo.frames,
+        rate=demo.rate,
+        fit_residual_m=trip.fit_residual_m[rows],
+        wrist_position_error_m=trip.wrist_position_error_m[rows],
+        wrist_rotation_error_rad=trip.wrist_rotation_error_rad[rows],
     )
+
+
+def playback_of(
+    state: FrameState, rows: slice, *, first: int, frames: int, rate: float, **measured: FloatArray
+) -> Playback:
+    """The playback of states.
+
+    Args:
+        state: of the rows taken.
+        rows: which those are, of `frames`.
+        first: number of the first frame in its file.
+        frames: how many there are.
+        rate: of them, per second [Hz].
+        measured: the playback's residuals and errors of wrists, of the rows taken.
+    """
+    stride = 1 if rows.step is None else rows.step
+    vertices, scale, offset = quantised(state.vertices)
+    notes = (f"one in {stride} of {frames} frames, {rate / stride:g} a second",)
     return Playback(
-        rate=demo.rate / stride,
-        frames=demo.start + numbers,
+        rate=rate / stride,
+        frames=first + np.arange(frames)[rows],
         stride=stride,
         poses=_held(state.poses, state.visible),
         visible=state.visible,
@@ -99,13 +113,26 @@ def record(
         colours=state.colours,
         lengths=state.lengths,
         error_m=state.error_m,
-        fit_residual_m=trip.fit_residual_m[rows],
-        wrist_position_error_m=trip.wrist_position_error_m[rows],
-        wrist_rotation_error_rad=trip.wrist_rotation_error_rad[rows],
         hand_status=state.hand_status,
         arm_status=state.arm_status,
-        notes=notes,
+        notes=notes if stride > 1 else (),
+        **measured,
     )
+
+
+def chosen(frames: int, rows: slice | None, max_frames: int) -> slice:
+    """The rows to play: those given, or at most so many.
+
+    Raises:
+        InputError: there is no frame, or none is chosen.
+    """
+    if frames == 0:
+        raise InputError("a playback needs at least one frame")
+    if rows is None:
+        return thinned(frames, max_frames)
+    if len(range(frames)[rows]) == 0 or (rows.step is not None and rows.step < 1):
+        raise InputError(f"a playback needs at least one of {frames} frames, got {rows}")
+    return rows
 
 
 def thinned(frames: int, most: int) -> slice:
@@ -146,7 +173,12 @@ def error_range(trip: RoundTrip) -> float:
     fine = [int(Status.OK), int(Status.AT_LIMIT)]
     reached = np.isin(trip.hand_status, fine) & np.isin(trip.arm_status, fine)
     known = errors[np.isfinite(errors) & reached[..., None]]
-    wanted = max(float(np.quantile(known, 0.99)) if known.size else 0.0, SMALLEST_RANGE)
+    return round_range(known)
+
+
+def round_range(errors: FloatArray) -> float:
+    """The 99th percentile of errors (n,), up to 1, 2 or 5 of a decade [m]."""
+    wanted = max(float(np.quantile(errors, 0.99)) if errors.size else 0.0, SMALLEST_RANGE)
     decade = 10.0 ** np.floor(np.log10(wanted))
     step = next(step for step in (1.0, 2.0, 5.0, 10.0) if wanted <= step * decade * (1 + 1e-9))
     return float(step * decade)

@@ -106,6 +106,7 @@ class Scene:
         presets: cameras, the first one first shown.
         notes: what could not be drawn, and why; one line each.
         rig: what computes poses; not for the page.
+        error_label: what the error scale is of, in words.
     """
 
     messages: tuple[dict[str, Any], ...]
@@ -120,6 +121,7 @@ class Scene:
     presets: tuple[CameraPreset, ...]
     notes: tuple[str, ...]
     rig: Rig = field(repr=False)
+    error_label: str = "Fingertip error"
 
 
 LAYERS = (
@@ -194,7 +196,7 @@ def build_scene(
         layers=tuple(
             layer for layer in LAYERS if layer.path != "/camera" or MAIN_CAMERA in robot.cameras
         ),
-        presets=tuple(_presets(robot, rig, looks)),
+        presets=tuple(camera_presets(rig, looks, "/robot/recorded")),
         notes=tuple(notes),
         rig=rig,
     )
@@ -202,7 +204,7 @@ def build_scene(
 
 def _messages(rig: Rig, looks: dict[str, surfaces.Surface]) -> Iterator[dict[str, Any]]:
     yield from (messages.hide("/Grid"), messages.hide("/Axes"))
-    yield messages.segments("/floor", _grid(), "#9a9fa6")
+    yield messages.segments("/floor", grid(), "#9a9fa6")
     for link, look in looks.items():
         # a link's two copies stand side by side, so that compression sees that they are equal
         yield messages.surface(f"/robot/recorded/{link}", look)
@@ -231,14 +233,14 @@ def _messages(rig: Rig, looks: dict[str, surfaces.Surface]) -> Iterator[dict[str
         line = surfaces.painted(vertices + np.array([0.0, 0.0, 0.5]), faces, (1.0, 1.0, 1.0))
         yield messages.marker(f"/errors/{tip}", line, "#000000", order=1)
     for side in SIDES:
-        yield messages.surface(f"/wrists/{side}/recorded", _triad(0.06, 0.0022))
-        yield messages.surface(f"/wrists/{side}/human", _triad(0.08, 0.0012))
+        yield messages.surface(f"/wrists/{side}/recorded", triad(0.06, 0.0022))
+        yield messages.surface(f"/wrists/{side}/human", triad(0.08, 0.0012))
     if MAIN_CAMERA in rig.robot.cameras:
         camera = rig.robot.cameras[MAIN_CAMERA]
-        yield messages.segments("/camera", _frustum(camera, 1.1 * CLEAR), "#cc79a7")
+        yield messages.segments("/camera", frustum(camera), "#cc79a7")
 
 
-def _grid(half: float = 2.0, step: float = 0.25) -> FloatArray:
+def grid(half: float = 2.0, step: float = 0.25) -> FloatArray:
     """Ends of the lines of a square grid at z = 0, (P, 3) [m]; drawn cell by cell.
 
     Software renderers lose a long line that begins behind the eye.
@@ -248,7 +250,7 @@ def _grid(half: float = 2.0, step: float = 0.25) -> FloatArray:
     return np.concatenate([lines, lines[..., [1, 0, 2]]]).reshape(-1, 3)
 
 
-def _triad(length: float, radius: float) -> surfaces.Surface:
+def triad(length: float, radius: float) -> surfaces.Surface:
     """Three rods along x, y and z: red, green and blue."""
     turns = np.array([[0.0, np.pi / 2, 0.0], [-np.pi / 2, 0.0, 0.0], [0.0, 0.0, 0.0]])
     colours = ((0.84, 0.15, 0.16), (0.17, 0.63, 0.17), (0.12, 0.35, 0.85))
@@ -262,7 +264,7 @@ def _triad(length: float, radius: float) -> surfaces.Surface:
     )
 
 
-def _frustum(camera: Camera, depth: float) -> FloatArray:
+def frustum(camera: Camera, depth: float = 1.1 * CLEAR) -> FloatArray:
     """Ends of the lines of a camera's view down to a depth, (P, 3) in the world [m]."""
     across = np.array([0.0, camera.width, camera.width, 0.0])
     down = np.array([0.0, 0.0, camera.height, camera.height])
@@ -278,8 +280,18 @@ def _frustum(camera: Camera, depth: float) -> FloatArray:
     )
 
 
-def _presets(robot: Robot, rig: Rig, looks: dict[str, surfaces.Surface]) -> Iterator[CameraPreset]:
-    fov = 35.0
+def camera_presets(
+    rig: Rig, looks: dict[str, surfaces.Surface], body: str, *, aside: float = 0.0
+) -> Iterator[CameraPreset]:
+    """Places to look from: at the whole robot, at each hand, and from the robot's own camera.
+
+    Args:
+        rig: of the scene.
+        looks: what its links look like, by name.
+        body: path of the robot that is followed.
+        aside: how far outwards of the robot's hands something else is to be seen too [m].
+    """
+    robot, fov = rig.robot, 35.0
     poses = rig.poses(np.zeros((1, len(robot.joint_names))))[0]
     clouds = [transform_points(T, s.vertices) for T, s in zip(poses, looks.values(), strict=False)]
     points = np.concatenate(clouds or [poses[:, :3, 3]])
@@ -292,12 +304,12 @@ def _presets(robot: Robot, rig: Rig, looks: dict[str, surfaces.Surface]) -> Iter
     for side, y in zip(SIDES, (1.0, -1.0), strict=True):
         # the robot is there where a hand's record is missing
         link = _knuckle(robot, side)
-        middle = f"/robot/recorded/{link}" if link in looks else f"/wrists/{side}/recorded"
+        middle = f"{body}/{link}" if link in looks else f"/wrists/{side}/recorded"
         yield CameraPreset(
             side,
             f"{side.capitalize()} hand",
-            position=(0.37, 0.22 * y, 0.27),
-            target=(0.0, 0.0, 0.0),
+            position=(0.37 + 0.5 * aside, (0.22 + aside) * y, 0.27 + 0.5 * aside),
+            target=(0.0, 0.5 * aside * y, 0.0),
             fov_deg=fov,
             follow=middle,
             near=0.05,

@@ -111,7 +111,7 @@ def frame_states(scene: Scene, **given: Any) -> FrameState:
     if len(counts) != 1:
         raise InputError(f"a scene's frame needs some input, as many rows of each; got {counts}")
     frames = counts.pop()
-    places = _Places(frames, len(scene.objects))
+    places = Places(frames, len(scene.objects))
 
     def bodies(name: str) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Links, fingertips and wrists of a configuration, NaN where there is none."""
@@ -127,7 +127,7 @@ def frame_states(scene: Scene, **given: Any) -> FrameState:
     reached = np.where(np.isfinite(wanted), reached, np.nan)  # no error to colour it by
     wrists = rows.get("wrists", own_wrists)
     human = rows["T_world_mano"] if "T_world_mano" in rows else human_wrists(rig.robot, wrists)
-    vertices, known = _skin(rig, rows.get("pca"), frames)
+    vertices, known = skin(rig, rows.get("pca"), frames)
     places.put(recorded)
     places.put(back)
     places.put(np.where(known[..., None, None], robot_wrists(rig.robot, human), np.nan))
@@ -208,7 +208,7 @@ def trip_fields(trip: RoundTrip, rows: slice | int) -> dict[str, Any]:
     }
 
 
-class _Places:
+class Places:
     """Poses of all objects, filled in the order of `Scene.objects`."""
 
     def __init__(self, frames: int, objects: int) -> None:
@@ -262,11 +262,11 @@ class _Places:
         return rows
 
 
-def _skin(rig: Rig, pca: FloatArray | None, frames: int) -> tuple[NDArray[np.float32], BoolArray]:
+def skin(rig: Rig, pca: FloatArray | None, frames: int) -> tuple[NDArray[np.float32], BoolArray]:
     """Vertices (T, 2, V, 3), at rest where the coefficients are missing, and where they are not."""
     if pca is None:
         known = np.zeros((frames, 2), dtype=np.bool_)
         return np.broadcast_to(rig.rest, (frames, *rig.rest.shape)).astype(np.float32), known
     known = np.asarray(np.isfinite(pca).all(axis=-1))
-    skin = rig.skin(np.where(known[..., None], pca, 0.0))
-    return np.where(known[..., None, None], skin, rig.rest).astype(np.float32), known
+    posed = rig.skin(np.where(known[..., None], pca, 0.0))
+    return np.where(known[..., None, None], posed, rig.rest).astype(np.float32), known

@@ -21,13 +21,14 @@ from typer.testing import CliRunner
 from retarget.cli.main import app
 from retarget.core.errors import ModelError
 from retarget.core.types import SIDES, Demo, Status
+from retarget.core.values import joined
 from retarget.data.demo.writer import save_demo
 from retarget.mapping.retargeter import Retargeter, RoundTrip
 from retarget.replay.replay import Replay, replay_file
 from retarget.replay.report_html import report as report_module
 from retarget.replay.report_html.figure import envelope
 from retarget.replay.report_html.plots import runs
-from retarget.replay.report_html.report import HtmlReport, joined, worst_frame
+from retarget.replay.report_html.report import HtmlReport, worst_frame
 from retarget.replay.tolerances import Tolerances
 from retarget.robot.robot import Robot
 

@@ -21,6 +21,7 @@ from retarget.cli.commands.console import (
     written,
 )
 from retarget.cli.commands.options import (
+    AlignOption,
     FitOptions,
     ReadOptions,
     RefineOption,
@@ -116,12 +117,7 @@ def to_robot(
             "labels it learned from; auto takes what the file is.",
         ),
     ] = "auto",
-    align: Annotated[
-        str,
-        typer.Option(
-            metavar="start|shoulders|none", help="Where people's wrists go in the robot's world."
-        ),
-    ] = "start",
+    align: AlignOption = "start",
     scale: Annotated[
         float,
         typer.Option(metavar="X", callback=positive, help="Of the ways of people's wrists."),

@@ -181,6 +181,14 @@ UntrustedOption = Annotated[
         "damaged so badly that reading them crashes or hangs.",
     ),
 ]
+AlignOption = Annotated[
+    str,
+    typer.Option(
+        "--align",
+        metavar="start|shoulders|none",
+        help="Where people's wrists go in the robot's world.",
+    ),
+]
 RefineOption = Annotated[
     int,
     typer.Option(

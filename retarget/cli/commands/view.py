@@ -1,4 +1,4 @@
-"""``retarget view``: a demonstration and its round trip in 3D, in the browser or as a file."""
+"""``retarget view``: a demonstration and its round trip, or a person beside a robot, in 3D."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import re
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from retarget.cli.commands.console import progress_bar, remark, say, written
 from retarget.cli.commands.options import (
+    AlignOption,
     ReadOptions,
     RefineOption,
     RetargeterOptions,
@@ -21,7 +22,12 @@ from retarget.cli.commands.options import (
 )
 from retarget.cli.commands.places import Output, check_places, make_folder
 
+if TYPE_CHECKING:
+    from retarget.viewer.export import FileView
+
 _OF_PICTURES = ("frame", "camera", "size", "theme", "hide")
+_OF_DEMOS = ("refine", "rate", "allow_mismatch", "calibration", "weights")
+_OF_PEOPLE = ("align", "beside")
 _OF_THE_SERVER = ("host", "port", "allow_host", "no_open")
 
 
@@ -33,7 +39,9 @@ def _size(text: str) -> str:
 
 def view(
     context: typer.Context,
-    demo: Annotated[Path, input_files("DEMO", "Demonstration file.")],
+    demo: Annotated[
+        Path, input_files("FILE", "Demonstration, or a person's motion by from-human.")
+    ],
     *,
     html: Annotated[Path | None, file_option("--html", "Write a page that plays offline.")] = None,
     png: Annotated[
@@ -54,7 +62,8 @@ def view(
         typer.Option(
             metavar="LAYER,...",
             help="Layers to leave out of the picture: recorded, returned, human, targets, reached, "
-            "errors, wrists, camera, floor.",
+            "errors, wrists, camera, floor; of people mapped, human, keypoints, bones, wrists, "
+            "camera, floor.",
         ),
     ] = "",
     stride: Annotated[
@@ -81,10 +90,19 @@ def view(
         bool, typer.Option("--no-open", help="Only print the address, open no browser.")
     ] = False,
     refine: RefineOption = 0,
+    align: AlignOption = "start",
+    beside: Annotated[
+        float,
+        typer.Option(
+            metavar="M", help="Of people: how far outwards of the robot's hands theirs are shown."
+        ),
+    ] = 0.22,
     reading: ReadOptions,
     using: RetargeterOptions,
 ) -> None:
     """Show a demonstration in 3D: as recorded, as human hands, and as it comes back.
+
+    Or a person's motion: keypoints as seen, hands as fitted, and the robot beside them.
 
     With neither --html nor --png the page is served on this machine until Ctrl-C.
     """
@@ -100,8 +118,14 @@ def view(
     )
 
     from retarget.core.files import write_text
+    from retarget.data.human_file import is_of_person
     from retarget.viewer.browser import find_browser
-    from retarget.viewer.export import view_demo
+
+    person = is_of_person(demo)
+    if person:
+        refuse_idle(context, _OF_DEMOS, "the file is of a person")
+    else:
+        refuse_idle(context, _OF_PEOPLE, "the file is of a robot")
 
     if png is not None:
         find_browser()  # before any work
@@ -109,17 +133,28 @@ def view(
         from retarget.viewer.server import host_name
 
         allow_host = [host_name(name) for name in allow_host or ()]
-    retargeter = using.load_retargeter(refine)
+    shown: FileView
     with progress_bar(1) as bar:
-        shown = view_demo(
-            demo,
-            retargeter,
-            rate=reading.rate,
-            strict=not reading.allow_mismatch,
-            progress=bar(demo.name),
-        )
-    for note in (*(finding.text for finding in shown.findings), *shown.scene.notes):
-        remark(str(note))
+        if person:
+            from retarget.human.hand_model import load_hands
+            from retarget.viewer.people_scene import view_people
+
+            robot, hands = using.load_robot(), load_hands(using.hands)
+            shown = view_people(
+                demo, robot, hands, align=align, beside=beside, progress=bar(demo.name)
+            )
+        else:
+            from retarget.viewer.export import view_demo
+
+            shown = view_demo(
+                demo,
+                using.load_retargeter(refine),
+                rate=reading.rate,
+                strict=not reading.allow_mismatch,
+                progress=bar(demo.name),
+            )
+    for note in shown.notes:
+        remark(note)
     if png is not None:  # first: it may be of what is not there
         make_folder(png)
         width, height = (int(side) for side in size.split("x"))
@@ -137,7 +172,7 @@ def view(
         page = shown.page(stride=stride)
         make_folder(html)
         write_text(html, page)
-        frames = shown.trip.demo.frames
+        frames = shown.frames
         taken = len(range(frames)[shown.rows(stride)])
         part = "" if taken == frames else f"{taken} of "
         counted = f"{part}{frames} frame{'' if frames == 1 else 's'}"

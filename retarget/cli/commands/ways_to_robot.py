@@ -119,7 +119,6 @@ class WaysToRobot:
     def _is_of_people(self, path: Path) -> bool:
         if self._map != "auto":
             return self._map == "people"
-        from retarget.data.human_file import HumanReader
+        from retarget.data.human_file import is_of_person
 
-        with HumanReader(path) as reader:
-            return reader.info.user is not None
+        return is_of_person(path)

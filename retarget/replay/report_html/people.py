@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from retarget.core.text import length_text
 from retarget.core.types import FINGERS, SIDES
+from retarget.core.values import joined
 from retarget.replay.people_record import APART, PINCH
 from retarget.replay.people_summary import PINCH_CAPTION
 from retarget.replay.report_html.figure import POINTS, Grid, from_zero
@@ -19,7 +20,7 @@ from retarget.replay.report_html.plots import (
     statuses,
     wrists,
 )
-from retarget.replay.report_html.report import joined, worst_frame
+from retarget.replay.report_html.report import worst_frame
 from retarget.replay.report_html.settings import mapping_terms
 from retarget.replay.summary import common_folder, worst_first
 

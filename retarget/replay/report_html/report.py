@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from retarget.core.errors import RetargetError
 from retarget.core.files import write_text
+from retarget.core.values import joined
 from retarget.replay.metrics import METRICS
 from retarget.replay.report_html.figure import POINTS
 from retarget.replay.report_html.page import Section, document, plots_html
@@ -30,8 +31,6 @@ PLOTS = 4_500_000  # of them, of plots of several demonstrations
 VIEWS = 4  # 3D playbacks in a document
 ROWS = 600  # frames of all of them together; longer demonstrations are thinned
 FEWEST = 20  # frames of a playback that is thinned to fit
-
-T = TypeVar("T")
 
 
 class HtmlReport:
@@ -191,24 +190,3 @@ def worst_frame(replay: Judged, tolerances: Tolerances) -> int:
         and stats.worst_frame >= 0
     ]
     return max(shares, default=(0.0, 0), key=lambda share: share[0])[1]
-
-
-def joined(blocks: Sequence[T]) -> T:
-    """Successive blocks of one motion as one: a frozen dataclass whose arrays begin with frames.
-
-    Fields that are dataclasses are joined likewise; what is no array is taken from the first.
-    """
-    first: Any = blocks[0]
-    if len(blocks) == 1:
-        return blocks[0]
-    values = {}
-    for field in fields(first):
-        parts = [getattr(block, field.name) for block in blocks]
-        if is_dataclass(parts[0]):
-            values[field.name] = joined(parts)
-        elif isinstance(parts[0], np.ndarray):
-            values[field.name] = np.concatenate(parts)
-        else:
-            values[field.name] = parts[0]
-    result: T = type(first)(**values)
-    return result

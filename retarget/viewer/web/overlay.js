@@ -79,7 +79,7 @@ class Overlay {
     const figure = (mm) => String(Number(mm.toPrecision(3)));
     ticks.append(make("span", "", "0"), make("span", "", figure(end / 2)),
       make("span", "", `≥ ${figure(end)} mm`));
-    legend.append(make("div", "", "Fingertip error"), scale, ticks);
+    legend.append(make("div", "", this.header.error_label), scale, ticks);
     return legend;
   }
 
