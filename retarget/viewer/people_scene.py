@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from retarget.core.checks import real
+from retarget.core.errors import InputError
 from retarget.core.geometry import transform_inverse, transform_points
 from retarget.core.progress import Progress, no_progress
-from retarget.core.status import severer
 from retarget.core.types import FINGERS, SIDES, Calibration, FloatArray
 from retarget.core.values import joined
 from retarget.data.people.mapped_file import MappedBlock, MappedFile
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from retarget.human.hand_model import HandModel
     from retarget.robot.robot import Robot
 
+FARTHEST = 10.0  # [m]
 BESIDE = 0.22  # [m] outwards of the robot's hand
 LAYERS = (
     Layer("/robot/mapped", "Robot"),
@@ -120,10 +121,14 @@ def view_people(
 
     Raises:
         FileError: see `MappedFile`.
-        InputError: a number is not finite, or there is no such alignment.
+        InputError: a number is out of range, or there is no such alignment.
         ModelError: the robot cannot be drawn.
     """
     beside = real("beside", beside)
+    if not abs(beside) <= FARTHEST:
+        raise InputError(
+            f"beside must be -{FARTHEST:g} to {FARTHEST:g} m, got {beside:g}", value=beside
+        )
     with MappedFile(path, robot, hands, align=align, scale=scale) as file:
         blocks, done = [], 0
         for block in file.blocks():
@@ -246,7 +251,7 @@ def people_states(
         poses=poses,
         visible=visible,
         vertices=vertices,
-        colours=np.concatenate([level, human_rows(severer(hand_status, arm_status))], axis=1),
+        colours=np.concatenate([level, human_rows(hand_status)], axis=1),
         lengths=lengths.astype(np.float32),
         error_m=error[..., list(KEYPOINT_TIPS)],
         hand_status=hand_status,

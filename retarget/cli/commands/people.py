@@ -146,22 +146,28 @@ def calibrate_user(
     out: Annotated[
         Path | None, file_option("--out", "Write it: for --user of other commands.")
     ] = None,
+    svg: Annotated[
+        Path | None, file_option("--svg", "Write a picture of the hands over the hand model's.")
+    ] = None,
     reading: PeopleReading,
 ) -> None:
     """Find a person's hands and tracker: bones and palm, noise, where fingertips touch.
 
     From 20 frames or more in which the hands move.
     """
-    check_places([("", file), *reading.reads()], [Output("--out", out)])
+    check_places(
+        [("", file), *reading.reads()], [Output("--out", out), Output("--svg", svg, text=True)]
+    )
 
     from retarget.cli.tables import line, print_user
     from retarget.data.people.convert import find_user
     from retarget.human.hand_model import load_hands
 
+    hands = load_hands(reading.hands)
     with working("finding the user"):
         found, recording = find_user(
             file,
-            load_hands(reading.hands),
+            hands,
             layout=reading.layout,
             side=reading.side,
         )
@@ -173,3 +179,10 @@ def calibrate_user(
         make_folder(out)
         found.save(out)
         line(console, f" saved {out}")
+    if svg is not None:
+        from retarget.core.files import write_text
+        from retarget.viewer.user_picture import user_picture
+
+        make_folder(svg)
+        write_text(svg, user_picture(found, hands))
+        line(console, f" saved {svg}")
