@@ -33,6 +33,19 @@ def rough_hand(side: str = "right", seed: int = 0) -> HandModel:
     return rough if side == "right" else rough.mirrored()
 
 
+@lru_cache
+def rough_pair() -> tuple[HandModel, HandModel]:
+    """Two hands of no one, as MANO's: not mirror images, with means and components of their own."""
+    rng = np.random.default_rng(8)
+    pair = []
+    for side, seed in (("left", 4), ("right", 5)):
+        hand = rough_hand(side, seed)
+        turned = np.linalg.qr(rng.normal(size=(45, 45)))[0]
+        mean = hand.mean + 0.1 * rng.normal(size=45)
+        pair.append(dataclasses.replace(hand, components=turned, mean=mean, source=f"rough {side}"))
+    return pair[0], pair[1]
+
+
 def mano_arrays(hand: HandModel, seed: int = 0) -> dict[str, Any]:
     """The entries of MANO's own files: the spread as sampled poses, the root below 2^32 - 1."""
     tree = np.stack([np.where(hand.parents < 0, 2**32 - 1, hand.parents), np.arange(16)])

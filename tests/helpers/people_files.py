@@ -30,7 +30,7 @@ from retarget.core.types import SIDES
 from retarget.data.people.egodex import joint_names
 from retarget.data.people.foreign_mano import mirrored_rotations
 from retarget.data.people.frames import T_ZUP_YUP
-from retarget.human.hand_model import MIRROR, load_hands
+from retarget.human.hand_model import MIRROR, HandModel, load_hands
 from retarget.human.keypoint_layouts import from_mano21
 from retarget.human.keypoints import KEYPOINT_NAMES, HandKeypoints
 
@@ -52,6 +52,7 @@ class Truth:
         root: (T, 2, 3) root joints [m].
         keypoints: (T, 2, 21, 3) [m].
         camera: (T, 4, 4) T_world_camera.
+        hands: models of the left and the right hand.
     """
 
     pca: Floats
@@ -62,6 +63,7 @@ class Truth:
     root: Floats
     keypoints: Floats
     camera: Floats
+    hands: tuple[HandModel, HandModel] = HANDS
 
     @property
     def fingers(self) -> Floats:
@@ -76,18 +78,18 @@ class Truth:
     @property
     def mean(self) -> Floats:
         """(2, 45) mean pose of both hands [rad]."""
-        return np.stack([hand.mean for hand in HANDS])
+        return np.stack([hand.mean for hand in self.hands])
 
 
-def truth(seed: int = 0, betas: bool = True) -> Truth:
+def truth(seed: int = 0, betas: bool = True, hands: tuple[HandModel, HandModel] = HANDS) -> Truth:
     rng = np.random.default_rng(seed)
     pca = np.zeros((FRAMES, 2, 45))
-    pca[..., :15] = rng.normal(size=(FRAMES, 2, 15)) * HANDS[1].sigma[:15]
+    pca[..., :15] = rng.normal(size=(FRAMES, 2, 15)) * hands[1].sigma[:15]
     shape = rng.normal(size=(2, 10)) * betas
     rotvec = rng.normal(size=(FRAMES, 2, 3))
     translation = rng.normal(scale=0.2, size=(FRAMES, 2, 3))
     poses, points = [], []
-    for side, hand in enumerate(HANDS):
+    for side, hand in enumerate(hands):
         layer = HandKeypoints(hand)
         poses.append(layer.pose(pca[:, side]))
         points.append(
@@ -111,6 +113,7 @@ def truth(seed: int = 0, betas: bool = True) -> Truth:
         root=keypoints[:, :, 0],
         keypoints=keypoints,
         camera=camera,
+        hands=hands,
     )
 
 

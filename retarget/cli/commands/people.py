@@ -102,6 +102,14 @@ def from_human(
     smooth: Annotated[
         bool, typer.Option("--smooth", help="Take out what is faster than hands are.")
     ] = False,
+    unmended_left: Annotated[
+        bool,
+        typer.Option(
+            "--unmended-left",
+            help="The file's left betas are of MANO's left hand as it first came, its shape "
+            "directions' x negated.",
+        ),
+    ] = False,
     reading: PeopleReading,
 ) -> None:
     """Write recordings of people's hands as human hand motion.
@@ -136,6 +144,7 @@ def from_human(
         fill=fill,
         longest=longest_gap,
         smooth=smooth,
+        unmended_left=unmended_left,
     )
     convert_all(sources, outputs, partial(people_to_human, options=options), show=print_conversion)
 

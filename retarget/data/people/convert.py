@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from retarget.core.errors import FileError, InputError
 from retarget.core.progress import Progress, no_progress
-from retarget.core.text import length_text
+from retarget.core.text import angle_text, length_text
 from retarget.core.types import SIDES, BoolArray, FloatArray, HumanMotion, IntArray, Status
 from retarget.data.convert import Conversion, status_texts, unconverged
 from retarget.data.file_attributes import software_versions
 from retarget.data.human_file import HumanFileInfo, HumanWriter
 from retarget.data.people.readers import AUTO, read_people
 from retarget.data.people.recording import PeopleRecording
-from retarget.human.hand_model import HandModel
+from retarget.human.hand_model import HandModel, hands_hash, load_hands
 from retarget.human.keypoint_fitter import FEW, KeypointFitter
 from retarget.human.keypoints import KEYPOINT_TIPS, tip_gaps
 from retarget.human.motion_gaps import fill_gaps, smooth_motion, stretches
@@ -24,6 +24,7 @@ from retarget.human.user import User
 from retarget.human.user_calibration import FEWEST_FRAMES, calibrate_user
 
 _TOUCHING = 0.005  # [m] beyond the contact gap
+_KEPT = 1e-7  # [rad] that rounding may take off a pose
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class PeopleOptions:
         rate: frames per second [Hz]; None takes the file's own.
         fill: "none", "hold" or "linear": what becomes of gaps.
         longest: frames of a gap that is filled.
+        unmended_left: the file's left betas are of MANO's left hand as it first came, see
+            `retarget.data.people.foreign_mano.ForeignMano`.
         smooth: hold second differences down, see `retarget.human.motion_gaps.smooth_motion`.
     """
 
@@ -51,6 +54,12 @@ class PeopleOptions:
     fill: str = "none"
     longest: int = 15
     smooth: bool = False
+    unmended_left: bool = False
+
+
+def of_file(hands: tuple[HandModel, HandModel]) -> bool:
+    """Whether models can be those of a file's MANO parameters: the open hand never is."""
+    return hands_hash(hands) != hands_hash(load_hands("open"))
 
 
 def seen_keypoints(
@@ -65,10 +74,12 @@ def seen_keypoints(
         return recording.keypoints, ()
     if recording.pose is None:
         raise InputError("a recording has keypoints or a pose")
-    said = (
-        "keypoints are those of the hand models at hand in the file's pose: exact only with the "
-        "model that made it"
-    )
+    said = "keypoints are those of the given hand models in the file's pose and shape"
+    if not of_file(hands):
+        said = (
+            "keypoints are those of the open hand in the file's pose: exact only with the model "
+            "that made it (--hands mano)"
+        )
     return recording.pose.keypoints(hands), (said,)
 
 
@@ -107,7 +118,7 @@ def people_to_human(
         FileError: the recording cannot be read or tells no rate, or ``out`` cannot be written.
         InputError: an option is out of range.
     """
-    recording = read_people(path, options.layout, side=options.side)
+    recording = _read(path, options)
     rate = options.rate if options.rate is not None else recording.rate
     if rate is None:
         raise FileError(path, "does not tell its frames per second; give them: --rate")
@@ -125,7 +136,9 @@ def people_to_human(
     keypoints, said = seen_keypoints(recording, options.hands)
     notes += said
     progress("fitting", 0, recording.frames)
-    motion = fitter.fit(keypoints, valid=recording.valid)
+    exact, how = parameters(recording, fitter, keypoints)
+    notes += how
+    motion = fitter.fit(keypoints, valid=recording.valid) if exact is None else exact
     status = motion.status
     motion = fill_gaps(motion, options.fill, options.longest)
     if options.smooth:
@@ -159,6 +172,56 @@ def people_to_human(
         reasons=_reasons(status),
         notes=tuple(notes),
     )
+
+
+def _read(path: str | Path, options: PeopleOptions) -> PeopleRecording:
+    recording = read_people(path, options.layout, side=options.side)
+    if not options.unmended_left:
+        return recording
+    if recording.pose is None or recording.pose.of_right:
+        raise FileError(path, "has no MANO parameters of a left hand's model to be unmended")
+    return replace(recording, pose=replace(recording.pose, unmended_left=True))
+
+
+def parameters(
+    recording: PeopleRecording, fitter: KeypointFitter, keypoints: FloatArray
+) -> tuple[HumanMotion | None, tuple[str, ...]]:
+    """A recording's MANO parameters as they are, where the model is theirs, and what was done.
+
+    Args:
+        recording: the recording.
+        fitter: gives hand models, number of coefficients and user.
+        keypoints: (T, 2, 21, 3) of the recording [m].
+
+    Returns:
+        The motion, its residuals those of the user's bones; None where it has to be fitted: of
+        keypoints alone, with the open hand, with fewer coefficients than keep the pose.
+    """
+    if recording.pose is None:
+        return None, ()
+    if not of_file(fitter.hands):
+        said = "the file's MANO parameters are of another model: hands are fitted to keypoints"
+        return None, (said,)
+    pca, lost = recording.pose.coefficients(fitter.hands, fitter.components)
+    most = float(np.nanmax(lost, initial=0.0))
+    if most > _KEPT:
+        return None, (
+            f"{fitter.components} coefficients lose up to {angle_text(most)} of a joint's turn: "
+            "hands are fitted to keypoints; --components 45 keeps the file's pose exactly",
+        )
+    T = recording.pose.T_root(fitter.hands)
+    lengths_off = np.linalg.norm(fitter.placed(pca, T) - keypoints, axis=-1)
+    known = recording.valid & np.isfinite(pca).all(axis=-1)
+    pose = np.where(known[..., None], recording.pose.pose(fitter.hands), np.nan)
+    return HumanMotion(
+        pca=np.where(known[..., None], pca, np.nan),
+        T_world_mano=np.where(known[..., None, None], T, np.nan),
+        residual=np.where(known[..., None], lengths_off, np.nan),
+        iterations=np.zeros(known.shape, dtype=np.int64),
+        status=np.where(known, int(Status.OK), int(Status.MISSING_INPUT)),
+        hand=fitter.hand_hash,
+        hand_pose=pose.reshape(*known.shape, -1, 3),
+    ), ("pose and wrists are the file's own, exactly; shape is kept as the user's bones",)
 
 
 def _camera(recording: PeopleRecording) -> tuple[str, FloatArray | None]:

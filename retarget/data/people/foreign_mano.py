@@ -36,6 +36,9 @@ class ForeignMano(ArrayValue):
             J0 being the model's root joint at the shape `betas`. None where the translation is the
             root joint itself; the identity for smplx's ``transl``, in the frame of the file.
         betas: (T, 2, 10) shape coefficients, or None.
+        of_right: both hands are of the right hand's model, the left one in the mirror.
+        unmended_left: the left hand's betas are of the model as MANO first came, with x of the left
+            shape directions negated (vchoutas/smplx issue 48).
     """
 
     flat_mean: bool
@@ -45,6 +48,8 @@ class ForeignMano(ArrayValue):
     pca: FloatArray | None = None
     root_offset: FloatArray | None = None
     betas: FloatArray | None = None
+    of_right: bool = False
+    unmended_left: bool = False
 
     def __post_init__(self) -> None:
         """Check that there is one pose.
@@ -55,8 +60,33 @@ class ForeignMano(ArrayValue):
         if (self.rotations is None) == (self.pca is None):
             raise InputError("a ForeignMano has either rotations or pca")
 
+    def models(self, hands: tuple[HandModel, HandModel]) -> tuple[HandModel, HandModel]:
+        """The models that the numbers are of, made of those of the left and the right hand."""
+        left, right = hands
+        if self.of_right:
+            return right.mirrored(), right
+        if self.unmended_left:
+            return replace(left, shapedirs=left.shapedirs * MIRROR[:, None]), right
+        return left, right
+
+    def coefficients(
+        self, hands: tuple[HandModel, HandModel], components: int
+    ) -> tuple[FloatArray, FloatArray]:
+        """The poses in coefficients of some models, for those whose numbers they are.
+
+        Returns:
+            (T, 2, K) the first K of them, and (T, 2) the largest rotation vector's entry that those
+            do not keep [rad]; NaN of missing hands.
+        """
+        off = self.pose(hands) - np.stack([hand.mean for hand in hands])
+        inverse = np.stack([np.linalg.inv(hand.components)[:, :components] for hand in hands])
+        kept = np.stack([hand.components[:components] for hand in hands])
+        pca = (off[:, :, None] @ inverse)[:, :, 0]
+        return pca, np.abs((pca[:, :, None] @ kept)[:, :, 0] - off).max(axis=-1)
+
     def pose(self, hands: tuple[HandModel, HandModel]) -> FloatArray:
         """Full poses (T, 2, 45) with some models: rotation vectors, the mean included [rad]."""
+        hands = self.models(hands)
         if self.rotations is None and self.pca is not None:
             count = self.pca.shape[2]
             turns = [self.pca[:, s] @ hand.components[:count] for s, hand in enumerate(hands)]
@@ -83,7 +113,8 @@ class ForeignMano(ArrayValue):
         """Poses (T, 2, 4, 4) of the hands' roots in the recording's frame [m]."""
         place = self.translation
         if self.root_offset is not None:
-            roots = np.stack([self._roots(s, hand) for s, hand in enumerate(hands)], axis=1)
+            models = enumerate(self.models(hands))
+            roots = np.stack([self._roots(s, hand) for s, hand in models], axis=1)
             place = place + np.einsum("tij,tsj->tsi", self.root_offset, roots)
         return transform(self.rotation, place)
 
@@ -91,7 +122,7 @@ class ForeignMano(ArrayValue):
         """The 21 keypoints (T, 2, 21, 3) of some hand models so posed [m]; NaN of missing hands."""
         poses, placed = self.pose(hands), self.T_root(hands)
         points = np.full((*placed.shape[:2], 21, 3), np.nan)
-        for s, hand in enumerate(hands):
+        for s, hand in enumerate(self.models(hands)):
             seen = ~self.missing[:, s]
             betas = None if self.betas is None else self.betas[seen, s]
             at = HandKeypoints(hand).keypoints(pose=poses[seen, s], betas=betas)

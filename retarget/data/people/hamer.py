@@ -161,6 +161,7 @@ def read_hamer(source: Source) -> PeopleRecording:
             root_offset=model_offset(frames) if placed else None,
             rotations=fingers,
             betas=betas,
+            of_right=True,
         ),
         frame="camera" if placed else "wrist",
         notes=notes,

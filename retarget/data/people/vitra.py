@@ -101,6 +101,7 @@ def read(source: Source) -> PeopleRecording:
             translation=stacked(parts["t"]),
             rotations=stacked(parts["fingers"]),
             betas=stacked(parts["betas"]),
+            of_right=True,
         ),
         valid=valid,
         T_world_camera=transform_inverse(extrinsics),
