@@ -154,5 +154,32 @@ BOUNDS: dict[str, tuple[Bound, ...]] = {
         Bound("people_map_rad_per_mm", "continuity of the map, rad/mm", most=0.2),
         Bound("people_hysteresis_rad", "hysteresis of a pinch, rad", most=1e-6),
         Bound("people_backwards_rad", "map of frames backwards, rad", most=0.0),
+        Bound("people_synthetic_index_over_least_mm", "index pinches, median gap in mm", most=2.0),
+        Bound(
+            "people_synthetic_ours_pinch_index_p90_mm",
+            "index pinches, p90 gap in mm",
+            most=6.0,
+        ),
+        Bound(
+            "people_synthetic_middle_over_least_mm", "middle pinches over the least, mm", most=2.0
+        ),
+        Bound("people_synthetic_ring_over_least_mm", "ring pinches over the least, mm", most=2.0),
+        Bound("people_synthetic_ours_false_frames", "share of false pinches", most=0.002),
+        Bound("people_synthetic_ours_beyond_limits", "joints beyond their limits", most=0.0),
+        Bound(
+            "people_synthetic_index_p90_over_dexpilot",
+            "p90 of index pinches over DexPilot's",
+            most=0.5,
+            unit="x",
+        ),
+        # of a recording: ../shared/human, or --frames
+        Bound("people_residual_mm_p50", "recorded keypoints, median residual in mm", most=3.0),
+        Bound("people_residual_mm_p99", "recorded keypoints, p99 of it in mm", most=12.5),
+        Bound("people_ours_direction_deg_p50", "recorded fingers' direction, degrees", most=7.2),
+        Bound("people_ours_false_frames", "share of false pinches, recorded", most=0.002),
+        # two quiet cores: 460, 140 and 24.8
+        Bound("people_speed_map_batch_over_dexpilot", "map, batch over DexPilot", 300, unit="x"),
+        Bound("people_speed_map_call_over_dexpilot", "map, one call over DexPilot", 100, unit="x"),
+        Bound("people_speed_live_step_over_dexpilot", "live step over DexPilot", 20, unit="x"),
     ),
 }

@@ -47,10 +47,30 @@ def measured(bench: Bench) -> dict[str, Any]:
     if frames is not None:
         side = side_index(getattr(bench.options, "side", "right"))
         results |= _recording(bench, frames, side)
-    results["synthetic"] = {**_fits(bench), **_laws(bench), **_pinches(bench)}
+    fits, laws, pinches = _fits(bench), _laws(bench), _pinches(bench)
+    results["synthetic"] = {**fits, **laws, **pinches}
     figures = bench.report.figures
-    figures |= {f"people_{key}": value for key, value in _flat(results["synthetic"])}
+    figures |= {f"people_{key}": value for key, value in _flat({**fits, **laws})}
+    figures |= {f"people_synthetic_{key}": value for key, value in _flat(pinches)}
+    figures |= _against(pinches, "people_synthetic")
     return results
+
+
+def _against(results: dict[str, Any], above: str) -> dict[str, float]:
+    """Our gaps over the least that the hand can make, and our figures over DexPilot's."""
+    ours, figures = results["ours"], {}
+    for finger, found in ours["pinch"].items():
+        if found["p50_mm"] is not None:
+            figures[f"{above}_{finger}_over_least_mm"] = found["p50_mm"] - found["floor_mm"]
+    if "dexpilot" in results:
+        pilot = results["dexpilot"]
+        for key, one, other in (
+            ("index_p90", ours["pinch"]["index"]["p90_mm"], pilot["pinch"]["index"]["p90_mm"]),
+            ("false", ours["false_frames"], pilot["false_frames"]),
+        ):
+            if one is not None and other:
+                figures[f"{above}_{key}_over_dexpilot"] = one / other
+    return figures
 
 
 def _frames(bench: Bench) -> FloatArray | None:
@@ -102,14 +122,7 @@ def _recording(bench: Bench, frames: FloatArray, side: int) -> dict[str, Any]:
     )
     figures = bench.report.figures
     figures |= {f"people_{key}": value for key, value in _flat(results)}
-    if "dexpilot" in results:
-        ours, pilot = results["ours"], results["dexpilot"]
-        for key, one, other in (
-            ("index_p90", ours["pinch"]["index"]["p90_mm"], pilot["pinch"]["index"]["p90_mm"]),
-            ("false", ours["false_frames"], pilot["false_frames"]),
-        ):
-            if one is not None and other:
-                figures[f"people_{key}_over_dexpilot"] = one / other
+    figures |= _against(results, "people")
     return results
 
 

@@ -9,6 +9,8 @@
 namespace retarget {
 namespace {
 
+constexpr double kShortest = 1e-6;  // [m] of a way that has a direction
+
 void cross(const double* a, const double* b, double* out) {
   out[0] = a[1] * b[2] - a[2] * b[1];
   out[1] = a[2] * b[0] - a[0] * b[2];
@@ -30,6 +32,16 @@ double smooth_step(double x) {
   return x * x * x * (x * (6 * x - 15) + 10);
 }
 
+/// The vector between the tips of a pair, its length and how far that is short of `clear`.
+struct Between {
+  double way[3], length, lack;
+  Between(const FingerPose& pose, const MapGoal& goal, int p) {
+    for (int d = 0; d < 3; ++d) way[d] = pose.tip[p + 1][d] - pose.tip[0][d];
+    length = std::max(std::sqrt(dot(way, way)), kShortest);
+    lack = goal.apart_weight[p] > 0 ? std::max(0.0, goal.clear - length) : 0;
+  }
+};
+
 /// How far each tip is pulled by all terms that it takes part in: half the cost's derivative by its place.
 struct Pulls {
   double on[kFingers][3] = {};
@@ -49,12 +61,21 @@ struct Pulls {
         on[p + 1][d] += pull;
         on[0][d] -= pull;
       }
+    for (int p = 0; p < kFingers - 1; ++p) {
+      const Between between(pose, goal, p);
+      cost += goal.apart_weight[p] * between.lack * between.lack;
+      for (int d = 0; d < 3 && between.lack > 0; ++d) {
+        const double push = goal.apart_weight[p] * between.lack * between.way[d] / between.length;
+        on[p + 1][d] -= push;
+        on[0][d] += push;
+      }
+    }
   }
 };
 
 }  // namespace
 
-MapGoal::MapGoal(Span<const double> tips, double size, const MapSettings& s) {
+MapGoal::MapGoal(Span<const double> tips, double size, const MapSettings& s) : clear(s.clear) {
   bool finite[kFingers];
   double touching = 0;
   for (int f = 0; f < kFingers; ++f) {
@@ -66,7 +87,9 @@ MapGoal::MapGoal(Span<const double> tips, double size, const MapSettings& s) {
     const bool both = finite[0] && finite[p + 1];
     double between[3] = {}, far = 1;
     for (int d = 0; d < 3 && both; ++d) between[d] = tips[3 * (p + 1) + d] - tips[d];
-    if (both) far = smooth_step((std::sqrt(dot(between, between)) - s.touch[p]) / s.ramp);
+    const double ramp = both ? (std::sqrt(dot(between, between)) - s.touch[p]) / s.ramp : 1;
+    far = smooth_step(ramp);
+    apart_weight[p] = both ? s.apart * smooth_step(2 * ramp - 1) : 0;
     for (int d = 0; d < 3; ++d) pair[p][d] = far * s.scale * size * between[d];
     pair_weight[p] = both ? (s.pair_near + (s.pair_far - s.pair_near) * far) * s.pair[p] : 0;
     tip_weight[p + 1] = finite[p + 1] ? 1 - s.yields * (1 - far) : 0;
@@ -135,6 +158,22 @@ void MapHand::differentiate(Span<const double> q, const FingerPose& pose, const 
     }
   }
   for (double& c : curvature) c = 0;
+  for (int p = 0; p < kFingers - 1; ++p) {
+    const Between between(pose, goal, p);
+    if (!(between.lack > 0)) continue;
+    // of (clear - length)^2: along the way 1, across it 1 - clear / length
+    const double across = -goal.apart_weight[p] * between.lack / between.length;
+    double moved[kMaxActive][3], along[kMaxActive];
+    for (int a = 0; a < M; ++a) {
+      for (int d = 0; d < 3; ++d) moved[a][d] = by_joint[p + 1][a][d] - by_joint[0][a][d];
+      along[a] = dot(moved[a], between.way) / between.length;
+    }
+    for (int a = 0; a < M; ++a)
+      for (int b = 0; b < M; ++b) {
+        hessian[M * a + b] += goal.apart_weight[p] * along[a] * along[b];
+        curvature[M * a + b] += across * (dot(moved[a], moved[b]) - along[a] * along[b]);
+      }
+  }
   for (int f = 0; f < kFingers; ++f) {
     const std::vector<FingerJoint>& joints = fingers_[std::size_t(f)].joints;
     for (std::size_t i = 0; i < joints.size(); ++i)

@@ -32,12 +32,14 @@ struct MapSettings {
   double prior;                   // [m^2/rad^2]
   double touch[kFingers - 1];     // distance of tips that touch, the person's [m]
   double ramp;                    // from there to where a pair is far [m]
+  double apart, clear;            // weight of keeping a far pair's tips at least so far apart [m]
 };
 
 /// One frame's goal: tips and differences to the thumb's, with their weights.
 struct MapGoal {
   double tip[kFingers][3], tip_weight[kFingers];
   double pair[kFingers - 1][3], pair_weight[kFingers - 1];
+  double clear, apart_weight[kFingers - 1];
 
   /// `tips` (15) from the wrist to the person's fingertips, in the robot's wrist axes [m]; `size` carries them to
   /// the hand model's size. A finger that is not finite counts nothing.

@@ -1,6 +1,7 @@
 // The map from a person's fingertips to a robot hand's joints, frame by frame.
 //
 // Minimises sum w_f |p_f - T_f|^2 + sum W_f |p_f - p_thumb - S_f (T_f - T_thumb)|^2 + prior |q - middle|^2
+// + sum A_f max(0, clear - |p_f - p_thumb|)^2, which keeps apart the tips of those that do not pinch,
 // within the joints' limits, T the person's tips at the robot's scale, S_f and the weights smooth in the
 // person's own distance between the thumb and finger f: far apart every tip goes where the person's is,
 // touching the pair closes and its tips give up most of their own places. By Newton's method with exact

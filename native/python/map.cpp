@@ -8,7 +8,7 @@ namespace {
 using Object = nb::handle;
 
 /// joints: (J, 18) rows of rotation (9), step (3), axis (3), driven joint, gain, offset; counts: (5) of each
-/// finger's; tips: (5, 3); limits: (M) each; settings: (14) in the order of MapSettings.
+/// finger's; tips: (5, 3); limits: (M) each; settings: (16) in the order of MapSettings.
 void make(HandMapSolver* self, Object joints_, Object counts_, Object tips_, Object lower_, Object upper_,
           Object settings_) {
   const Doubles joints(joints_, "joints"), tips(tips_, "tips"), lower(lower_, "lower"), upper(upper_, "upper"),
@@ -38,8 +38,8 @@ void make(HandMapSolver* self, Object joints_, Object counts_, Object tips_, Obj
     }
   }
   require(row == rows.count(), "counts must add up to the number of joints");
-  const Span<const double> s = numbers.checked({14});
-  MapSettings settings{s[0], s[1], s[2], {s[3], s[4], s[5], s[6]}, s[7], s[8], {s[9], s[10], s[11], s[12]}, s[13]};
+  const Span<const double> s = numbers.checked({16});
+  MapSettings settings{s[0], s[1], s[2], {s[3], s[4], s[5], s[6]}, s[7], s[8], {s[9], s[10], s[11], s[12]}, s[13], s[14], s[15]};
   require_positive(settings.scale, "scale");
   require_positive(settings.ramp, "ramp");
   require_positive(settings.prior, "prior");

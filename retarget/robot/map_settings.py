@@ -26,6 +26,8 @@ class MapSettings:
         pair_near: the same of two that touch [-].
         pair: share of each finger in these, index to pinky [-].
         yields: share of its own weight that a tip gives up when it touches, 0 to 1 [-].
+        apart: weight of keeping tips of thumb and finger that are far apart `clear` of each other.
+        clear: how far apart [m].
         prior: weight of the joints' distance from mid-range [m^2/rad^2].
 
     Raises:
@@ -35,9 +37,11 @@ class MapSettings:
     scale: float = 1.22
     ramp: float = 0.038
     pair_far: float = 0.5
-    pair_near: float = 10.0
-    pair: tuple[float, ...] = (1.0, 0.25, 0.1, 0.03)
+    pair_near: float = 12.0
+    pair: tuple[float, ...] = (1.0, 0.35, 0.2, 0.03)
     yields: float = 0.9
+    apart: float = 5.0
+    clear: float = 0.022
     prior: float = 2e-4
 
     def __post_init__(self) -> None:
@@ -47,7 +51,7 @@ class MapSettings:
         object.__setattr__(self, "pair", tuple(real("pair", value) for value in self.pair))
         for field in fields(self):
             values = self.pair if field.name == "pair" else (getattr(self, field.name),)
-            positive = field.name in ("scale", "ramp", "prior")
+            positive = field.name in ("scale", "ramp", "clear", "prior")
             most = 1.0 if field.name == "yields" else _MOST
             for value in values:
                 number = real(field.name, value)
@@ -82,5 +86,16 @@ def read_map_settings(root: Table) -> MapSettings:
 def as_numbers(settings: MapSettings, contact_gap: FloatArray) -> FloatArray:
     """The core's row of numbers, with a person's contact gaps (4,) [m]."""
     s = settings
-    row = [s.scale, s.pair_far, s.pair_near, *s.pair, s.yields, s.prior, *contact_gap, s.ramp]
+    row = [
+        s.scale,
+        s.pair_far,
+        s.pair_near,
+        *s.pair,
+        s.yields,
+        s.prior,
+        *contact_gap,
+        s.ramp,
+        s.apart,
+        s.clear,
+    ]
     return np.array(row, dtype=np.float64)

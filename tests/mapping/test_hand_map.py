@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from retarget.core.errors import InputError, ModelError
 from retarget.core.resources import resource
 from retarget.core.types import FloatArray, Status
 from retarget.human.keypoint_fitter import KeypointFitter
+from retarget.human.keypoints import tip_gaps
 from retarget.human.user import User
 from retarget.human.user_calibration import calibrate_user
 from retarget.mapping.hand_map import HandMap, person_tips
@@ -73,9 +75,11 @@ class TestDerivatives:
 
     @pytest.mark.parametrize("side", [0, 1])
     @pytest.mark.parametrize("missing", [None, 0, 3])
+    @pytest.mark.parametrize("clear", [0.022, 0.3])  # with the latter all tips are too near
     def test_they_are_those_of_the_cost(
-        self, hand_map: HandMap, side: int, missing: int | None
+        self, robot: Robot, side: int, missing: int | None, clear: float
     ) -> None:
+        hand_map = HandMap(robot, settings=replace(MapSettings(), clear=clear))
         rng = np.random.default_rng(5)
         lower, upper = hand_map.robot.hand_limits(side)
         for tips in human_tips(hand_map, 12, 5)[:10, side]:
@@ -183,6 +187,23 @@ class TestPeople:
             found.append(HandMap(robot, user, settings=far).joints(motion).active)
         assert np.median(np.abs(found[0] - found[1])) <= 0.02
         assert np.median(np.abs(found[2] - found[1])) <= 0.02
+
+    def test_tips_that_are_apart_stay_apart(self, robot: Robot) -> None:
+        """The robot's do not meet where the person's do not; without the push some would."""
+        pushed, met = 0, 0
+        for seed in (31, 32):
+            points = person(300, seed, pinching=True).keypoints
+            user = calibrate_user(points)
+            motion = KeypointFitter(user=user).fit(points)
+            for apart in (MapSettings().apart, 0.0):
+                hand_map = HandMap(robot, user, settings=replace(MapSettings(), apart=apart))
+                tips = person_tips(points, motion.T_world_mano, robot)
+                active = hand_map.joints(tips).active
+                gaps = np.stack([tip_gaps(robot.hand_tips(s, active[:, s])) for s in (0, 1)], 1)
+                found = int(((gaps < 0.015) & (tip_gaps(tips) > 0.05)).sum())
+                pushed, met = pushed + found * (apart > 0.0), met + found * (apart == 0.0)
+        assert met > 10
+        assert pushed == 0
 
     def test_motion_and_its_tips_are_one(self, robot: Robot) -> None:
         points = person(20, 13).keypoints

@@ -37,6 +37,8 @@ MISTAKES: dict[str, Any] = {
     "map.pair_near": NAN,
     "map.pair": [1.0, 2.0],
     "map.yields": 1.5,
+    "map.apart": -1.0,
+    "map.clear": 0.0,
     "map.prior": 0.0,
     "base.link": "hips",
     "base.position": [1.05],

@@ -81,6 +81,7 @@ def read(source: Source) -> PeopleRecording:
             betas=None
             if betas is None
             else both_hands(np.broadcast_to(betas, (frames, 10)).copy(), side),
+            unmended_left=True,
         ),
         frame="camera",
         notes=[
