@@ -26,7 +26,7 @@ from retarget.mapping.fitter import MANOFitter, fitter_for
 from retarget.mapping.network import Network
 from retarget.robot.robot import Robot
 
-FORMAT = "retarget-hand-mlp-1"
+FORMAT = "retarget-hand-mlp-2"
 _MOST_BYTES = 2**28
 _SCALING = ("center", "spread", "lower", "upper")
 # noise on the human fingertips larger than this says nothing about the robot's pose [m]
@@ -69,7 +69,7 @@ class HandMLP:
 
         Raises:
             InputError: the fitter is for another robot.
-            ModelError: the file is unreadable, or was trained for another hand model, robot,
+            ModelError: the file is unreadable, or was trained for another hand model, robot hand,
                 calibration or number of components; the message names both.
         """
         fitter = fitter_for(robot, fitter)
@@ -222,7 +222,7 @@ def _provenance(fitter: MANOFitter) -> dict[str, str]:
     return {
         "format": FORMAT,
         "hand": fitter.hand_hash,
-        "robot": fitter.robot.hash,
+        "robot_hand": fitter.robot.hand_hash,
         "components": str(fitter.components),
         "calibration": json.dumps(calibration),
     }

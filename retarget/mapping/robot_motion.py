@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from retarget.core.errors import InputError
+from retarget.core.geometry import lengths, rotation_angle, transform_inverse
 from retarget.core.types import (
     SIDES,
     ArmSolution,
@@ -67,6 +68,9 @@ def robot_motion(
     wrists = np.where(known[..., None, None], T_world_wrist, np.nan)
     arm_status = np.zeros((frames, len(SIDES)), dtype=np.int64)
     errors = np.zeros((2, frames, len(SIDES)))
+    moved = robot.arm_bases_moved(qpos)
+    if moved is not None:  # the arms are solved as they stand on a body at rest
+        wrists = transform_inverse(moved) @ wrists
     solutions = _follow(robot, arms, wrists, before)
     for k, (side, solution) in enumerate(zip(robot.sides, solutions, strict=True)):
         arm, hand = robot.indices(side.arm_joints), robot.indices(side.hand_joints)
@@ -78,6 +82,12 @@ def robot_motion(
         qpos[:, hand] = robot.expand_hand(k, held)
         arm_status[:, k] = solution.status
         errors[0, :, k], errors[1, :, k] = solution.position_error, solution.rotation_error
+    if moved is not None:
+        # the verdict is the whole robot's, with the joints it is given
+        reached = robot.forward(qpos)[0]
+        errors[0] = lengths(reached[..., :3, 3] - T_world_wrist[..., :3, 3])
+        errors[1] = rotation_angle(reached[..., :3, :3], T_world_wrist[..., :3, :3])
+        errors[:, ~known] = np.nan
     return RobotMotion(
         qpos=qpos,
         names=robot.joint_names,

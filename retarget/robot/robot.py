@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -229,9 +231,62 @@ class Robot:
         """The arm joints to the wrist frame, in the frame of the model's root."""
         return self._arms[side_index(side)]
 
+    def arm_bases_moved(self, qpos: FloatArray) -> FloatArray | None:
+        """How the joints that carry the arms have moved them, from where they stand at zero.
+
+        Args:
+            qpos: (..., n) joint positions in index order [rad].
+
+        Returns:
+            (..., 2, 4, 4) in the environment frame: a wrist is where it would be with those joints
+            at zero, moved by this. None where all of them are at zero, or there are none.
+        """
+        if not qpos[..., self._carrying].any():
+            return None
+        moved = np.broadcast_to(np.eye(4), (*qpos.shape[:-1], len(self.sides), 4, 4)).copy()
+        for k, carrier in enumerate(self._carriers):
+            if carrier is not None:
+                zero = self.T_world_base @ carrier.forward(np.zeros(len(carrier.joints)))[0]
+                here = carrier.forward(qpos[..., self.indices(carrier.joints)])[..., 0, :, :]
+                moved[..., k, :, :] = self.T_world_base @ here @ transform_inverse(zero)
+        return moved
+
     def hand_kinematics(self, side: str | int) -> Kinematics:
         """All hand joints, mimic ones too, to the fingertips, in the wrist frame."""
         return self._hands[side_index(side)]
+
+    @cached_property
+    def hand_hash(self) -> str:
+        """Fingerprint of the hands below their wrist frames, 16 hexadecimal digits.
+
+        What a network or a calibration of the hands depends on: where joints and fingertips are (to
+        1e-6), axes, mimic relations, limits of the active joints, and the axes of the human wrist;
+        whatever the joints are called and whatever arms the hands are on.
+        """
+
+        def whole(values: FloatArray) -> list[int]:
+            bounded = np.clip(np.ravel(values), -1e3, 1e3)  # endless joints have limits, too
+            return [int(step) for step in np.rint(bounded / 1e-6)]
+
+        facts = []
+        for side in self.sides:
+            kinematics = self.hand_kinematics(side.index)
+            for frame in side.fingertip_frames:
+                chain = kinematics.chain(frame)
+                columns = [mover.column for mover in chain.movers]
+                facts.append([whole(mover.placement) for mover in chain.movers])
+                facts.append([whole(mover.axis) for mover in chain.movers])
+                facts.append(
+                    [
+                        np.asarray(side.mimic_source)[columns].tolist(),
+                        whole(side.mimic_multiplier[columns]),
+                        whole(side.mimic_offset[columns]),
+                        whole(chain.end),
+                    ]
+                )
+            facts.append([whole(limit) for limit in self.hand_limits(side.index)])
+            facts.append(whole(side.wrist_to_mano))
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
     @cached_property
     def _whole(self) -> Kinematics:
@@ -244,6 +299,24 @@ class Robot:
     @cached_property
     def _arms(self) -> tuple[Kinematics, ...]:
         return tuple(Kinematics(self.model, s.arm_joints, (s.wrist_frame,)) for s in self.sides)
+
+    @cached_property
+    def _carriers(self) -> tuple[Kinematics | None, ...]:
+        """Of each arm the joints between the root and it, to the last of them."""
+        found: list[Kinematics | None] = []
+        for side in self.sides:
+            joints, joint = [], self.model.parents[self.model.getJointId(side.arm_joints[0])]
+            last = self.model.names[joint]
+            while joint > 0:
+                joints.append(self.model.names[joint])
+                joint = self.model.parents[joint]
+            found.append(Kinematics(self.model, joints[::-1], (last,)) if joints else None)
+        return tuple(found)
+
+    @cached_property
+    def _carrying(self) -> IntArray:
+        joints = {name for carrier in self._carriers if carrier for name in carrier.joints}
+        return self.indices(sorted(joints))
 
     @cached_property
     def _hands(self) -> tuple[Kinematics, ...]:

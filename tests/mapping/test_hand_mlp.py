@@ -149,15 +149,19 @@ def test_foreign_weights_are_refused(fitter: MANOFitter, mlp: HandMLP, tmp_path:
     c = fitter.calibrations
     moved = (replace(c[0], scale=c[0].scale + 1e-4), c[1])
     hands = tuple(replace(hand, mean=0.99 * hand.mean) for hand in fitter.hands)
-    robot = replace(fitter.robot, hash="0" * 16)
+    left, right = fitter.robot.sides
+    bent = replace(left, mimic_offset=left.mimic_offset + 1e-3)
+    robot = replace(fitter.robot, sides=(bent, right))
     for other, key in (
         (MANOFitter(fitter.robot, fitter.hands, components=14), "components"),
         (MANOFitter(fitter.robot, fitter.hands, calibrations=moved), "calibration"),
         (MANOFitter(fitter.robot, hands, calibrations=c), "hand"),  # type: ignore[arg-type]
-        (MANOFitter(robot, fitter.hands), "robot"),
+        (MANOFitter(robot, fitter.hands, calibrations=c), "robot_hand"),
     ):
         with pytest.raises(ModelError, match=f"trained for another {key}: .*, here"):
             HandMLP.load(path, fitter=other)
+    arms = replace(fitter.robot, hash="0" * 16)  # the same hands on another robot
+    assert HandMLP.load(path, fitter=MANOFitter(arms, fitter.hands)).errors == mlp.errors
 
 
 def test_unreadable_weights_are_refused(fitter: MANOFitter, mlp: HandMLP, tmp_path: Path) -> None:
