@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -268,7 +268,7 @@ class Robot:
             bounded = np.clip(np.ravel(values), -1e3, 1e3)  # endless joints have limits, too
             return [int(step) for step in np.rint(bounded / 1e-6)]
 
-        facts = []
+        facts: list[Any] = []
         for side in self.sides:
             kinematics = self.hand_kinematics(side.index)
             for frame in side.fingertip_frames:
