@@ -14,7 +14,7 @@ from retarget.actions.layout_check import require_layout
 from retarget.control.command import NO_ACTION, NOT_USABLE, Command
 from retarget.control.follower import Follower, finite_joints
 from retarget.control.settings import ControllerSettings
-from retarget.control.targets import TargetSolver
+from retarget.control.targets import TargetSolver, carried_arms
 from retarget.core.errors import InputError
 from retarget.core.types import SIDES, FloatArray
 
@@ -65,7 +65,8 @@ class Controller:
         self._ensembler = ChunkEnsembler(
             s.horizon, wrist_decay=s.wrist_decay, hand_decay=s.hand_decay
         )
-        self._targets = TargetSolver(retargeter, self._T_camera_world)
+        self._retargeter = retargeter
+        self._targets = self._upright = TargetSolver(retargeter, self._T_camera_world)
         self.reset()
         self._warm_up()
 
@@ -113,10 +114,20 @@ class Controller:
         """
         now = self.steps
         measured = finite_joints(qpos, len(self.names))
-        motion = self._follower.motion or self._follower.start(measured, qpos)
+        motion = self._follower.motion
+        if motion is None:
+            motion = self._follower.start(measured, qpos)
+            self._targets = self._targets_at(self._follower.rest)
         missing = self._take(action, step, T_world_camera)
         targets = self._targets.solve(self._ensembler, now + 1, motion.q, missing)
         return self._follower.step(motion, targets, measured is not None, self._targets.lag_m)
+
+    def _targets_at(self, rest: FloatArray) -> TargetSolver:
+        """What solves targets with the joints that are not driven at ``rest`` (n,) [rad]."""
+        arms = carried_arms(self._robot, self._retargeter.arms, rest)
+        if arms is None:
+            return self._upright
+        return TargetSolver(self._retargeter, self._T_camera_world, arms)
 
     def _require_layout(self, action: ArrayLike) -> None:
         """Look once at the first numbers that come: a program's mistake is in all of them."""

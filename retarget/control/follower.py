@@ -40,6 +40,7 @@ class Follower:
     Attributes:
         limits: of all joints.
         motion: of the driven joints, None before the first step.
+        rest: (n,) where joints stay that are not driven, from the first step on [rad].
         steps: commands given so far: the number of the step to come.
 
     Raises:
@@ -63,6 +64,7 @@ class Follower:
             else CollisionGuard(robot, self._driven, s.collision_margin)
         )
         self.motion: LimitedMotion | None = None
+        self.rest: FloatArray = np.zeros(len(self._names))
         self.steps = 0
 
     def reset(self) -> None:
@@ -94,7 +96,7 @@ class Follower:
         ]
         if self._guard is not None:
             self._guard.reset()
-        self._rest = np.clip(measured, self.limits.lower, self.limits.upper)
+        self.rest = np.clip(measured, self.limits.lower, self.limits.upper)
         if self._filter is not None:
             self._filter.reset(slice(None), motion.q)
         return motion
@@ -133,7 +135,7 @@ class Follower:
             lag.append(math.nan if hold else targets.lag_m[k])
         smooth = aim if self._filter is None else self._filter.step(aim)
         proposal, blocked, nearest = motion.propose(smooth), _NOT_BLOCKED, None
-        joints = self._rest.copy()
+        joints = self.rest.copy()
         if self._guard is not None:
             proposal, nearest, blocked = self._guard.step(motion, proposal, joints)
         q = motion.take(proposal)

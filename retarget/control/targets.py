@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from retarget.robot.kinematics import frame_id
 if TYPE_CHECKING:
     from retarget.actions.ensembler import ChunkEnsembler
     from retarget.mapping.retargeter import Retargeter
+    from retarget.robot.arm.ik import ArmIK
     from retarget.robot.robot import Robot
 
 _SOLVED = (int(Status.OK), int(Status.AT_LIMIT), int(Status.UNREACHABLE))
@@ -55,15 +57,21 @@ class TargetSolver:
     Args:
         retargeter: the robot, its arms and its hand networks.
         T_camera_world: (4, 4) of the frame that actions are averaged in [m].
+        arms: the arms, where they are not the retargeter's: on a body that has moved.
     """
 
-    def __init__(self, retargeter: Retargeter, T_camera_world: FloatArray) -> None:
+    def __init__(
+        self,
+        retargeter: Retargeter,
+        T_camera_world: FloatArray,
+        arms: Sequence[ArmIK] | None = None,
+    ) -> None:
         robot, self._mlp, self._refine = retargeter.robot, retargeter.hand_mlp, retargeter.refine
         self._arms = len(robot.sides[0].arm_joints)
         self._shape = len(SIDES), self._arms + len(robot.sides[0].active_joints)
         # what the native solver points to is kept alive here
         self._tips = NativePoints(retargeter.fitter.hands, tuple(TIP_VERTICES.values()))
-        self._natives = [arm.native for arm in retargeter.arms]
+        self._natives = [arm.native for arm in arms or retargeter.arms]
         self._native = call(
             _native.TargetSolver,
             self._tips.solvers,
@@ -111,6 +119,14 @@ class TargetSolver:
                 joints[k, self._arms :] = side
                 found[k] = found[k] if np.isfinite(side).all() else _NO_HAND
         return found[0], found[1]
+
+
+def carried_arms(robot: Robot, arms: Sequence[ArmIK], qpos: FloatArray) -> tuple[ArmIK, ...] | None:
+    """The arms where joints (n,) [rad] that carry them have moved their bases; None: nowhere."""
+    moved = robot.arm_bases_moved(qpos)
+    if moved is None:
+        return None
+    return tuple(arm.carried(T) for arm, T in zip(arms, moved, strict=True))
 
 
 class WristPoints:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from retarget.control.command import JUMPED, NO_ARM, NO_HAND, NOT_SEEN, Command
 from retarget.control.follower import Follower, finite_joints
 from retarget.control.settings import ControllerSettings
-from retarget.control.targets import Targets, WristPoints
+from retarget.control.targets import Targets, WristPoints, carried_arms
 from retarget.core.checks import real
 from retarget.core.errors import InputError
 from retarget.core.geometry import lengths
@@ -80,7 +80,8 @@ class Teleop:
         self.robot = self._hands.hand_map.robot
         self.names = self.robot.joint_names
         self._scale = scale
-        self._arms = ArmIK(self.robot, SIDES[0]), ArmIK(self.robot, SIDES[1])
+        self._upright = ArmIK(self.robot, SIDES[0]), ArmIK(self.robot, SIDES[1])
+        self._arms: tuple[ArmIK, ...] = self._upright
         self._wrists = WristPoints(self.robot)
         self._follower = Follower(self.robot, self.settings)
         self.limits = self._follower.limits
@@ -130,7 +131,11 @@ class Teleop:
         """
         points, head = self._checked(keypoints, T_world_wrist, T_world_head)
         measured = finite_joints(qpos, len(self.names))
-        motion = self._follower.motion or self._follower.start(measured, qpos)
+        motion = self._follower.motion
+        if motion is None:
+            motion = self._follower.start(measured, qpos)
+            rest = self._follower.rest
+            self._arms = carried_arms(self.robot, self._upright, rest) or self._upright
         found = self._hands.step(points, valid)
         reasons = [self._doubt(h, found.residual[h], points[h, 0], found.status[h]) for h in (0, 1)]
         joints = motion.q.reshape(len(SIDES), -1).copy()

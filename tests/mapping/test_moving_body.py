@@ -9,12 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retarget.actions import Action
 from retarget.core.errors import InputError
 from retarget.core.geometry import lengths, rotation_angle
 from retarget.core.resources import resource
 from retarget.core.types import Demo, FloatArray, Status
 from retarget.data.demo.writer import demo_from_joints
 from retarget.data.generate.make_demo import make_demo
+from retarget.human.keypoint_fitter import KeypointFitter
+from retarget.live.teleop import Teleop
+from retarget.mapping.hand_frame import human_wrists
 from retarget.mapping.retargeter import Retargeter
 from retarget.robot.robot import Robot
 
@@ -97,3 +101,45 @@ def test_a_body_of_another_shape_is_refused(retargeter: Retargeter, still: Demo)
     human = retargeter.to_human(still)
     with pytest.raises(InputError, match="body must have shape"):
         retargeter.to_robot(human, body=still.qpos[:3])
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.3, -0.3])
+def test_commands_know_where_the_waist_stands(retargeter: Retargeter, angle: float) -> None:
+    """A policy's wrist in the world is reached from any measured waist."""
+    robot = retargeter.robot
+    qpos = np.zeros(len(robot.joint_names))
+    for side in robot.sides:
+        qpos[robot.indices(side.arm_joints)] = side.arm_posture
+    qpos = np.clip(qpos, robot.lower, robot.upper)
+    qpos[robot.indices([WAIST])[0]] = angle
+    start = robot.forward(qpos)[0]
+    wanted = start.copy()
+    wanted[:, :3, 3] += [0.03, 0.0, 0.04]
+    human = human_wrists(robot, wanted)
+    action = Action(
+        human[:, :3, 3], np.zeros((2, 15)), human[:, :3, :3], np.full(2, int(Status.OK))
+    )
+    controller = retargeter.controller(camera=None, rate=30.0)
+    for _ in range(120):
+        command = controller.step(action, qpos)
+    reached = robot.forward(command.qpos)[0]
+    assert command.qpos[robot.indices([WAIST])[0]] == angle
+    assert lengths(reached[:, :3, 3] - wanted[:, :3, 3]).max() <= 1e-4
+    assert max(command.lag_m) <= 1e-4
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.3])
+def test_live_hands_begin_where_the_waist_stands(retargeter: Retargeter, angle: float) -> None:
+    robot = retargeter.robot
+    qpos = np.zeros(len(robot.joint_names))
+    for side in robot.sides:
+        qpos[robot.indices(side.arm_joints)] = side.arm_posture
+    qpos = np.clip(qpos, robot.lower, robot.upper)
+    qpos[robot.indices([WAIST])[0]] = angle
+    start = human_wrists(robot, robot.forward(qpos)[0])
+    points = KeypointFitter().placed(np.zeros((2, 15)), start)
+    live = Teleop(robot)
+    for _ in range(90):
+        command = live.step(points, qpos)
+    moved = robot.forward(command.qpos)[0][:, :3, 3] - robot.forward(qpos)[0][:, :3, 3]
+    assert lengths(moved).max() <= 0.01  # the wrists turn to the person's, and stay where they are

@@ -151,10 +151,23 @@ class ArmIK:
             raise InputError(f"posture {posture.tolist()} is not within the joint limits")
         if T_world_base.shape != (4, 4):
             raise InputError(f"T_world_base must have shape (4, 4), got {T_world_base.shape}")
-        self._chain = chain
+        self._chain, self._settings = chain, settings
         self.native = NativeArm(chain, posture, settings, T_world_base)
         self.joints, self.frame = chain.names, frame
         self.posture, self.T_world_base = _read_only(posture), _read_only(T_world_base)
+
+    def carried(self, T: ArrayLike) -> ArmIK:
+        """The same arm on a body that has moved its base by T (4, 4) in the environment frame.
+
+        See `Robot.arm_bases_moved`.
+
+        Raises:
+            InputError: T is no rigid transform.
+        """
+        arm = type(self).__new__(type(self))
+        moved = read_poses(T, "T")[0]
+        arm._set(self._chain, self.frame, self.posture, moved @ self.T_world_base, self._settings)
+        return arm
 
     @property
     def lower(self) -> FloatArray:

@@ -206,7 +206,7 @@ def test_what_cannot_be_read_is_no_finding(tmp_path: Path) -> None:
 
 def changed(t: Truth, change: Callable[[np.ndarray], np.ndarray], *names: str) -> Truth:
     """Truth with some of what is of both hands and all frames changed."""
-    every = [f.name for f in fields(t) if f.name not in ("betas", "camera")]
+    every = [f.name for f in fields(t) if f.name not in ("betas", "camera", "hands")]
     return replace(t, **{name: change(getattr(t, name)) for name in names or every})
 
 
