@@ -17,7 +17,7 @@ from retarget.core.errors import InputError, ModelError
 from retarget.core.geometry import transform_inverse
 from retarget.core.resources import resource
 from retarget.core.types import FloatArray, IntArray, side_index
-from retarget.robot.kinematics import Kinematics
+from retarget.robot.kinematics import Kinematics, frame_id
 from retarget.robot.map_settings import MapSettings
 from retarget.robot.model import kinematic_hash, limits, load_model
 from retarget.robot.spec import Camera, HandSide, load_robot_spec
@@ -337,6 +337,7 @@ class Robot:
                         key=f"sides.{side.side}.mimic",
                         value=(low, high),
                     )
+            self._check_chain(path, side)
             rows = self.indices(side.arm_joints)
             posture = side.arm_posture
             if np.any((posture < self.lower[rows]) | (posture > self.upper[rows])):
@@ -347,6 +348,30 @@ class Robot:
                     key=f"sides.{side.side}.arm_posture",
                     value=posture.tolist(),
                 )
+
+    def _check_chain(self, path: Path, side: HandSide) -> None:
+        """Refuse an arm that is no chain of its joints, from the first one to the wrist frame."""
+        model, key = self.model, f"sides.{side.side}.arm_joints"
+        joint = model.frames[frame_id(model, side.wrist_frame)].parentJoint
+        between = []
+        while joint > 0:
+            between.append(model.names[joint])
+            joint = model.parents[joint]
+        for name in side.arm_joints:
+            if name not in between:
+                said = f"names {name!r}, which does not move the wrist frame {side.wrist_frame!r}"
+                raise ModelError(path, f"key `{key}` {said}", key=key, value=name)
+            if model.joints[model.getJointId(name)].shortname().startswith("JointModelP"):
+                said = f"names {name!r}, which slides: arms are of joints that turn"
+                raise ModelError(path, f"key `{key}` {said}", key=key, value=name)
+        first = max(between.index(name) for name in side.arm_joints)
+        for name in between[:first]:
+            if name not in side.arm_joints:
+                said = (
+                    f"lacks {name!r}, which moves the wrist frame {side.wrist_frame!r} and hangs "
+                    f"on {between[first]!r}: name it there, or hold it (`held`)"
+                )
+                raise ModelError(path, f"key `{key}` {said}", key=key, value=name)
 
 
 def _folder(name_or_dir: str | Path) -> Path:

@@ -190,6 +190,14 @@ def load_robot_spec(path: Path) -> RobotSpec:
                 f"right.{key}",
                 f"must hold as many names as the left's: {counts[0]}, not {counts[1]}",
             )
+    shared = [
+        name
+        for name in (*right.arm_joints, *right.hand_joints)
+        if name in (*left.arm_joints, *left.hand_joints)
+    ]
+    if shared:
+        key = "right.arm_joints" if shared[0] in right.arm_joints else "right.hand_joints"
+        raise sides.error(key, f"names {shared[0]!r}, which is the left side's")
     calibration = path.parent / root.text("calibration") if "calibration" in root else None
     if calibration is not None and calibration.is_file():
         left, right = (
@@ -317,8 +325,16 @@ def _side(table: Table, side: str, joint_names: tuple[str, ...]) -> HandSide:
         unknown = [name for name in names if name not in among]
         if unknown:
             raise table.error(key, f"names what is not in {whole}: {', '.join(unknown)}")
+    shared = [name for name in hand if name in arm]
+    if shared:
+        raise table.error("hand_joints", f"names what is in arm_joints: {', '.join(shared)}")
     tips = table.table("fingertip_frames")
     tips.only(*FINGERS)
+    frames = [tips.text(finger) for finger in FINGERS]
+    for finger, frame in zip(FINGERS, frames, strict=True):
+        other = FINGERS[frames.index(frame)]
+        if other != finger:
+            raise tips.error(finger, f"names {frame!r}, which is the {other}'s")
     axes = table.array("wrist_to_mano", 3, 3)
     if not are_rigid(axes):
         raise table.error("wrist_to_mano", f"must be a rotation matrix, got {axes.tolist()}")
@@ -331,7 +347,7 @@ def _side(table: Table, side: str, joint_names: tuple[str, ...]) -> HandSide:
         active_joints=active,
         mimic=mimic,
         mimic_offset=offset,
-        fingertip_frames=tuple(tips.text(finger) for finger in FINGERS),
+        fingertip_frames=tuple(frames),
         wrist_to_mano=_frozen(nearest_rotations(axes)),
         arm_posture=table.array("arm_posture", len(arm)),
         command=_command(table.table("command"), active) if "command" in table else None,

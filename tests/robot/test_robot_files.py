@@ -180,6 +180,16 @@ class TestBadFiles:
             ('"L_index_proximal_joint", "L_thumb_proximal_pitch_joint",',
              '"L_thumb_proximal_pitch_joint",', "key `sides.left.command.joints` must name"),
             ("closed = [1.7, 1.7,", "closed = [0.0, 1.7,", "`sides.left.command.closed` must dif"),
+            ('index = "L_index_tip"', 'index = "L_thumb_tip"',
+             "`sides.left.fingertip_frames.index` names 'L_thumb_tip', which is the thumb's"),
+            ('"right_shoulder_pitch_joint", "right_shoulder_roll_joint",',
+             '"left_shoulder_pitch_joint", "right_shoulder_roll_joint",',
+             "right.arm_joints` names 'left_shoulder_pitch_joint', which is the left side's"),
+            ('"left_wrist_pitch_joint", "left_wrist_yaw_joint",\n]',
+             '"left_wrist_pitch_joint", "left_hip_yaw_joint",\n]',
+             "names 'left_hip_yaw_joint', which does not move the wrist frame 'L_hand_base_link'"),
+            ('"left_elbow_roll_joint",\n    "left_wrist_pitch_joint"', '"left_wrist_pitch_joint"',
+             "`sides.left.arm_posture` must hold 6"),
         ],
     )  # fmt: skip
     def test_each_mistake_in_the_facts_is_named(self, folder: Path, old: str, new: str, says: str):
@@ -188,6 +198,21 @@ class TestBadFiles:
             Robot.load(folder)
         assert says in str(caught.value)
         assert str(folder) in str(caught.value)
+
+    def test_an_arm_is_a_chain_of_its_joints(self, folder: Path):
+        for side, posture in (("left", "0.12, -0.50, -0.71"), ("right", "0.12, -0.50, 0.71")):
+            edit(folder / "robot.toml", f'"{side}_elbow_roll_joint",\n    ', "")
+            edit(folder / "robot.toml", posture, "0.12, -0.50")
+        with pytest.raises(ModelError, match=r"lacks 'left_elbow_roll_joint', which moves"):
+            Robot.load(folder)
+
+    def test_a_joint_of_an_arm_that_slides_is_refused(self, folder: Path):
+        urdf = folder / "h1_inspire.urdf"
+        text = urdf.read_text(encoding="utf-8")
+        start = text.index('<joint name="left_elbow_roll_joint" type="revolute">')
+        urdf.write_text(text[:start] + text[start:].replace("revolute", "prismatic", 1))
+        with pytest.raises(ModelError, match="names 'left_elbow_roll_joint', which slides"):
+            Robot.load(folder)
 
     def test_both_sides_must_have_as_many_joints(self, folder: Path):
         edit(
