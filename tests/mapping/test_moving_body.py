@@ -51,6 +51,16 @@ def turned(robot: Robot, demo: Demo, waist: FloatArray) -> Demo:
     return demo_from_joints(robot, qpos, valid=demo.valid, rate=demo.rate)
 
 
+def standing(robot: Robot, angle: float) -> FloatArray:
+    """Joints (n,) with the arms at their postures and the waist turned [rad]."""
+    qpos = np.zeros(len(robot.joint_names))
+    for side in robot.sides:
+        qpos[robot.indices(side.arm_joints)] = side.arm_posture
+    qpos = np.clip(qpos, robot.lower, robot.upper)
+    qpos[robot.indices([WAIST])[0]] = angle
+    return qpos
+
+
 def test_a_turned_waist_takes_the_wrists_along(retargeter: Retargeter, still: Demo) -> None:
     robot = retargeter.robot
     waist = 0.3 * np.sin(np.linspace(0.0, 6.0, still.frames))
@@ -107,11 +117,7 @@ def test_a_body_of_another_shape_is_refused(retargeter: Retargeter, still: Demo)
 def test_commands_know_where_the_waist_stands(retargeter: Retargeter, angle: float) -> None:
     """A policy's wrist in the world is reached from any measured waist."""
     robot = retargeter.robot
-    qpos = np.zeros(len(robot.joint_names))
-    for side in robot.sides:
-        qpos[robot.indices(side.arm_joints)] = side.arm_posture
-    qpos = np.clip(qpos, robot.lower, robot.upper)
-    qpos[robot.indices([WAIST])[0]] = angle
+    qpos = standing(robot, angle)
     start = robot.forward(qpos)[0]
     wanted = start.copy()
     wanted[:, :3, 3] += [0.03, 0.0, 0.04]
@@ -131,11 +137,7 @@ def test_commands_know_where_the_waist_stands(retargeter: Retargeter, angle: flo
 @pytest.mark.parametrize("angle", [0.0, 0.3])
 def test_live_hands_begin_where_the_waist_stands(retargeter: Retargeter, angle: float) -> None:
     robot = retargeter.robot
-    qpos = np.zeros(len(robot.joint_names))
-    for side in robot.sides:
-        qpos[robot.indices(side.arm_joints)] = side.arm_posture
-    qpos = np.clip(qpos, robot.lower, robot.upper)
-    qpos[robot.indices([WAIST])[0]] = angle
+    qpos = standing(robot, angle)
     start = human_wrists(robot, robot.forward(qpos)[0])
     points = KeypointFitter().placed(np.zeros((2, 15)), start)
     live = Teleop(robot)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -40,9 +41,9 @@ class PeopleOptions:
         rate: frames per second [Hz]; None takes the file's own.
         fill: "none", "hold" or "linear": what becomes of gaps.
         longest: frames of a gap that is filled.
+        smooth: hold second differences down, see `retarget.human.motion_gaps.smooth_motion`.
         unmended_left: the file's left betas are of MANO's left hand as it first came, see
             `retarget.data.people.foreign_mano.ForeignMano`.
-        smooth: hold second differences down, see `retarget.human.motion_gaps.smooth_motion`.
     """
 
     hands: tuple[HandModel, HandModel]
@@ -59,7 +60,12 @@ class PeopleOptions:
 
 def of_file(hands: tuple[HandModel, HandModel]) -> bool:
     """Whether models can be those of a file's MANO parameters: the open hand never is."""
-    return hands_hash(hands) != hands_hash(load_hands("open"))
+    return hands_hash(hands) != _open_hash()
+
+
+@cache
+def _open_hash() -> str:
+    return hands_hash(load_hands("open"))
 
 
 def seen_keypoints(
